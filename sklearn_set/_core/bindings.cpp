@@ -1,0 +1,667 @@
+// The Python module _native: checks what it is given, then calls the core.
+//
+// Owns: the conversion between NumPy arrays and views, and every check that
+// keeps a wrong array from being read out of bounds. May not touch: numbers.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <omp.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "network.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace sklearn_set;
+
+namespace {
+
+template <class T> using In1 = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T> using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T> using Numpy = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+[[noreturn]] void fail(const std::string &what) { throw nb::value_error(what.c_str()); }
+
+void require_size(const char *name, int64_t actual, int64_t wanted) {
+    if (actual != wanted)
+        fail(std::string(name) + " has " + std::to_string(actual) + " entries, " +
+             std::to_string(wanted) + " are needed.");
+}
+
+template <class T> Numpy<T> to_numpy(std::vector<T> &&values) {
+    auto *owned = new std::vector<T>(std::move(values));
+    nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+    return Numpy<T>(owned->data(), {owned->size()}, owner);
+}
+
+template <class I>
+void check_index(const char *name, const I *indptr, int64_t n_rows, const int32_t *indices,
+                 int64_t n_indices, int64_t bound) {
+    if (indptr[0] != 0) fail(std::string(name) + ": indptr must start with 0.");
+    bool monotone = true;
+    for (int64_t i = 0; i < n_rows; ++i) monotone &= indptr[i] <= indptr[i + 1];
+    if (!monotone) fail(std::string(name) + ": indptr must not decrease.");
+    if (indptr[n_rows] != n_indices)
+        fail(std::string(name) + ": indptr ends with " + std::to_string(indptr[n_rows]) +
+             " but there are " + std::to_string(n_indices) + " indices.");
+    bool inside = true;
+    for (int64_t k = 0; k < n_indices; ++k) inside &= indices[k] >= 0 && indices[k] < bound;
+    if (!inside)
+        fail(std::string(name) + ": an index lies outside of [0, " + std::to_string(bound) + ").");
+}
+
+ConnectivityView connectivity(const In1<int32_t> &indptr, const In1<int32_t> &indices,
+                              int64_t n_in) {
+    if (indptr.shape(0) < 1) fail("indptr is empty; it needs one entry more than destinations.");
+    if (n_in < 0 || n_in > INT32_MAX)
+        fail("n_in=" + std::to_string(n_in) + " is not in [0, 2**31 - 1].");
+    const int64_t n_out = static_cast<int64_t>(indptr.shape(0)) - 1;
+    check_index("connectivity", indptr.data(), n_out, indices.data(), indices.shape(0), n_in);
+    return {indptr.data(), indices.data(), int32_t(n_in), int32_t(n_out)};
+}
+
+nb::tuple rewired(Rewired &&r) {
+    return nb::make_tuple(to_numpy(std::move(r.indptr)), to_numpy(std::move(r.indices)),
+                          to_numpy(std::move(r.source)));
+}
+
+// ---------------------------------------------------------------- topology
+
+nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t seed) {
+    if (n_in < 0 || n_out < 0 || draws < 0 || n_in > INT32_MAX || n_out > INT32_MAX - 1)
+        fail("erdos_renyi needs 0 <= n_in, n_out < 2**31 - 1 and draws >= 0.");
+    if (std::min(draws, n_in * n_out) > INT32_MAX)
+        fail("A layer of " + std::to_string(n_in) + " x " + std::to_string(n_out) + " with " +
+             std::to_string(draws) + " draws may exceed 2**31 - 1 connections; lower epsilon.");
+    Rewired r;
+    {
+        nb::gil_scoped_release release;
+        if (n_in * n_out == 0) r.indptr.assign(n_out + 1, 0);
+        else r = erdos_renyi(int32_t(n_in), int32_t(n_out), draws, seed);
+    }
+    return nb::make_tuple(to_numpy(std::move(r.indptr)), to_numpy(std::move(r.indices)));
+}
+
+nb::tuple py_grow_random(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in,
+                         In1<uint8_t> keep, int64_t n_new, bool regrow_dropped, uint64_t seed) {
+    const ConnectivityView before = connectivity(indptr, indices, n_in);
+    require_size("keep", keep.shape(0), before.nnz());
+    int64_t kept = 0;
+    for (int64_t k = 0; k < before.nnz(); ++k) {
+        if (keep.data()[k] > 1) fail("keep must hold 0 and 1 only.");
+        kept += keep.data()[k];
+    }
+    const int64_t n_free =
+        int64_t{before.n_in} * before.n_out - (regrow_dropped ? kept : before.nnz());
+    if (n_new < 0 || n_new > n_free)
+        fail("n_new=" + std::to_string(n_new) + " connections do not fit into " +
+             std::to_string(n_free) + " free places.");
+    if (kept + n_new > INT32_MAX) fail("A layer holds at most 2**31 - 1 connections.");
+    Rewired result;
+    {
+        nb::gil_scoped_release release;
+        result = grow_random(before, keep.data(), n_new, regrow_dropped, seed);
+    }
+    return rewired(std::move(result));
+}
+
+nb::tuple py_grow_at(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in, In1<uint8_t> keep,
+                     In1<int64_t> keys) {
+    const ConnectivityView before = connectivity(indptr, indices, n_in);
+    require_size("keep", keep.shape(0), before.nnz());
+    const int64_t places = int64_t{before.n_in} * before.n_out;
+    for (size_t i = 0; i < keys.shape(0); ++i)
+        if (keys.data()[i] < 0 || keys.data()[i] >= places ||
+            (i && keys.data()[i] <= keys.data()[i - 1]))
+            fail("keys must be distinct, ascending and inside the layer.");
+    const size_t n_expected = keys.shape(0);
+    Rewired result = grow_at(before, keep.data(), keys.data(), n_expected);
+    return rewired(std::move(result));
+}
+
+nb::tuple py_remove_neurons(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in,
+                            std::optional<In1<uint8_t>> keep_in,
+                            std::optional<In1<uint8_t>> keep_out) {
+    const ConnectivityView before = connectivity(indptr, indices, n_in);
+    if (keep_in) require_size("keep_in", keep_in->shape(0), before.n_in);
+    if (keep_out) require_size("keep_out", keep_out->shape(0), before.n_out);
+    return rewired(remove_neurons(before, keep_in ? keep_in->data() : nullptr,
+                                  keep_out ? keep_out->data() : nullptr));
+}
+
+nb::tuple py_transpose(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in) {
+    const ConnectivityView view = connectivity(indptr, indices, n_in);
+    Transposed t;
+    {
+        nb::gil_scoped_release release;
+        t = transpose(view);
+    }
+    return nb::make_tuple(to_numpy(std::move(t.indptr)), to_numpy(std::move(t.positions)),
+                          to_numpy(std::move(t.indices)));
+}
+
+template <class T> nb::tuple py_count_signs(In1<T> weights) {
+    int64_t counts[3];
+    count_signs(weights.data(), weights.shape(0), counts);
+    return nb::make_tuple(counts[0], counts[1], counts[2]);
+}
+
+template <class T>
+Numpy<uint8_t> py_drop_nearest_zero(In1<T> weights, int64_t n_negative, int64_t n_positive) {
+    int64_t counts[3];
+    count_signs(weights.data(), weights.shape(0), counts);
+    if (n_negative < 0 || n_positive < 0 || n_negative > counts[0] || n_positive > counts[2])
+        fail("Cannot drop " + std::to_string(n_negative) + " negative and " +
+             std::to_string(n_positive) + " positive weights of " + std::to_string(counts[0]) +
+             " and " + std::to_string(counts[2]) + ".");
+    std::vector<uint8_t> keep(weights.shape(0));
+    drop_nearest_zero(weights.data(), weights.shape(0), n_negative, n_positive, keep.data());
+    return to_numpy(std::move(keep));
+}
+
+template <class T> Numpy<uint8_t> py_drop_smallest(In1<T> scores, int64_t n_drop) {
+    if (n_drop < 0 || n_drop > int64_t(scores.shape(0)))
+        fail("Cannot drop " + std::to_string(n_drop) + " of " + std::to_string(scores.shape(0)) +
+             " connections.");
+    for (size_t k = 0; k < scores.shape(0); ++k)
+        if (!(scores.data()[k] >= 0)) fail("scores must be numbers >= 0.");
+    std::vector<uint8_t> keep(scores.shape(0));
+    drop_smallest(scores.data(), scores.shape(0), n_drop, keep.data());
+    return to_numpy(std::move(keep));
+}
+
+template <class T> Numpy<T> py_carry(In1<T> values, In1<int32_t> source, T fill) {
+    std::vector<T> moved(source.shape(0));
+    const int64_t n = values.shape(0);
+    bool inside = true;
+    for (size_t k = 0; k < moved.size(); ++k) {
+        const int32_t from = source.data()[k];
+        inside &= from < n;
+        moved[k] = from < 0 || from >= n ? fill : values.data()[from];
+    }
+    if (!inside) fail("source points behind the values.");
+    return to_numpy(std::move(moved));
+}
+
+Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
+    if (count < 0 || count > bound) fail("count must lie in [0, bound].");
+    return to_numpy(sample_without_replacement(bound, count, seed));
+}
+
+// ----------------------------------------------------------------- networks
+
+// Samples with their targets, kept alive while a network reads them.
+template <class T> struct Data {
+    Samples<T> samples;
+    Targets<T> targets;
+    int64_t n_values = 0;  // columns of targets.values
+    int32_t n_labels = 0;  // one more than the largest label
+    std::vector<nb::object> owners;
+
+    Data(std::optional<In2<T>> x, std::optional<In1<T>> data, std::optional<In1<int32_t>> indices,
+         std::optional<In1<int64_t>> indptr, int64_t n_features) {
+        if (n_features < 0 || n_features > INT32_MAX) fail("n_features is not in [0, 2**31 - 1].");
+        samples.n_features = int32_t(n_features);
+        if (x) {
+            require_size("a row of x", x->shape(1), n_features);
+            samples.n_rows = x->shape(0);
+            samples.x = x->data();
+            owners.push_back(nb::cast(*x));
+            return;
+        }
+        if (!data || !indices || !indptr || indptr->shape(0) < 1)
+            fail("Give x, or data, indices and indptr.");
+        samples.n_rows = int64_t(indptr->shape(0)) - 1;
+        require_size("data", data->shape(0), indices->shape(0));
+        check_index("samples", indptr->data(), samples.n_rows, indices->data(),
+                    indices->shape(0), n_features);
+        samples.data = data->data();
+        samples.indices = indices->data();
+        samples.indptr = indptr->data();
+        owners = {nb::cast(*data), nb::cast(*indices), nb::cast(*indptr)};
+    }
+
+    void set_targets(int32_t loss, std::optional<In1<int32_t>> labels,
+                     std::optional<In2<T>> values, std::optional<In1<T>> weights,
+                     double huber_delta) {
+        if (loss < BINARY_LOG_LOSS || loss > HUBER) fail("unknown loss.");
+        if (bool(labels) == bool(values)) fail("Give labels or values.");
+        if (labels) {
+            require_size("labels", labels->shape(0), samples.n_rows);
+            for (int64_t i = 0; i < samples.n_rows; ++i) {
+                if (labels->data()[i] < 0) fail("labels must be >= 0.");
+                n_labels = std::max(n_labels, labels->data()[i] + 1);
+            }
+            targets.labels = labels->data();
+            owners.push_back(nb::cast(*labels));
+        } else {
+            require_size("values", values->shape(0), samples.n_rows);
+            n_values = values->shape(1);
+            targets.values = values->data();
+            owners.push_back(nb::cast(*values));
+        }
+        if (weights) {
+            require_size("weights", weights->shape(0), samples.n_rows);
+            targets.weights = weights->data();
+            owners.push_back(nb::cast(*weights));
+        }
+        targets.loss = loss;
+        targets.huber_delta = T(huber_delta);
+    }
+
+    void check_against(const Network<T> &network, bool with_targets) const {
+        const auto &first = network.layers().front().connections;
+        const int64_t n_outputs = network.layers().back().connections.n_out;
+        if (samples.n_features != first.n_in)
+            fail("The samples have " + std::to_string(samples.n_features) +
+                 " features, the network takes " + std::to_string(first.n_in) + ".");
+        if (!with_targets) return;
+        if (targets.labels && n_labels > std::max<int64_t>(2, n_outputs))
+            fail("a label lies outside of the network's outputs.");
+        if (!targets.labels && !targets.values) fail("The data have no targets.");
+        if (targets.values) require_size("a row of values", n_values, n_outputs);
+    }
+};
+
+template <class T> LayerView<T> layer_view(nb::handle object, std::vector<nb::object> &owners) {
+    LayerView<T> layer{};
+    auto field = [&](const char *name) {
+        nb::object value = nb::getattr(object, name);
+        owners.push_back(value);
+        return value;
+    };
+    auto index = [&](const char *name) {
+        return nb::cast<In1<int32_t>>(field(name), /*convert=*/false);
+    };
+    const In1<int32_t> indptr = index("indptr"), indices = index("indices");
+    const int64_t n_in = nb::cast<int64_t>(nb::getattr(object, "n_in"));
+    layer.connections = connectivity(indptr, indices, n_in);
+    const int64_t nnz = layer.connections.nnz(), n_out = layer.connections.n_out;
+
+    const In1<int32_t> by_indptr = index("by_source_indptr"),
+                       by_positions = index("by_source_positions"),
+                       by_indices = index("by_source_indices");
+    require_size("by_source_indptr", by_indptr.shape(0), n_in + 1);
+    require_size("by_source_indices", by_indices.shape(0), nnz);
+    check_index("by_source", by_indptr.data(), n_in, by_positions.data(),
+                by_positions.shape(0), nnz);
+    check_index("by_source", by_indptr.data(), n_in, by_indices.data(), nnz, n_out);
+    layer.by_source_indptr = by_indptr.data();
+    layer.by_source_positions = by_positions.data();
+    layer.by_source_indices = by_indices.data();
+
+    auto parameter = [&](const char *name, int64_t size) -> T * {
+        nb::object value = field(name);
+        if (value.is_none()) return nullptr;
+        Out1<T> array = nb::cast<Out1<T>>(value, /*convert=*/false);
+        require_size(name, array.shape(0), size);
+        return array.data();
+    };
+    Parameters<T> &p = layer.parameters;
+    p.weights = parameter("weights", nnz);
+    p.first = parameter("first", nnz);
+    p.second = parameter("second", nnz);
+    p.bias = parameter("bias", n_out);
+    p.bias_first = parameter("bias_first", n_out);
+    p.bias_second = parameter("bias_second", n_out);
+    p.sensitivity = parameter("sensitivity", nnz);
+    if (!p.weights || !p.bias) fail("A layer needs weights and bias.");
+    layer.activation = nb::cast<int32_t>(nb::getattr(object, "activation"));
+    layer.slope = nb::cast<T>(nb::getattr(object, "slope"));
+    layer.dropout = nb::cast<double>(nb::getattr(object, "dropout"));
+    if (layer.activation < IDENTITY || layer.activation > LOGISTIC) fail("unknown activation.");
+    return layer;
+}
+
+template <class T> class BoundNetwork {
+public:
+    explicit BoundNetwork(nb::list layers) : network_(views(layers, owners_)) {}
+
+    // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
+    // losses, the sum of the weights and the number of batches done; stops
+    // after a batch whose loss is not finite. KeyboardInterrupt is answered
+    // between two batches.
+    nb::tuple train(Data<T> &data, In1<int64_t> order, In1<int64_t> starts,
+                    std::optional<In1<int64_t>> partners, std::optional<In1<T>> mix, int rule,
+                    double rate, double momentum, double beta_1, double beta_2, double epsilon,
+                    double l2, double shrink, bool shrink_bias, int64_t first_step,
+                    uint64_t dropout_seed, int n_threads) {
+        data.check_against(network_, true);
+        check_batches(data.samples.n_rows, order, starts, partners, mix);
+        if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+        for (const auto &layer : network_.layers()) {
+            const Parameters<T> &p = layer.parameters;
+            const bool needs_first = rule == ADAM || momentum != 0;
+            if ((needs_first && (!p.first || !p.bias_first)) ||
+                (rule == ADAM && (!p.second || !p.bias_second)))
+                fail("The optimizer's state is missing from a layer.");
+        }
+        const Optimizer optimizer{rule,    rate, momentum, beta_1,     beta_2,
+                                  epsilon, l2,   shrink,   shrink_bias};
+        double loss = 0, weight = 0;
+        const int64_t n_batches = std::max<int64_t>(0, int64_t(starts.shape(0)) - 1);
+        int64_t done = 0;
+        bool interrupted = false;
+        {
+            nb::gil_scoped_release release;
+            auto checked = std::chrono::steady_clock::now();
+            while (done < n_batches && std::isfinite(loss) && !interrupted) {
+                const int64_t begin = starts.data()[done], end = starts.data()[done + 1];
+                const Batch<T> batch{
+                    order.data() + begin, end - begin,
+                    partners ? partners->data() + begin : nullptr, mix ? mix->data() + begin : nullptr,
+                    static_cast<uint32_t>(splitmix64(dropout_seed, done))};
+                network_.train_batch(data.samples, data.targets, batch, optimizer,
+                                     first_step + done, n_threads, loss, weight);
+                ++done;
+                const auto now = std::chrono::steady_clock::now();
+                if (now - checked > std::chrono::milliseconds(20)) {
+                    checked = now;
+                    nb::gil_scoped_acquire acquire;
+                    interrupted = PyErr_CheckSignals() != 0;
+                }
+            }
+        }
+        if (interrupted) throw nb::python_error();
+        return nb::make_tuple(loss, weight, done);
+    }
+
+    // Gradients of the mean loss over `order` (one batch): fills the arrays,
+    // returns the loss. No dropout differs from training's: it uses dropout_seed.
+    double gradient(Data<T> &data, In1<int64_t> order, nb::list weight_gradients,
+                    nb::list bias_gradients, uint64_t dropout_seed, int n_threads) {
+        data.check_against(network_, true);
+        const int64_t n = order.shape(0);
+        check_rows("order", order, data.samples.n_rows);
+        const size_t n_layers = network_.layers().size();
+        require_size("weight_gradients", nb::len(weight_gradients), n_layers);
+        require_size("bias_gradients", nb::len(bias_gradients), n_layers);
+        std::vector<T *> weights, biases;
+        for (size_t l = 0; l < n_layers; ++l) {
+            const auto &c = network_.layers()[l].connections;
+            auto w = nb::cast<Out1<T>>(weight_gradients[l], false);
+            auto b = nb::cast<Out1<T>>(bias_gradients[l], false);
+            require_size("a weight gradient", w.shape(0), c.nnz());
+            require_size("a bias gradient", b.shape(0), c.n_out);
+            std::fill(w.data(), w.data() + c.nnz(), T(0));
+            std::fill(b.data(), b.data() + c.n_out, T(0));
+            weights.push_back(w.data());
+            biases.push_back(b.data());
+        }
+        if (n == 0) return 0;
+        const Batch<T> batch{order.data(), n, nullptr, nullptr,
+                             static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
+        nb::gil_scoped_release release;
+        return network_.gradient(data.samples, data.targets, batch, weights, biases, n_threads);
+    }
+
+    void predict(const Data<T> &data, Out2<T> out, int n_threads) const {
+        data.check_against(network_, false);
+        require_size("out", out.shape(0), data.samples.n_rows);
+        require_size("a row of out", out.shape(1), network_.layers().back().connections.n_out);
+        nb::gil_scoped_release release;
+        network_.predict(data.samples, out.data(), n_threads);
+    }
+
+private:
+    static std::vector<LayerView<T>> views(nb::list layers, std::vector<nb::object> &owners) {
+        std::vector<LayerView<T>> result;
+        for (nb::handle layer : layers) result.push_back(layer_view<T>(layer, owners));
+        if (result.empty()) fail("A network needs a layer.");
+        for (size_t l = 1; l < result.size(); ++l)
+            require_size("the next layer's inputs", result[l].connections.n_in,
+                         result[l - 1].connections.n_out);
+        return result;
+    }
+
+    static void check_rows(const char *name, const In1<int64_t> &rows, int64_t bound) {
+        bool inside = true;
+        for (size_t i = 0; i < rows.shape(0); ++i)
+            inside &= rows.data()[i] >= 0 && rows.data()[i] < bound;
+        if (!inside)
+            fail(std::string(name) + " holds a row outside of [0, " + std::to_string(bound) + ").");
+    }
+
+    static void check_batches(int64_t n_rows, const In1<int64_t> &order,
+                              const In1<int64_t> &starts,
+                              const std::optional<In1<int64_t>> &partners,
+                              const std::optional<In1<T>> &mix) {
+        check_rows("order", order, n_rows);
+        const int64_t n = order.shape(0);
+        for (size_t i = 0; i < starts.shape(0); ++i) {
+            const int64_t start = starts.data()[i];
+            if (start < 0 || start > n || (i && start <= starts.data()[i - 1]))
+                fail("starts must increase within [0, len(order)].");
+        }
+        if (bool(partners) != bool(mix)) fail("Give partners and mix, or neither.");
+        if (partners) {
+            require_size("partners", partners->shape(0), n);
+            require_size("mix", mix->shape(0), n);
+            check_rows("partners", *partners, n_rows);
+        }
+    }
+
+    std::vector<nb::object> owners_;
+    Network<T> network_;
+};
+
+// ------------------------------------------------- single kernels, for tests
+
+template <class T> const Kernels<T> &table_of(const KernelTables &tables);
+template <> const Kernels<float> &table_of(const KernelTables &tables) { return *tables.f32; }
+template <> const Kernels<double> &table_of(const KernelTables &tables) { return *tables.f64; }
+
+template <class T> const Kernels<T> &kernels_named(const std::string &isa) {
+    static const std::vector<KernelTables> tables = runnable_tables();
+    if (isa.empty()) return active_kernels<T>();
+    for (const KernelTables &t : tables)
+        if (t.isa == isa) return table_of<T>(t);
+    fail("isa=" + isa + " is not runnable here.");
+}
+
+template <class T> void check_rows_layout(const char *name, const T *data, int64_t stride) {
+    const int64_t bytes = stride * int64_t(sizeof(T));
+    if (bytes != 16 && bytes != 32 && (bytes % 64 || bytes == 0))
+        fail(std::string(name) + ": a row of " + std::to_string(bytes) +
+             " bytes is neither 16, 32 nor a multiple of 64.");
+    if (reinterpret_cast<uintptr_t>(data) % 64)
+        fail(std::string(name) + " must be aligned to 64 bytes.");
+}
+
+template <class T> struct Rows {
+    int64_t n, stride;
+    T *data;
+};
+template <class A> auto rows_of(const char *name, const A &array, int64_t n, int64_t stride = -1) {
+    require_size(name, array.shape(0), n);
+    if (stride >= 0) require_size(name, array.shape(1), stride);
+    check_rows_layout(name, array.data(), array.shape(1));
+    return array.data();
+}
+
+template <class T>
+void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T> bias, In2<T> a,
+                Out2<T> z, int activation, double slope, std::optional<Out2<T>> derivative,
+                double dropout, uint32_t dropout_seed, const std::string &isa) {
+    const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
+    require_size("weights", weights.shape(0), c.nnz());
+    require_size("bias", bias.shape(0), c.n_out);
+    const int64_t stride = a.shape(1);
+    Activation<T> f{activation, T(slope), nullptr, uint32_t(std::lround(dropout * (1 << 24))),
+                    T(1 / (1 - dropout)), dropout_seed};
+    if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);
+    const T *input = rows_of("a", a, c.n_in);
+    T *output = rows_of("z", z, c.n_out, stride);
+    const Kernels<T> &k = kernels_named<T>(isa);
+    nb::gil_scoped_release release;
+    k.product(c.indptr, c.indices, weights.data(), bias.data(), input, output, stride, 0, c.n_out,
+              f);
+}
+
+template <class T>
+void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int32_t> indices,
+                           In1<T> weights, In2<T> delta, Out2<T> out, int activation, double slope,
+                           std::optional<In2<T>> a, std::optional<In2<T>> derivative,
+                           const std::string &isa) {
+    const ConnectivityView c = connectivity(indptr, indices, delta.shape(0));
+    check_index("positions", c.indptr, c.n_out, positions.data(), positions.shape(0), c.nnz());
+    require_size("weights", weights.shape(0), c.nnz());
+    const int64_t stride = delta.shape(1);
+    Derivative<T> f{activation, T(slope), nullptr, nullptr};
+    if (a) f.activation = rows_of("a", *a, c.n_out, stride);
+    if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);
+    if (activation != IDENTITY && !a && !derivative) fail("Give a or derivative.");
+    const T *input = rows_of("delta", delta, c.n_in);
+    T *output = rows_of("out", out, c.n_out, stride);
+    const Kernels<T> &k = kernels_named<T>(isa);
+    nb::gil_scoped_release release;
+    k.transposed_product(c.indptr, positions.data(), c.indices, weights.data(), input, output,
+                         stride, 0, c.n_out, f);
+}
+
+template <class T>
+void py_gradient(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delta,
+                 Out1<T> gradient, Out1<T> bias_gradient, const std::string &isa) {
+    const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
+    const int64_t stride = a.shape(1);
+    const T *input = rows_of("a", a, c.n_in);
+    const T *deltas = rows_of("delta", delta, c.n_out, stride);
+    require_size("gradient", gradient.shape(0), c.nnz());
+    require_size("bias_gradient", bias_gradient.shape(0), c.n_out);
+    const Kernels<T> &k = kernels_named<T>(isa);
+    nb::gil_scoped_release release;
+    k.gradient(c.indptr, c.indices, input, deltas, gradient.data(), bias_gradient.data(), stride,
+               0, c.n_out);
+}
+
+template <class T>
+void py_descend(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delta, Out1<T> weights,
+                Out1<T> first, Out1<T> second, Out1<T> bias, Out1<T> bias_first,
+                Out1<T> bias_second, std::optional<Out1<T>> sensitivity, int rule, double rate,
+                double momentum, double beta_1, double beta_2, double epsilon, double l2,
+                double shrink, bool shrink_bias, const std::string &isa) {
+    const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
+    const int64_t stride = a.shape(1), nnz = c.nnz(), n_out = c.n_out;
+    const T *input = rows_of("a", a, c.n_in);
+    const T *deltas = rows_of("delta", delta, n_out, stride);
+    require_size("weights", weights.shape(0), nnz);
+    require_size("first", first.shape(0), nnz);
+    require_size("second", second.shape(0), nnz);
+    require_size("bias", bias.shape(0), n_out);
+    require_size("bias_first", bias_first.shape(0), n_out);
+    require_size("bias_second", bias_second.shape(0), n_out);
+    if (sensitivity) require_size("sensitivity", sensitivity->shape(0), nnz);
+    if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+    const Parameters<T> p{weights.data(),    first.data(),       second.data(),
+                          bias.data(),       bias_first.data(),  bias_second.data(),
+                          sensitivity ? sensitivity->data() : nullptr};
+    const Update<T> u{rule,      T(rate),    T(momentum), T(beta_1),  T(beta_2),
+                      T(epsilon), T(l2), T(shrink), shrink_bias};
+    const Kernels<T> &k = kernels_named<T>(isa);
+    nb::gil_scoped_release release;
+    k.descend(c.indptr, c.indices, input, deltas, stride, 0, c.n_out, p, u);
+}
+
+template <class T>
+void py_gather_rows(In2<T> x, In1<int64_t> rows, std::optional<In1<int64_t>> partners,
+                    std::optional<In1<T>> mix, Out2<T> a, const std::string &isa) {
+    const int64_t n_rows = x.shape(0), n = rows.shape(0);
+    T *out = rows_of("a", a, x.shape(1));
+    if (n > int64_t(a.shape(1))) fail("a has fewer lanes than rows.");
+    auto inside = [&](const In1<int64_t> &r) {
+        for (size_t i = 0; i < r.shape(0); ++i)
+            if (r.data()[i] < 0 || r.data()[i] >= n_rows) fail("a row lies outside of x.");
+    };
+    inside(rows);
+    if (bool(partners) != bool(mix)) fail("Give partners and mix, or neither.");
+    if (partners) {
+        require_size("partners", partners->shape(0), n);
+        require_size("mix", mix->shape(0), n);
+        inside(*partners);
+    }
+    kernels_named<T>(isa).gather_rows(x.data(), x.shape(1), rows.data(), n,
+                                      partners ? partners->data() : nullptr,
+                                      mix ? mix->data() : nullptr, out, a.shape(1), 0, x.shape(1));
+}
+
+template <class T> void bind(nb::module_ &m, const char *suffix) {
+    const std::string s(suffix);
+    m.def("count_signs", &py_count_signs<T>, "weights"_a.noconvert());
+    m.def("drop_nearest_zero", &py_drop_nearest_zero<T>, "weights"_a.noconvert(), "n_negative"_a,
+          "n_positive"_a);
+    m.def("drop_smallest", &py_drop_smallest<T>, "scores"_a.noconvert(), "n_drop"_a);
+    m.def("carry", &py_carry<T>, "values"_a.noconvert(), "source"_a.noconvert(), "fill"_a);
+
+    nb::class_<Data<T>>(m, ("Data" + s).c_str())
+        .def(nb::init<std::optional<In2<T>>, std::optional<In1<T>>, std::optional<In1<int32_t>>,
+                      std::optional<In1<int64_t>>, int64_t>(),
+             "x"_a.noconvert().none(), "data"_a.noconvert().none(), "indices"_a.noconvert().none(),
+             "indptr"_a.noconvert().none(), "n_features"_a)
+        .def("set_targets", &Data<T>::set_targets, "loss"_a, "labels"_a.noconvert().none(),
+             "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
+    nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
+        .def(nb::init<nb::list>(), "layers"_a)
+        .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
+             "starts"_a.noconvert(), "partners"_a.noconvert().none(), "mix"_a.noconvert().none(),
+             "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,
+             "shrink"_a, "shrink_bias"_a, "first_step"_a, "dropout_seed"_a, "n_threads"_a)
+        .def("gradient", &BoundNetwork<T>::gradient, "data"_a, "order"_a.noconvert(),
+             "weight_gradients"_a, "bias_gradients"_a, "dropout_seed"_a, "n_threads"_a)
+        .def("predict", &BoundNetwork<T>::predict, "data"_a, "out"_a.noconvert(), "n_threads"_a);
+
+    m.def("product", &py_product<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+          "weights"_a.noconvert(), "bias"_a.noconvert(), "a"_a.noconvert(), "z"_a.noconvert(),
+          "activation"_a = int(IDENTITY), "slope"_a = 0.0,
+          "derivative"_a.noconvert() = nb::none(), "dropout"_a = 0.0, "dropout_seed"_a = 0,
+          "isa"_a = "");
+    m.def("transposed_product", &py_transposed_product<T>, "indptr"_a.noconvert(),
+          "positions"_a.noconvert(), "indices"_a.noconvert(), "weights"_a.noconvert(),
+          "delta"_a.noconvert(), "out"_a.noconvert(), "activation"_a = int(IDENTITY),
+          "slope"_a = 0.0, "a"_a.noconvert() = nb::none(),
+          "derivative"_a.noconvert() = nb::none(), "isa"_a = "");
+    m.def("gradient", &py_gradient<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+          "a"_a.noconvert(), "delta"_a.noconvert(), "gradient"_a.noconvert(),
+          "bias_gradient"_a.noconvert(), "isa"_a = "");
+    m.def("descend", &py_descend<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+          "a"_a.noconvert(), "delta"_a.noconvert(), "weights"_a.noconvert(),
+          "first"_a.noconvert(), "second"_a.noconvert(), "bias"_a.noconvert(),
+          "bias_first"_a.noconvert(), "bias_second"_a.noconvert(),
+          "sensitivity"_a.noconvert().none(), "rule"_a, "rate"_a, "momentum"_a = 0.0,
+          "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-8, "l2"_a = 0.0,
+          "shrink"_a = 0.0, "shrink_bias"_a = false, "isa"_a = "");
+    m.def("gather_rows", &py_gather_rows<T>, "x"_a.noconvert(), "rows"_a.noconvert(),
+          "partners"_a.noconvert().none(), "mix"_a.noconvert().none(), "a"_a.noconvert(),
+          "isa"_a = "");
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "The native core of sklearn_set: kernels, topology and training batches.";
+    m.def("isa", [] { return active_tables().isa; });
+    m.def("runnable_isas", [] {
+        std::vector<std::string> names;
+        for (const KernelTables &t : runnable_tables()) names.push_back(t.isa);
+        return names;
+    });
+    m.def("max_threads", [] { return omp_get_max_threads(); });
+    m.def("splitmix64", &splitmix64, "seed"_a, "counter"_a);
+    m.def("sample_without_replacement", &py_sample, "bound"_a, "count"_a, "seed"_a);
+    m.def("erdos_renyi", &py_erdos_renyi, "n_in"_a, "n_out"_a, "draws"_a, "seed"_a);
+    m.def("grow_random", &py_grow_random, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+          "n_in"_a, "keep"_a.noconvert(), "n_new"_a, "regrow_dropped"_a, "seed"_a);
+    m.def("grow_at", &py_grow_at, "indptr"_a.noconvert(), "indices"_a.noconvert(), "n_in"_a,
+          "keep"_a.noconvert(), "keys"_a.noconvert());
+    m.def("remove_neurons", &py_remove_neurons, "indptr"_a.noconvert(), "indices"_a.noconvert(),
+          "n_in"_a, "keep_in"_a.noconvert().none(), "keep_out"_a.noconvert().none());
+    m.def("transpose", &py_transpose, "indptr"_a.noconvert(), "indices"_a.noconvert(), "n_in"_a);
+    bind<float>(m, "F32");
+    bind<double>(m, "F64");
+}

@@ -1,0 +1,685 @@
+// The kernels of kernels.h, compiled once for each instruction set (the macro
+// SKLEARN_SET_ISA names it and the compiler flags enable it).
+//
+// Owns: the arithmetic of one thread on its range of rows, features or weights,
+// and with it the order of every sum. Everything but the two tables at the end
+// is local to this file; see kernels.h for what may not be used and why.
+//
+// How it works. A row is cut into strips of vectors that fit in registers. The
+// vectors are GCC/Clang vector extensions of the machine's width, never wider:
+// wider ones spill. Sums are chains `sum += x * y`, which become fused
+// multiply-adds where the instruction set has them (-ffp-contract=fast). In a sum
+// of *two* products one is rounded() first, or else the compiler would choose
+// which of them it fuses, here so and there so.
+#include "kernels.h"
+
+#include <stddef.h>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace sklearn_set {
+namespace SKLEARN_SET_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int WIDEST = 64;
+#elif defined(__AVX2__)
+constexpr int WIDEST = 32;
+#else
+constexpr int WIDEST = 16;
+#endif
+constexpr int WIDTH_OF_32 = WIDEST < 32 ? WIDEST : 32;  // vectors of a row of 32 bytes
+
+// ---------------------------------------------------------------- vectors
+
+template <class T> struct Bits;
+template <> struct Bits<float> {
+    typedef uint32_t Unsigned;
+    static constexpr int mantissa = 23, bias = 127, terms = 6;
+    static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -2.12194440e-4f,
+                           lowest = -87.0f, magic = 0x1.8p23f;
+};
+template <> struct Bits<double> {
+    typedef uint64_t Unsigned;
+    static constexpr int mantissa = 52, bias = 1023, terms = 12;
+    static constexpr double ln2_high = 6.93147180369123816490e-01,
+                            ln2_low = 1.90821492927058770002e-10, lowest = -708.0,
+                            magic = 0x1.8p52;
+};
+
+template <class Element, int BYTES> struct Vector {
+    typedef Element T;
+    typedef T V __attribute__((vector_size(BYTES)));
+    typedef typename Bits<T>::Unsigned U;
+    typedef U Mask __attribute__((vector_size(BYTES)));
+    static constexpr int width = BYTES / sizeof(T);
+    static constexpr int block = 16 / sizeof(T);  // lanes of 128 bits, where shuffles are cheap
+    static constexpr int blocks = BYTES / 16;
+
+    INLINE V load(const T *p) {
+        V v;
+        __builtin_memcpy(&v, p, sizeof v);
+        return v;
+    }
+    INLINE void store(T *p, V v) { __builtin_memcpy(p, &v, sizeof v); }
+    // Of a row of activations, which is aligned.
+    INLINE V load_row(const T *p) { return load((const T *)__builtin_assume_aligned(p, BYTES)); }
+    INLINE void store_row(T *p, V v) { store((T *)__builtin_assume_aligned(p, BYTES), v); }
+    // The first `count` lanes.
+    INLINE V load_part(const T *p, int64_t count) {
+        if (count >= width) return load(p);
+        V v = {};
+        __builtin_memcpy(&v, p, count * sizeof(T));
+        return v;
+    }
+    INLINE void store_part(T *p, V v, int64_t count) {
+        if (count >= width) store(p, v);
+        else __builtin_memcpy(p, &v, count * sizeof(T));
+    }
+    INLINE V splat(T x) { return x - V{}; }
+    INLINE V select(Mask mask, V x, V y) {
+        return (V)(((Mask)x & mask) | ((Mask)y & ~mask));
+    }
+};
+
+// x, but the product that it holds is not fused into a sum.
+template <class V> INLINE V rounded(V x) {
+#if defined(__SSE2__)
+    asm("" : "+v"(x));
+#elif defined(__aarch64__)
+    asm("" : "+w"(x));
+#endif
+    return x;
+}
+
+// Vector<T, BYTES> in strips of `count`, the accumulators of one pass over a row.
+template <class T, int BYTES, int COUNT> struct Strip : Vector<T, BYTES> {
+    static constexpr int count = COUNT;
+};
+
+// Calls body(Strip, first column) for strips that cover a row.
+template <class T, class Body> INLINE void for_strips(int64_t stride, Body body) {
+    constexpr int width = WIDEST / sizeof(T);
+    int64_t bytes = stride * sizeof(T), column = 0;
+    if (bytes == 16) return body(Strip<T, 16, 1>{}, column);
+    if (bytes == 32) return body(Strip<T, WIDTH_OF_32, 32 / WIDTH_OF_32>{}, column);
+    for (; stride - column >= 8 * width; column += 8 * width)
+        body(Strip<T, WIDEST, 8>{}, column);
+    if (stride - column >= 4 * width) {
+        body(Strip<T, WIDEST, 4>{}, column);
+        column += 4 * width;
+    }
+    if constexpr (WIDEST >= 32)
+        if (stride - column >= 2 * width) {
+            body(Strip<T, WIDEST, 2>{}, column);
+            column += 2 * width;
+        }
+    if constexpr (WIDEST >= 64)
+        if (stride - column >= width) body(Strip<T, WIDEST, 1>{}, column);
+}
+
+// ---------------------------------------------------------------- shuffles
+
+template <int... I> struct Sequence {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { typedef Sequence<I...> type; };
+
+// Lane l of the result is lane P::lane(l) of x followed by y.
+template <class P, class V, int... I> INLINE V shuffle(V x, V y, Sequence<I...>) {
+    return __builtin_shufflevector(x, y, P::lane(I)...);
+}
+
+// Interleaves, within each block of 128 bits, groups of G lanes of the lower
+// (HIGH=0) or upper halves of x and y.
+template <class X, int G, int HIGH> struct Zip {
+    static constexpr int lane(int l) {
+        int offset = l % X::block, group = offset / G;
+        return group % 2 * X::width + l - offset + group / 2 * G + offset % G +
+               HIGH * X::block / 2;
+    }
+};
+// The lower (upper) halves of x and y, one after the other.
+template <class X, int HIGH> struct Half {
+    static constexpr int lane(int l) {
+        constexpr int half = X::width / 2;
+        return l / half * X::width + l % half + HIGH * half;
+    }
+};
+// The even (odd) blocks of x, then those of y.
+template <class X, int HIGH> struct Alternate {
+    static constexpr int lane(int l) {
+        return (l / X::block * 2 + HIGH) * X::block + l % X::block;
+    }
+};
+
+// What transposition and transposed sums do with two vectors: low, high.
+template <class X, template <int> class P> struct Pair {
+    typedef typename X::V V;
+    typedef typename Count<X::width>::type All;
+    INLINE V low(V x, V y) { return shuffle<P<0>>(x, y, All()); }
+    INLINE V high(V x, V y) { return shuffle<P<1>>(x, y, All()); }
+    INLINE V sum(V x, V y) { return low(x, y) + high(x, y); }
+};
+template <class X> struct Pairs {
+    template <int HIGH> using Zip1 = Zip<X, 1, HIGH>;
+    template <int HIGH> using Zip2 = Zip<X, 2, HIGH>;
+    template <int HIGH> using Halves = Half<X, HIGH>;
+    template <int HIGH> using Alternates = Alternate<X, HIGH>;
+    typedef Pair<X, Zip1> zip1;
+    typedef Pair<X, Zip2> zip2;
+    typedef Pair<X, Halves> half;
+    typedef Pair<X, Alternates> alternate;
+};
+
+// Sums of the lanes of X::block vectors, in each block of the result apart.
+template <class X> INLINE typename X::V sum_blocks(const typename X::V *r) {
+    typedef Pairs<X> P;
+    if constexpr (X::block == 2) return P::zip1::sum(r[0], r[1]);
+    else return P::zip2::sum(P::zip1::sum(r[0], r[1]), P::zip1::sum(r[2], r[3]));
+}
+
+// out[i] = the sum of the lanes of r[i], for GROUP = X::width or X::block
+// vectors. The tree of additions is the same for both.
+template <class X, int GROUP> INLINE void sum_lanes(const typename X::V *r, typename X::T *out) {
+    typedef Pairs<X> P;
+    typedef typename X::V V;
+    if constexpr (X::blocks == 1) {
+        X::store(out, sum_blocks<X>(r));
+    } else if constexpr (GROUP == X::block) {
+        V sum = sum_blocks<X>(r);
+        sum = P::half::sum(sum, sum);
+        if constexpr (X::blocks == 4) sum = P::alternate::sum(sum, sum);
+        __builtin_memcpy(out, &sum, 16);
+    } else {
+        V part[X::blocks];
+        UNROLL for (int i = 0; i < X::blocks; i++) part[i] = sum_blocks<X>(r + i * X::block);
+        V sum = P::half::sum(part[0], part[1]);
+        if constexpr (X::blocks == 4)
+            sum = P::alternate::sum(sum, P::half::sum(part[2], part[3]));
+        X::store(out, sum);
+    }
+}
+
+// Transposes X::width rows in place.
+template <class X> INLINE void transpose(typename X::V *r) {
+    typedef Pairs<X> P;
+    typedef typename X::V V;
+    constexpr int B = X::block, W = X::width;
+    V t[W];
+    UNROLL for (int i = 0; i < W; i += B) {  // the blocks of 128 bits
+        if constexpr (B == 2) {
+            t[i] = P::zip1::low(r[i], r[i + 1]);
+            t[i + 1] = P::zip1::high(r[i], r[i + 1]);
+        } else {
+            V a = P::zip1::low(r[i], r[i + 1]), b = P::zip1::low(r[i + 2], r[i + 3]);
+            V c = P::zip1::high(r[i], r[i + 1]), d = P::zip1::high(r[i + 2], r[i + 3]);
+            t[i] = P::zip2::low(a, b);
+            t[i + 1] = P::zip2::high(a, b);
+            t[i + 2] = P::zip2::low(c, d);
+            t[i + 3] = P::zip2::high(c, d);
+        }
+    }
+    UNROLL for (int i = 0; i < B; i++) {  // the blocks among themselves
+        if constexpr (X::blocks == 1) {
+            r[i] = t[i];
+        } else if constexpr (X::blocks == 2) {
+            r[i] = P::half::low(t[i], t[i + B]);
+            r[i + B] = P::half::high(t[i], t[i + B]);
+        } else {
+            V a = P::half::low(t[i], t[i + B]), b = P::half::low(t[i + 2 * B], t[i + 3 * B]);
+            V c = P::half::high(t[i], t[i + B]), d = P::half::high(t[i + 2 * B], t[i + 3 * B]);
+            r[i] = P::alternate::low(a, b);
+            r[i + B] = P::alternate::high(a, b);
+            r[i + 2 * B] = P::alternate::low(c, d);
+            r[i + 3 * B] = P::alternate::high(c, d);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- functions
+
+template <class X> INLINE typename X::Mask sign_bit() {
+    return (typename X::U(1) << (8 * sizeof(typename X::T) - 1)) - typename X::Mask{};
+}
+
+// exp(x) - 1 = scale * rest + (scale - 1) for x <= 0, to about 1 ulp.
+template <class X>
+INLINE void exponential(typename X::V x, typename X::V &scale, typename X::V &rest) {
+    typedef typename X::T T;
+    typedef Bits<T> B;
+    static constexpr T coefficients[] = {1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720,
+        1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600,
+        1. / 6227020800.};
+    x = X::select((typename X::Mask)(x < B::lowest), X::splat(B::lowest), x);  // NaN stays
+    typename X::V shifted = x * T(1.44269504088896340736) + B::magic;
+    typename X::V n = shifted - B::magic;  // rounded to an integer
+    typename X::V r = x - n * B::ln2_high - n * B::ln2_low;
+    scale = (typename X::V)(((typename X::Mask)shifted + B::bias) << B::mantissa);
+    typename X::V sum = X::splat(coefficients[B::terms - 1]);
+    UNROLL for (int i = B::terms - 2; i >= 0; i--) sum = sum * r + coefficients[i];
+    rest = sum * r * r + r;
+}
+
+template <class X> NOINLINE typename X::V hyperbolic_tangent(typename X::V x) {
+    typename X::V scale, rest, y = (typename X::V)((typename X::Mask)x | sign_bit<X>());
+    exponential<X>(2 * y, scale, rest);
+    typename X::V less = scale * rest + (scale - 1);
+    typename X::V positive = (0 - less) / (2 + less);
+    return (typename X::V)((typename X::Mask)positive | ((typename X::Mask)x & sign_bit<X>()));
+}
+
+template <class X> NOINLINE typename X::V logistic(typename X::V x) {
+    typename X::V scale, rest;
+    exponential<X>((typename X::V)((typename X::Mask)x | sign_bit<X>()), scale, rest);
+    typename X::V power = scale * rest + scale, inverse = 1 / (1 + power);
+    return X::select((typename X::Mask)(x >= 0), inverse, power * inverse);
+}
+
+// All ones in the lanes that dropout keeps.
+template <class X>
+NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed, uint32_t threshold) {
+    typedef typename X::U U;
+    typename X::Mask h, low = U(0xFFFFFFFFu) - typename X::Mask{};
+    UNROLL for (int l = 0; l < X::width; l++)
+        h[l] = uint32_t(neuron * 0x9E3779B1u + (column + l) * 0x85EBCA77u + seed);
+    h = (h ^ h >> 16) * U(0x85EBCA6Bu) & low;  // murmur3's finalizer
+    h = (h ^ h >> 13) * U(0xC2B2AE35u) & low;
+    h ^= h >> 16;
+    return (typename X::Mask)(h >> 8 >= U(threshold));
+}
+
+// The epilogue of row d: activation, dropout, derivative.
+template <class S>
+INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
+                     int64_t column, const Activation<typename S::T> &f) {
+    typedef typename S::T T;
+    typedef typename S::V V;
+    typedef typename S::Mask Mask;
+    // The three kinds without an exponential are f = z > 0 ? z : slope * z; that
+    // RELU's 0 * -inf becomes 0 is the mask's doing. NaN stays NaN.
+    T slope = f.kind == IDENTITY ? T(1) : f.kind == RELU ? T(0) : f.slope;
+    Mask no_relu = (typename S::U)(f.kind == RELU ? 0 : -1) - Mask{};
+    UNROLL for (int v = 0; v < S::count; v++) {
+        V x = sums[v], derivative;
+        if (f.kind == TANH) {
+            x = hyperbolic_tangent<S>(x);
+            derivative = 1 - x * x;
+        } else if (f.kind == LOGISTIC) {
+            x = logistic<S>(x);
+            derivative = x * (1 - x);
+        } else {
+            derivative = S::select((Mask)(x > 0), S::splat(1), S::splat(slope));
+            x = S::select((Mask)(x <= 0), (V)((Mask)(slope * x) & no_relu), x);
+        }
+        int64_t at = column + v * S::width;
+        if (f.dropout_threshold) {
+            Mask keep = kept<S>(d, at, f.dropout_seed, f.dropout_threshold);
+            x = (V)((Mask)(x * f.dropout_scale) & keep);
+            derivative = (V)((Mask)(derivative * f.dropout_scale) & keep);
+        }
+        S::store_row(z + d * stride + at, x);
+        if (f.derivative) S::store_row(f.derivative + d * stride + at, derivative);
+    }
+}
+
+// f' at `at` of the rows.
+template <class S>
+INLINE typename S::V derivative_at(int64_t at, const Derivative<typename S::T> &f) {
+    typedef typename S::Mask Mask;
+    if (f.derivative) return S::load_row(f.derivative + at);
+    if (f.kind == IDENTITY) return S::splat(1);
+    typename S::V a = S::load_row(f.activation + at);
+    if (f.kind == TANH) return 1 - a * a;
+    if (f.kind == LOGISTIC) return a * (1 - a);
+    return S::select((Mask)(a > 0), S::splat(1), S::splat(f.kind == RELU ? 0 : f.slope));
+}
+
+// ---------------------------------------------------------------- products
+
+template <class T>
+void product(const int32_t *indptr, const int32_t *indices, const T *weights, const T *bias,
+             const T *a, T *z, int64_t stride, int32_t begin, int32_t end,
+             const Activation<T> &f) {
+    for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
+        typedef decltype(strip) S;
+        for (int32_t d = begin; d < end; d++) {
+            typename S::V sums[S::count];
+            // + 0 turns -0 into 0, so that scatter_product may skip products with 0.
+            UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(bias[d] + T(0));
+            for (int64_t k = indptr[d], last = indptr[d + 1]; k < last; k++) {
+                const T *row = a + indices[k] * stride + column;
+                typename S::V weight = S::splat(weights[k]);
+                UNROLL for (int v = 0; v < S::count; v++)
+                    sums[v] += weight * S::load_row(row + v * S::width);
+            }
+            activate<S>(sums, z, stride, d, column, f);
+        }
+    });
+}
+
+template <class T>
+void transposed_product(const int32_t *indptr, const int32_t *positions, const int32_t *indices,
+                        const T *weights, const T *delta, T *out, int64_t stride, int32_t begin,
+                        int32_t end, const Derivative<T> &f) {
+    for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
+        typedef decltype(strip) S;
+        for (int32_t s = begin; s < end; s++) {
+            typename S::V sums[S::count] = {};
+            for (int64_t k = indptr[s], last = indptr[s + 1]; k < last; k++) {
+                const T *row = delta + indices[k] * stride + column;
+                typename S::V weight = S::splat(weights[positions[k]]);
+                UNROLL for (int v = 0; v < S::count; v++)
+                    sums[v] += weight * S::load_row(row + v * S::width);
+            }
+            UNROLL for (int v = 0; v < S::count; v++) {
+                int64_t at = s * stride + column + v * S::width;
+                S::store_row(out + at, sums[v] * derivative_at<S>(at, f));
+            }
+        }
+    });
+}
+
+// The first of the ascending indices[k..last) that is >= least.
+INLINE int64_t lower_bound(const int32_t *indices, int64_t k, int64_t last, int32_t least) {
+    while (k < last) {
+        int64_t middle = (k + last) / 2;
+        if (indices[middle] < least) k = middle + 1;
+        else last = middle;
+    }
+    return k;
+}
+
+template <class T>
+void scatter_product(const int32_t *active, int64_t n_active, const int32_t *indptr,
+                     const int32_t *positions, const int32_t *indices, const T *weights,
+                     const T *bias, const T *a, T *z, int64_t stride, int32_t begin,
+                     int32_t end, const Activation<T> &f) {
+    for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
+        typedef decltype(strip) S;
+        typename S::V row[S::count];
+        for (int32_t d = begin; d < end; d++)
+            UNROLL for (int v = 0; v < S::count; v++)
+                S::store_row(z + d * stride + column + v * S::width, S::splat(bias[d] + T(0)));
+        for (int64_t i = 0; i < n_active; i++) {
+            UNROLL for (int v = 0; v < S::count; v++)
+                row[v] = S::load_row(a + i * stride + column + v * S::width);
+            int64_t k = indptr[active[i]], last = indptr[active[i] + 1];
+            if (begin > 0) k = lower_bound(indices, k, last, begin);
+            for (; k < last && indices[k] < end; k++) {
+                T *sums = z + indices[k] * stride + column;
+                typename S::V weight = S::splat(weights[positions[k]]);
+                UNROLL for (int v = 0; v < S::count; v++)
+                    S::store_row(sums + v * S::width,
+                                 S::load_row(sums + v * S::width) + weight * row[v]);
+            }
+        }
+        for (int32_t d = begin; d < end; d++) {
+            UNROLL for (int v = 0; v < S::count; v++)
+                row[v] = S::load_row(z + d * stride + column + v * S::width);
+            activate<S>(row, z, stride, d, column, f);
+        }
+    });
+}
+
+// ---------------------------------------------------------------- gradients
+
+constexpr int CHUNK = 512;  // gradients that descend holds on the stack
+constexpr int SLACK = 4;    // values that dots may write behind its end
+
+// Calls body(Strip) once, for a strip that divides the row.
+template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
+    int64_t bytes = stride * sizeof(T);
+    if (bytes == 16) body(Strip<T, 16, 1>{});
+    else if (bytes == 32) body(Strip<T, WIDTH_OF_32, 32 / WIDTH_OF_32>{});
+    else if (bytes % (4 * WIDEST) == 0) body(Strip<T, WIDEST, 4>{});
+    else if (WIDEST == 32 || bytes % (2 * WIDEST) == 0) body(Strip<T, WIDEST, 2>{});
+    else body(Strip<T, WIDEST, 1>{});
+}
+
+// out[j] = the sum over the batch of rows[indices[j]] * factor for j < GROUP;
+// PADDED: indices behind `last` repeat it. Each sum runs over the vectors of a
+// row in order, then over the lanes as a tree: the bits do not depend on GROUP.
+template <class S, int GROUP, bool PADDED>
+INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T *rows,
+                      const typename S::T *factor, int64_t stride, typename S::T *out) {
+    typename S::V sums[GROUP] = {};
+    const typename S::T *row[GROUP];
+    UNROLL for (int j = 0; j < GROUP; j++)
+        row[j] = rows + indices[PADDED && last < j ? last : j] * stride;
+    for (int64_t at = 0; at < stride; at += S::count * S::width)
+        UNROLL for (int j = 0; j < GROUP; j++)
+            UNROLL for (int v = 0; v < S::count; v++)
+                sums[j] += S::load_row(row[j] + at + v * S::width) *
+                           S::load_row(factor + at + v * S::width);
+    sum_lanes<S, GROUP>(sums, out);
+}
+
+// The same for j < n. Writes up to SLACK - 1 values behind out[n - 1].
+template <class S>
+INLINE void dots(const int32_t *indices, int64_t n, const typename S::T *rows,
+                 const typename S::T *factor, int64_t stride, typename S::T *out) {
+    int64_t j = 0;
+    for (; j + S::width <= n; j += S::width)
+        dot_group<S, S::width, false>(indices + j, 0, rows, factor, stride, out + j);
+    for (; j < n; j += S::block)
+        dot_group<S, S::block, true>(indices + j, n - j - 1, rows, factor, stride, out + j);
+}
+
+// The gradients of the connections [k, last), of which the first belongs to
+// destination d. Returns the first destination with connections behind `last`.
+template <class T>
+NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const T *a,
+                           const T *delta, int64_t stride, int32_t d, int64_t k, int64_t last,
+                           T *out) {
+    for_row<T>(stride, [&](auto strip) {
+        typedef decltype(strip) S;
+        for (; k < last; d++) {
+            int64_t stop = indptr[d + 1] < last ? indptr[d + 1] : last;
+            dots<S>(indices + k, stop - k, a, delta + d * stride, stride, out);
+            out += stop - k;
+            k = stop;
+        }
+    });
+    return d > 0 && indptr[d] > last ? d - 1 : d;
+}
+
+template <class T>
+void bias_gradient(const T *delta, T *out, int64_t stride, int32_t begin, int32_t end) {
+    for_row<T>(stride, [=](auto strip) {
+        typedef decltype(strip) S;
+        for (int32_t d = begin; d < end; d += S::block) {
+            typename S::V sums[S::block] = {};
+            typename S::T result[S::block];
+            int32_t n = end - d < S::block ? end - d : S::block;
+            for (int j = 0; j < n; j++)
+                for (int64_t at = 0; at < stride; at += S::width)
+                    sums[j] += S::load_row(delta + (d + j) * stride + at);
+            sum_lanes<S, S::block>(sums, result);
+            __builtin_memcpy(out + d, result, n * sizeof(T));
+        }
+    });
+}
+
+template <class T>
+void gradient(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
+              T *out, T *bias_out, int64_t stride, int32_t begin, int32_t end) {
+    T chunk[CHUNK + SLACK];
+    int32_t d = begin;
+    for (int64_t k = indptr[begin], last = k; k < indptr[end]; k = last) {
+        last = k + CHUNK < indptr[end] ? k + CHUNK : indptr[end];
+        d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
+        __builtin_memcpy(out + k, chunk, (last - k) * sizeof(T));
+    }
+    bias_gradient(delta, bias_out, stride, begin, end);
+}
+
+template <class T>
+void active_gradient(const int32_t *active, const int32_t *indptr, const int32_t *positions,
+                     const int32_t *indices, const T *a, const T *delta, T *out,
+                     int64_t stride, int64_t begin, int64_t end) {
+    for_row<T>(stride, [=](auto strip) {
+        typedef decltype(strip) S;
+        T chunk[CHUNK + SLACK];
+        for (int64_t i = begin; i < end; i++) {
+            int64_t stop = indptr[active[i] + 1];
+            for (int64_t k = indptr[active[i]]; k < stop; k += CHUNK) {
+                int64_t n = stop - k < CHUNK ? stop - k : CHUNK;
+                dots<S>(indices + k, n, delta, a + i * stride, stride, chunk);
+                for (int64_t j = 0; j < n; j++) out[positions[k + j]] = chunk[j];
+            }
+        }
+    });
+}
+
+// ---------------------------------------------------------------- updates
+
+INLINE float square_root(float x) { return __builtin_sqrtf(x); }
+INLINE double square_root(double x) { return __builtin_sqrt(x); }
+template <class X> INLINE typename X::V square_roots(typename X::V x) {
+    UNROLL for (int l = 0; l < X::width; l++) x[l] = square_root(x[l]);
+    return x;
+}
+
+// One step of n weights. The remainder runs through the same instructions, on
+// vectors that are part empty: the bits do not depend on a weight's position.
+template <class T, int RULE, bool SENSITIVITY>
+NOINLINE void step(const T *gradient, T *weights, T *first, T *second, T *sensitivity,
+                   int64_t n, const Update<T> &rule, T l2, T shrink) {
+    typedef Vector<T, WIDEST> X;
+    typedef typename X::V V;
+    for (int64_t i = 0; i < n; i += X::width) {
+        int64_t count = n - i;
+        V g = X::load_part(gradient + i, count), w = X::load_part(weights + i, count);
+        if (SENSITIVITY) {
+            V size = (V)((typename X::Mask)(w * g) & ~sign_bit<X>());
+            X::store_part(sensitivity + i, X::load_part(sensitivity + i, count) + size, count);
+        }
+        g += l2 * w;
+        V v = {}, change;
+        if (first) v = X::load_part(first + i, count);
+        if (RULE == ADAM) {
+            V u = X::load_part(second + i, count);
+            v = rule.beta_1 * v + rounded((1 - rule.beta_1) * g);
+            u = rule.beta_2 * u + rounded((1 - rule.beta_2) * g * g);
+            X::store_part(second + i, u, count);
+            change = -rule.rate * v / (square_roots<X>(u) + rule.epsilon);
+        } else {
+            V move = rounded(rule.rate * g);
+            v = rule.momentum * v - move;
+            change = RULE == NESTEROV ? rule.momentum * v - move : v;
+        }
+        if (first) X::store_part(first + i, v, count);
+        X::store_part(weights + i, w + (change - shrink * w), count);
+    }
+}
+
+template <class T>
+void any_step(const T *gradient, T *weights, T *first, T *second, T *sensitivity, int64_t n,
+              const Update<T> &rule, T l2, T shrink) {
+    auto chosen = rule.rule == ADAM       ? sensitivity ? step<T, ADAM, true> : step<T, ADAM, false>
+                  : rule.rule == NESTEROV ? sensitivity ? step<T, NESTEROV, true> : step<T, NESTEROV, false>
+                  : sensitivity           ? step<T, SGD, true> : step<T, SGD, false>;
+    chosen(gradient, weights, first, second, sensitivity, n, rule, l2, shrink);
+}
+
+template <class T> INLINE T *offset(T *p, int64_t i) { return p ? p + i : nullptr; }
+
+template <class T>
+void update(const T *gradient, T *weights, T *first, T *second, T *sensitivity, int64_t begin,
+            int64_t end, const Update<T> &rule) {
+    any_step(gradient + begin, weights + begin, offset(first, begin), offset(second, begin),
+             offset(sensitivity, begin), end - begin, rule, rule.l2, rule.shrink);
+}
+
+template <class T>
+void update_bias(const T *gradient, T *bias, T *first, T *second, int64_t begin, int64_t end,
+                 const Update<T> &rule) {
+    any_step(gradient + begin, bias + begin, offset(first, begin), offset(second, begin),
+             (T *)nullptr, end - begin, rule, T(0), rule.shrink_bias ? rule.shrink : T(0));
+}
+
+template <class T>
+void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
+             int64_t stride, int32_t begin, int32_t end, const Parameters<T> &p,
+             const Update<T> &rule) {
+    T chunk[CHUNK + SLACK];
+    int32_t d = begin;
+    for (int64_t k = indptr[begin], last = k; k < indptr[end]; k = last) {
+        last = k + CHUNK < indptr[end] ? k + CHUNK : indptr[end];
+        d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
+        any_step(chunk, p.weights + k, offset(p.first, k), offset(p.second, k),
+                 offset(p.sensitivity, k), last - k, rule, rule.l2, rule.shrink);
+    }
+    for (d = begin; d < end; d += CHUNK) {
+        int32_t n = end - d < CHUNK ? end - d : CHUNK;
+        bias_gradient(delta + d * stride, chunk, stride, 0, n);
+        update_bias(chunk, p.bias + d, offset(p.bias_first, d), offset(p.bias_second, d), 0, n,
+                    rule);
+    }
+}
+
+// ---------------------------------------------------------------- gathering
+
+// Features [begin, end) into rows of a. X::width samples by X::width features
+// at a time.
+template <class X, class T>
+NOINLINE void gather(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
+                     const int64_t *partners, const T *mix, T *a, int64_t stride, int64_t begin,
+                     int64_t end) {
+    typename X::V block[X::width];
+    for (int64_t b = 0; b < stride; b += X::width)
+        for (int64_t j = begin; j < end; j += X::width) {
+            int64_t count = end - j;
+            UNROLL for (int i = 0; i < X::width; i++) {
+                block[i] = typename X::V{};
+                if (b + i >= n_rows) continue;
+                block[i] = X::load_part(x + rows[b + i] * ld + j, count);
+                if (!partners) continue;
+                typename X::V other = X::load_part(x + partners[b + i] * ld + j, count);
+                block[i] = mix[b + i] * block[i] + rounded((1 - mix[b + i]) * other);
+            }
+            transpose<X>(block);
+            UNROLL for (int i = 0; i < X::width; i++)
+                if (i < count) X::store_row(a + (j + i) * stride + b, block[i]);
+        }
+}
+
+template <class T>
+void gather_rows(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
+                 const int64_t *partners, const T *mix, T *a, int64_t stride, int64_t begin,
+                 int64_t end) {
+    int64_t bytes = stride * sizeof(T);
+    auto chosen = bytes == 16   ? gather<Vector<T, 16>, T>
+                  : bytes == 32 ? gather<Vector<T, WIDTH_OF_32>, T>
+                                : gather<Vector<T, WIDEST>, T>;
+    chosen(x, ld, rows, n_rows, partners, mix, a, stride, begin, end);
+}
+
+template <class T>
+const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
+                          descend<T>, update<T>,             update_bias<T>,
+                          gather_rows<T>, scatter_product<T>, active_gradient<T>,
+                          bias_gradient<T>};
+
+}  // namespace
+}  // namespace SKLEARN_SET_ISA
+}  // namespace sklearn_set
+
+#define TABLE_(bits, isa) sklearn_set_f##bits##_##isa
+#define TABLE(bits, isa) TABLE_(bits, isa)
+const sklearn_set::Kernels<float> *TABLE(32, SKLEARN_SET_ISA)() {
+    return &sklearn_set::SKLEARN_SET_ISA::table<float>;
+}
+const sklearn_set::Kernels<double> *TABLE(64, SKLEARN_SET_ISA)() {
+    return &sklearn_set::SKLEARN_SET_ISA::table<double>;
+}

@@ -1,0 +1,143 @@
+// The kernels of one instruction set, behind a table of function pointers.
+//
+// Owns: arithmetic on arrays that the caller provides. May not touch: memory
+// allocation, threads, Python, the C++ standard library (an inline function of
+// it, compiled here for AVX-512, could be the one copy that the linker keeps
+// for every machine).
+//
+// Layout. Activations are neuron-major: row i holds neuron i for the whole
+// batch, `stride` values, of which the first `batch` count; the lanes behind
+// them hold finite rubbish in activations and zeros in deltas. A row takes 16
+// or 32 bytes or a multiple of 64; the base is 64-byte aligned. Connections are
+// stored by destination neuron (CSC of the (fan_in, fan_out) matrix), sources
+// ascending. `begin, end` is the range of rows that one thread computes: every
+// element is summed by one thread, in one order, so that the bits do not depend
+// on the number of threads.
+#pragma once
+#include <stdint.h>
+
+namespace sklearn_set {
+
+enum ActivationKind : int32_t { IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC };
+enum UpdateRule : int32_t { SGD, NESTEROV, ADAM };
+
+// What happens to a row once it is summed. `derivative`, if not null, receives
+// f'(z) times the dropout factor (the rows have the layout of z).
+template <class T> struct Activation {
+    int32_t kind;
+    T slope;                  // of LEAKY_RELU where z <= 0; may be negative
+    T *derivative;            // or null
+    uint32_t dropout_threshold;  // drop where (hash >> 8) < threshold; 0: no dropout
+    T dropout_scale;          // 1 / (1 - p)
+    uint32_t dropout_seed;    // of this batch and layer
+};
+
+// How a row of propagated deltas is multiplied by f'. With `derivative` the
+// factor is read from there (it may be the very row that is written);
+// otherwise it is computed from the activation f(z) (slope >= 0).
+template <class T> struct Derivative {
+    int32_t kind;
+    T slope;
+    const T *activation;
+    const T *derivative;      // or null
+};
+
+// One optimizer step on a weight w with gradient g (the raw gradient):
+//   g' = g + l2 * w
+//   SGD       v = momentum * v - rate * g';            w += v - shrink * w
+//   NESTEROV  v = momentum * v - rate * g';            w += momentum * v - rate * g' - shrink * w
+//   ADAM      m = b1 m + (1-b1) g'; v = b2 v + (1-b2) g'^2;
+//                                                      w += -rate * m / (sqrt(v) + eps) - shrink * w
+// (rate of ADAM already holds the bias correction.) Biases: l2 is taken as 0,
+// and shrink as 0 unless shrink_bias.
+template <class T> struct Update {
+    int32_t rule;
+    T rate, momentum, beta_1, beta_2, epsilon, l2, shrink;
+    int32_t shrink_bias;
+};
+
+// The weights of a layer with the optimizer's state, aligned by position.
+template <class T> struct Parameters {
+    T *weights, *first, *second;        // first: velocity or m; second: v (ADAM)
+    T *bias, *bias_first, *bias_second;
+    T *sensitivity;                     // or null: += |w * g|, w before the step
+};
+
+template <class T> struct Kernels {
+    // z[d] = f(bias[d] + sum over the connections k of d of weights[k] * a[indices[k]]),
+    // d in [begin, end); one chain of fused multiply-adds per element, starting
+    // at the bias, in storage order.
+    void (*product)(const int32_t *indptr, const int32_t *indices, const T *weights,
+                    const T *bias, const T *a, T *z, int64_t stride,
+                    int32_t begin, int32_t end, const Activation<T> &f);
+
+    // out[s] = (sum over the connections k of s, destinations ascending, of
+    // weights[positions[k]] * delta[indices[k]]) * f', s in [begin, end). indptr,
+    // positions and indices are the index by source neuron.
+    void (*transposed_product)(const int32_t *indptr, const int32_t *positions,
+                               const int32_t *indices, const T *weights, const T *delta,
+                               T *out, int64_t stride, int32_t begin, int32_t end,
+                               const Derivative<T> &f);
+
+    // gradient[k] = sum over the batch of a[indices[k]] * delta[d] for the
+    // connections k of the destinations d in [begin, end); bias_gradient[d] =
+    // sum of delta[d].
+    void (*gradient)(const int32_t *indptr, const int32_t *indices, const T *a,
+                     const T *delta, T *gradient, T *bias_gradient, int64_t stride,
+                     int32_t begin, int32_t end);
+
+    // gradient followed by the update, without storing the gradient; same bits
+    // as gradient then update.
+    void (*descend)(const int32_t *indptr, const int32_t *indices, const T *a,
+                    const T *delta, int64_t stride, int32_t begin, int32_t end,
+                    const Parameters<T> &parameters, const Update<T> &rule);
+
+    // The optimizer step for weights begin..end from a stored gradient.
+    void (*update)(const T *gradient, T *weights, T *first, T *second, T *sensitivity,
+                   int64_t begin, int64_t end, const Update<T> &rule);
+
+    // The same for biases (l2 = 0, shrink only if shrink_bias).
+    void (*update_bias)(const T *gradient, T *bias, T *first, T *second,
+                        int64_t begin, int64_t end, const Update<T> &rule);
+
+    // a[j, b] = x[rows[b], j], features j in [begin, end), b < n_rows; lanes
+    // behind n_rows become 0. x has row stride ld. With `partners`:
+    // mix[b] * x[rows[b], j] + (1 - mix[b]) * x[partners[b], j].
+    void (*gather_rows)(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
+                        const int64_t *partners, const T *mix, T *a, int64_t stride,
+                        int64_t begin, int64_t end);
+
+    // Sparse input. `active` lists the n_active features (ascending) that occur
+    // in the batch and `a` holds one row for each of them (compact: row i is
+    // feature active[i]). indptr, positions, indices: the index by source.
+    // z[d] = f(bias[d] + ...) for destinations d in [begin, end), by scattering
+    // each active feature's row over its connections, features ascending: the
+    // same bits as `product` on the dense input.
+    void (*scatter_product)(const int32_t *active, int64_t n_active, const int32_t *indptr,
+                            const int32_t *positions, const int32_t *indices,
+                            const T *weights, const T *bias, const T *a, T *z,
+                            int64_t stride, int32_t begin, int32_t end,
+                            const Activation<T> &f);
+
+    // gradient[positions[k]] for the connections k of active[i], i in
+    // [begin, end) of the list of active features. Elsewhere it is not written.
+    void (*active_gradient)(const int32_t *active, const int32_t *indptr,
+                            const int32_t *positions, const int32_t *indices, const T *a,
+                            const T *delta, T *gradient, int64_t stride,
+                            int64_t begin, int64_t end);
+
+    // bias_gradient[d] = sum over the batch of delta[d].
+    void (*bias_gradient)(const T *delta, T *bias_gradient, int64_t stride,
+                          int32_t begin, int32_t end);
+};
+
+}  // namespace sklearn_set
+
+// The tables, one pair per instruction set (kernels.cpp is compiled once each).
+#define SKLEARN_SET_DECLARE(isa)                                              \
+    extern "C" const sklearn_set::Kernels<float> *sklearn_set_f32_##isa();    \
+    extern "C" const sklearn_set::Kernels<double> *sklearn_set_f64_##isa();
+SKLEARN_SET_DECLARE(baseline)
+SKLEARN_SET_DECLARE(avx2)
+SKLEARN_SET_DECLARE(avx512)
+#undef SKLEARN_SET_DECLARE

@@ -1,0 +1,499 @@
+#include "network.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace sklearn_set {
+
+Buffer::~Buffer() { std::free(data_); }
+
+void *Buffer::reserve(size_t bytes) {
+    if (bytes > size_) {
+        std::free(data_);
+        data_ = nullptr;
+        size_ = 0;
+        const size_t rounded = (bytes + 63) / 64 * 64;
+        data_ = std::aligned_alloc(64, rounded);
+        if (!data_) throw std::bad_alloc();
+        size_ = rounded;
+    }
+    return data_;
+}
+
+namespace {
+
+// Work below this many multiply-adds a thread is done faster by one thread alone.
+constexpr int64_t MIN_WORK_PER_THREAD = 400'000;
+
+// Bytes of a row of `size` values: 16, 32, or a multiple of 64.
+template <class T> int64_t stride_for(int64_t size) {
+    const int64_t bytes = size * static_cast<int64_t>(sizeof(T));
+    const int64_t padded = bytes <= 16 ? 16 : bytes <= 32 ? 32 : (bytes + 63) / 64 * 64;
+    return padded / static_cast<int64_t>(sizeof(T));
+}
+
+struct Range {
+    int32_t begin, end;
+};
+
+// Part `part` of the rows of an index, cut so that each part holds about the
+// same number of connections and rows.
+Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts) {
+    if (n_parts == 1) return {0, n_rows};
+    const int64_t total = int64_t{indptr[n_rows]} + n_rows;
+    auto cut = [&](int p) {
+        if (p == n_parts) return n_rows;
+        const int64_t wanted = total * p / n_parts;
+        int32_t low = 0, high = n_rows;
+        while (low < high) {
+            const int32_t middle = low + (high - low) / 2;
+            if (int64_t{indptr[middle]} + middle < wanted) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    };
+    return {cut(part), cut(part + 1)};
+}
+
+// Part of [0, n), cut at multiples of `grain`.
+struct Span {
+    int64_t begin, end;
+};
+Span even_share(int64_t n, int part, int n_parts, int64_t grain) {
+    const int64_t grains = (n + grain - 1) / grain;
+    return {std::min(n, grains * part / n_parts * grain),
+            std::min(n, grains * (part + 1) / n_parts * grain)};
+}
+
+template <class T> T sigmoid(T z) {
+    if (z >= 0) return 1 / (1 + std::exp(-z));
+    const T e = std::exp(z);
+    return e / (1 + e);
+}
+
+// log(1 + exp(z)) without overflow.
+template <class T> T softplus(T z) { return std::max(z, T(0)) + std::log1p(std::exp(-std::abs(z))); }
+
+}  // namespace
+
+// What one batch does besides the passes: an optimizer step, or storing gradients.
+template <class T> struct Network<T>::Step {
+    const Update<T> *update = nullptr;
+    const std::vector<T *> *weight_gradients = nullptr, *bias_gradients = nullptr;
+};
+
+template <class T>
+Network<T>::Network(std::vector<LayerView<T>> layers)
+    : layers_(std::move(layers)), kernels_(active_kernels<T>()) {}
+
+template <class T> int Network<T>::threads_for(int64_t batch, int wanted) const {
+    int64_t connections = 0;
+    for (const auto &layer : layers_) connections += layer.connections.nnz();
+    const int64_t useful = connections * batch / MIN_WORK_PER_THREAD;
+    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(wanted, useful)));
+}
+
+template <class T>
+void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) const {
+    const size_t n_layers = layers_.size();
+    if (work.size == size && work.training == training && work.sparse == sparse) return;
+    work.stride = stride_for<T>(size);
+    work.size = size;
+    work.training = training;
+    work.sparse = sparse;
+    const size_t row_bytes = work.stride * sizeof(T);
+    const auto &first = layers_.front().connections;
+    if (!sparse) work.a0 = static_cast<T *>(work.input.reserve(first.n_in * row_bytes));
+    else {
+        work.compact_row.resize(first.n_in);
+        work.seen.assign((size_t{63} + first.n_in) / 64, 0);
+    }
+    work.activation_buffers.resize(n_layers);
+    work.delta_buffers.resize(n_layers);
+    work.activations.assign(n_layers, nullptr);
+    work.deltas.assign(n_layers, nullptr);
+    int32_t widest = 0;
+    for (const auto &layer : layers_) widest = std::max(widest, layer.connections.n_out);
+    for (size_t l = 0; l < n_layers; ++l) {
+        const size_t bytes = layers_[l].connections.n_out * row_bytes;
+        // A prediction needs two buffers, used in turn.
+        work.activations[l] =
+            training ? static_cast<T *>(work.activation_buffers[l].reserve(bytes))
+                     : static_cast<T *>(work.activation_buffers[l % 2].reserve(widest * row_bytes));
+        if (training) work.deltas[l] = static_cast<T *>(work.delta_buffers[l].reserve(bytes));
+    }
+    if (!training) return;
+    work.bias_gradient.reserve(widest * sizeof(T));
+    work.sample_loss.reserve(size * sizeof(double));
+    if (sparse) {
+        const size_t bytes = first.nnz() * sizeof(T);
+        std::memset(work.compact_gradient.reserve(bytes), 0, bytes);
+    }
+}
+
+template <class T>
+void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work,
+                            int part, int n_parts) const {
+    const Span span = even_share(samples.n_features, part, n_parts, 64);
+    kernels_.gather_rows(samples.x, samples.n_features, batch.rows, batch.size, batch.partners,
+                         batch.mix, work.a0, work.stride, span.begin, span.end);
+}
+
+// Lists the features that occur in a sparse batch and writes one dense row for
+// each, so that all that follows costs in proportion to them.
+template <class T>
+void Network<T>::compact_input(const Samples<T> &samples, const Batch<T> &batch,
+                               Work &work) const {
+    auto each_row = [&](auto visit) {
+        for (int64_t b = 0; b < batch.size; ++b) {
+            visit(b, batch.rows[b], batch.mix ? batch.mix[b] : T(1));
+            if (batch.partners) visit(b, batch.partners[b], 1 - batch.mix[b]);
+        }
+    };
+    each_row([&](int64_t, int64_t row, T) {
+        for (int64_t k = samples.indptr[row]; k < samples.indptr[row + 1]; ++k) {
+            const int32_t j = samples.indices[k];
+            work.seen[j >> 6] |= uint64_t{1} << (j & 63);
+        }
+    });
+    work.active.clear();
+    for (size_t word = 0; word < work.seen.size(); ++word) {
+        for (uint64_t bits = work.seen[word]; bits; bits &= bits - 1) {
+            const int32_t j = static_cast<int32_t>(word * 64 + __builtin_ctzll(bits));
+            work.compact_row[j] = static_cast<int32_t>(work.active.size());
+            work.active.push_back(j);
+        }
+        work.seen[word] = 0;
+    }
+    const size_t bytes = work.active.size() * work.stride * sizeof(T);
+    work.a0 = static_cast<T *>(work.input.reserve(std::max<size_t>(bytes, 64)));
+    std::memset(work.a0, 0, bytes);
+    each_row([&](int64_t b, int64_t row, T share) {
+        for (int64_t k = samples.indptr[row]; k < samples.indptr[row + 1]; ++k)
+            work.a0[work.compact_row[samples.indices[k]] * work.stride + b] +=
+                share * samples.data[k];
+    });
+}
+
+template <class T>
+void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_seed, int part,
+                         int n_parts) const {
+    const LayerView<T> &layer = layers_[l];
+    const ConnectivityView &c = layer.connections;
+    const Range range = share(c.indptr, c.n_out, part, n_parts);
+    Activation<T> f{layer.activation, layer.slope, nullptr, 0, T(1), 0};
+    if (training && layer.dropout > 0) {
+        f.dropout_threshold = static_cast<uint32_t>(std::lround(layer.dropout * (1 << 24)));
+        f.dropout_scale = static_cast<T>(1 / (1 - layer.dropout));
+        f.dropout_seed = dropout_seed + static_cast<uint32_t>(l) * 0x9E3779B9u;
+    }
+    // The derivative can be told from the activation, except after dropout and
+    // where a negative slope folds the function.
+    if (training && (f.dropout_threshold || (layer.activation == LEAKY_RELU && layer.slope < 0)))
+        f.derivative = work.deltas[l];
+    const Parameters<T> &p = layer.parameters;
+    if (l == 0 && work.sparse)
+        kernels_.scatter_product(work.active.data(), work.active.size(), layer.by_source_indptr,
+                                 layer.by_source_positions, layer.by_source_indices, p.weights,
+                                 p.bias, work.a0, work.activations[0], work.stride, range.begin,
+                                 range.end, f);
+    else
+        kernels_.product(c.indptr, c.indices, p.weights, p.bias,
+                         l == 0 ? work.a0 : work.activations[l - 1], work.activations[l],
+                         work.stride, range.begin, range.end, f);
+}
+
+// Losses and output deltas of the lanes of one part. The loss of a sample is
+// summed over its outputs for log losses and averaged for the others, its
+// gradient is that of the sum (as in scikit-learn's MLP).
+template <class T>
+void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &work, int part,
+                      int n_parts) const {
+    const int64_t stride = work.stride;
+    const int32_t k = layers_.back().connections.n_out;
+    const T *z = work.activations.back();
+    T *delta = work.deltas.back();
+    double *sample_loss = static_cast<double *>(work.sample_loss.reserve(0));
+    const Span lanes = even_share(stride, part, n_parts, 16);
+    for (int64_t b = lanes.begin; b < lanes.end; ++b) {
+        if (b >= batch.size) {
+            for (int32_t j = 0; j < k; ++j) delta[j * stride + b] = 0;
+            continue;
+        }
+        const int64_t row = batch.rows[b];
+        const int64_t other = batch.partners ? batch.partners[b] : row;
+        const T mix = batch.partners ? batch.mix[b] : T(1);
+        auto target = [&](int32_t j) -> T {
+            if (targets.labels) {
+                if (k == 1) return mix * targets.labels[row] + (1 - mix) * targets.labels[other];
+                return mix * (targets.labels[row] == j) + (1 - mix) * (targets.labels[other] == j);
+            }
+            return mix * targets.values[row * k + j] + (1 - mix) * targets.values[other * k + j];
+        };
+        T weight = 1;
+        if (targets.weights)
+            weight = mix * targets.weights[row] + (1 - mix) * targets.weights[other];
+        const T scale = work.weight > 0 ? static_cast<T>(weight / work.weight) : T(0);
+        double loss = 0;
+        T largest = -std::numeric_limits<T>::infinity(), normaliser = 0;
+        if (targets.loss == SOFTMAX_LOG_LOSS) {
+            for (int32_t j = 0; j < k; ++j) largest = std::max(largest, z[j * stride + b]);
+            for (int32_t j = 0; j < k; ++j) normaliser += std::exp(z[j * stride + b] - largest);
+        }
+        for (int32_t j = 0; j < k; ++j) {
+            const T zj = z[j * stride + b], t = target(j);
+            T d = 0;
+            switch (targets.loss) {
+                case SOFTMAX_LOG_LOSS: {
+                    const T e = std::exp(zj - largest);
+                    d = e / normaliser - t;
+                    if (t != 0) loss += t * (std::log(normaliser) + largest - zj);
+                    if (zj != zj) loss = zj;
+                    break;
+                }
+                case BINARY_LOG_LOSS:
+                case MULTILABEL_LOG_LOSS:
+                    d = sigmoid(zj) - t;
+                    loss += softplus(zj) - t * zj;
+                    break;
+                case SIGMOID_SQUARED: {
+                    // The published code applies the sigmoid's derivative to the
+                    // activated output: sigma'(sigma(z)), which never vanishes.
+                    const T p = sigmoid(zj), s = sigmoid(p);
+                    d = (p - t) * s * (1 - s);
+                    loss += (p - t) * (p - t) / k;
+                    break;
+                }
+                case SQUARED_ERROR:
+                    d = zj - t;
+                    loss += d * d / (2 * k);
+                    break;
+                case POISSON: {
+                    const T p = std::exp(zj);
+                    d = p - t;
+                    loss += ((t > 0 ? t * (std::log(t) - zj) : T(0)) - t + p) / k;
+                    break;
+                }
+                case HUBER: {
+                    const T r = zj - t, h = targets.huber_delta;
+                    d = std::max(-h, std::min(h, r));
+                    if (r != r) d = r;
+                    loss += (std::abs(r) <= h ? r * r / 2 : h * (std::abs(r) - h / 2)) / k;
+                    break;
+                }
+            }
+            delta[j * stride + b] = d * scale;
+        }
+        sample_loss[b] = weight == 0 ? 0 : loss * weight;
+    }
+}
+
+template <class T>
+void Network<T>::backward(size_t l, Work &work, int part, int n_parts) const {
+    const LayerView<T> &layer = layers_[l], &below = layers_[l - 1];
+    const Range range = share(layer.by_source_indptr, layer.connections.n_in, part, n_parts);
+    const bool stored =
+        below.dropout > 0 || (below.activation == LEAKY_RELU && below.slope < 0);
+    const Derivative<T> f{below.activation, below.slope, work.activations[l - 1],
+                          stored ? work.deltas[l - 1] : nullptr};
+    kernels_.transposed_product(layer.by_source_indptr, layer.by_source_positions,
+                                layer.by_source_indices, layer.parameters.weights,
+                                work.deltas[l], work.deltas[l - 1], work.stride, range.begin,
+                                range.end, f);
+}
+
+template <class T>
+void Network<T>::descend(size_t l, Work &work, const Update<T> &update, int part,
+                         int n_parts) const {
+    const LayerView<T> &layer = layers_[l];
+    const ConnectivityView &c = layer.connections;
+    const Range range = share(c.indptr, c.n_out, part, n_parts);
+    if (l > 0 || !work.sparse) {
+        kernels_.descend(c.indptr, c.indices, l == 0 ? work.a0 : work.activations[l - 1],
+                         work.deltas[l], work.stride, range.begin, range.end, layer.parameters,
+                         update);
+        return;
+    }
+    const Parameters<T> &p = layer.parameters;
+    T *gradient = static_cast<T *>(work.compact_gradient.reserve(0));
+    const int64_t begin = c.indptr[range.begin], end = c.indptr[range.end];
+    kernels_.update(gradient + begin, p.weights + begin, p.first ? p.first + begin : nullptr,
+                    p.second ? p.second + begin : nullptr,
+                    p.sensitivity ? p.sensitivity + begin : nullptr, 0, end - begin, update);
+    std::memset(gradient + begin, 0, (end - begin) * sizeof(T));
+    T *bias_gradient = static_cast<T *>(work.bias_gradient.reserve(0));
+    kernels_.bias_gradient(work.deltas[0], bias_gradient, work.stride, range.begin, range.end);
+    kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
+                         range.end, update);
+}
+
+// Uses the deltas of layer l: steps its weights, or stores their gradients.
+template <class T>
+void Network<T>::learn(size_t l, Work &work, const Step &step, int part, int n_parts) const {
+    const LayerView<T> &layer = layers_[l];
+    const ConnectivityView &c = layer.connections;
+    if (l == 0 && work.sparse) {
+        T *gradient = step.update ? static_cast<T *>(work.compact_gradient.reserve(0))
+                                  : (*step.weight_gradients)[0];
+        const Span span = even_share(work.active.size(), part, n_parts, 16);
+        kernels_.active_gradient(work.active.data(), layer.by_source_indptr,
+                                 layer.by_source_positions, layer.by_source_indices, work.a0,
+                                 work.deltas[0], gradient, work.stride, span.begin, span.end);
+        if (step.update && n_parts > 1) {
+#pragma omp barrier
+        }
+    }
+    if (step.update) {
+        descend(l, work, *step.update, part, n_parts);
+        return;
+    }
+    const Range range = share(c.indptr, c.n_out, part, n_parts);
+    if (l > 0 || !work.sparse)
+        kernels_.gradient(c.indptr, c.indices, l == 0 ? work.a0 : work.activations[l - 1],
+                          work.deltas[l], (*step.weight_gradients)[l], (*step.bias_gradients)[l],
+                          work.stride, range.begin, range.end);
+    else
+        kernels_.bias_gradient(work.deltas[0], (*step.bias_gradients)[0], work.stride,
+                               range.begin, range.end);
+}
+
+template <class T>
+void Network<T>::run_batch(const Samples<T> &samples, const Targets<T> &targets,
+                           const Batch<T> &batch, const Step &step, int n_threads, double &loss,
+                           double &weight) {
+    Work &work = work_;
+    prepare(work, batch.size, true, samples.sparse());
+    work.weight = 0;
+    for (int64_t b = 0; b < batch.size; ++b) {
+        if (!targets.weights) work.weight += 1;
+        else if (!batch.partners) work.weight += targets.weights[batch.rows[b]];
+        else
+            work.weight += batch.mix[b] * targets.weights[batch.rows[b]] +
+                           (1 - batch.mix[b]) * targets.weights[batch.partners[b]];
+    }
+    if (work.weight <= 0) return;  // nothing weighs anything: no step
+    if (work.sparse) compact_input(samples, batch, work);
+
+    auto run = [&](int part, int n_parts) {
+        auto barrier = [&] {
+            if (n_parts > 1) {
+#pragma omp barrier
+            }
+        };
+        if (!work.sparse) {
+            load_input(samples, batch, work, part, n_parts);
+            barrier();
+        }
+        for (size_t l = 0; l < layers_.size(); ++l) {
+            forward(l, work, true, batch.dropout_seed, part, n_parts);
+            barrier();
+        }
+        head(targets, batch, work, part, n_parts);
+        barrier();
+        for (size_t l = layers_.size(); l-- > 0;) {
+            if (l > 0) {  // propagates through the old weights, before they change
+                backward(l, work, part, n_parts);
+                barrier();
+            }
+            learn(l, work, step, part, n_parts);
+        }
+    };
+    n_threads = threads_for(batch.size, n_threads);
+    if (n_threads == 1) run(0, 1);
+    else {
+#pragma omp parallel num_threads(n_threads)
+        run(omp_get_thread_num(), omp_get_num_threads());
+    }
+    const double *sample_loss = static_cast<const double *>(work.sample_loss.reserve(0));
+    for (int64_t b = 0; b < batch.size; ++b) loss += sample_loss[b];
+    weight += work.weight;
+}
+
+template <class T>
+void Network<T>::train_batch(const Samples<T> &samples, const Targets<T> &targets,
+                             const Batch<T> &batch, const Optimizer &optimizer, int64_t count,
+                             int n_threads, double &loss, double &weight) {
+    double rate = optimizer.rate;
+    if (optimizer.rule == ADAM)
+        rate *= std::sqrt(1 - std::pow(optimizer.beta_2, double(count))) /
+                (1 - std::pow(optimizer.beta_1, double(count)));
+    const Update<T> update{optimizer.rule, T(rate), T(optimizer.momentum), T(optimizer.beta_1),
+                           T(optimizer.beta_2), T(optimizer.epsilon), T(optimizer.l2),
+                           T(optimizer.shrink), optimizer.shrink_bias};
+    Step step;
+    step.update = &update;
+    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+}
+
+template <class T>
+double Network<T>::gradient(const Samples<T> &samples, const Targets<T> &targets,
+                            const Batch<T> &batch, const std::vector<T *> &weights,
+                            const std::vector<T *> &biases, int n_threads) {
+    Step step;
+    step.weight_gradients = &weights;
+    step.bias_gradients = &biases;
+    double loss = 0, weight = 0;
+    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+    return weight > 0 ? loss / weight : 0;
+}
+
+template <class T>
+void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const {
+    // Blocks small enough that two layers of activations stay in the cache.
+    int64_t widest = samples.sparse() ? 1 : samples.n_features;
+    for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
+    const int64_t lanes = 64 / sizeof(T);
+    int64_t block = (int64_t{1} << 20) / (widest * static_cast<int64_t>(sizeof(T)));
+    block = std::max(2 * lanes, std::min<int64_t>(16 * lanes, block / lanes * lanes));
+    block = std::max<int64_t>(1, std::min(block, samples.n_rows));
+    const int64_t n_blocks = (samples.n_rows + block - 1) / block;
+    n_threads = static_cast<int>(
+        std::min<int64_t>(threads_for(samples.n_rows, n_threads), std::max<int64_t>(n_blocks, 1)));
+
+    std::vector<int64_t> rows(samples.n_rows);
+    for (int64_t i = 0; i < samples.n_rows; ++i) rows[i] = i;
+    int64_t most_active = 0;  // features of a sparse block, at most
+    for (int64_t i = 0; samples.sparse() && i < samples.n_rows; i += block)
+        most_active = std::max(most_active, samples.indptr[std::min(i + block, samples.n_rows)] -
+                                                samples.indptr[i]);
+    most_active = std::min<int64_t>(most_active, samples.n_features);
+    std::vector<Work> works(n_threads);
+    for (Work &work : works) {  // allocate here, where an exception can be thrown
+        prepare(work, block, false, samples.sparse());
+        if (samples.sparse()) {
+            work.input.reserve(std::max<size_t>(64, most_active * work.stride * sizeof(T)));
+            work.active.reserve(most_active);
+        }
+    }
+    const int32_t k = layers_.back().connections.n_out;
+    auto run = [&](int part, int n_parts) {
+        Work &work = works[part];
+        for (int64_t i = part; i < n_blocks; i += n_parts) {
+            const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
+            const Batch<T> batch{rows.data() + begin, size, nullptr, nullptr, 0};
+            if (work.sparse) compact_input(samples, batch, work);
+            else load_input(samples, batch, work, 0, 1);
+            for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, 0, 1);
+            const T *z = work.activations.back();
+            for (int64_t b = 0; b < size; ++b)
+                for (int32_t j = 0; j < k; ++j)
+                    out[(begin + b) * k + j] = z[j * work.stride + b];
+        }
+    };
+    if (n_threads == 1) run(0, 1);
+    else {
+#pragma omp parallel num_threads(n_threads)
+        run(omp_get_thread_num(), omp_get_num_threads());
+    }
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace sklearn_set

@@ -1,0 +1,76 @@
+// Changes of a layer's connections: sampling, selection, growth, transposition.
+//
+// Owns: which positions of a layer are connected. May not touch: weights (it
+// reads their magnitudes to select, it never moves them), Python, threads.
+// Every result is a function of its arguments alone; random draws come from a
+// counter-based generator (splitmix64), so draw i of a seed never depends on
+// how many were made before it.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace sklearn_set {
+
+// Connections by destination neuron, sources ascending within a destination.
+struct ConnectivityView {
+    const int32_t *indptr;   // n_out + 1
+    const int32_t *indices;  // nnz sources
+    int32_t n_in, n_out;
+    int64_t nnz() const { return indptr[n_out]; }
+};
+
+struct Rewired {
+    std::vector<int32_t> indptr, indices;
+    std::vector<int32_t> source;  // where each connection was stored before; -1: new
+};
+
+struct Transposed {
+    std::vector<int32_t> indptr, positions, indices;
+};
+
+// Draw `counter` of the stream `seed`.
+uint64_t splitmix64(uint64_t seed, uint64_t counter);
+
+// `count` distinct integers below `bound`, uniformly, ascending: the first
+// `count` distinct values of the stream floor(draw * bound / 2^64).
+// Needs count <= bound.
+std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t seed);
+
+// `draws` positions of an n_in x n_out layer with replacement, duplicates
+// collapsed (source stays empty).
+Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed);
+
+// Numbers of negative, zero and positive weights.
+template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]);
+
+// keep[k] = 0 for the n_negative negative and the n_positive positive scores
+// nearest to zero and for every exact zero, 1 elsewhere. Ties: the lower
+// position (destination, source) is dropped first.
+template <class T>
+void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
+                       uint8_t *keep);
+
+// keep[k] = 0 for the n_drop smallest scores (scores >= 0; ties as above).
+template <class T>
+void drop_smallest(const T *scores, int64_t nnz, int64_t n_drop, uint8_t *keep);
+
+// The kept connections and `n_new` more at free places, uniformly. The places
+// of dropped connections count as free only if regrow_dropped.
+// Needs n_new <= number of free places.
+Rewired grow_random(const ConnectivityView &before, const uint8_t *keep, int64_t n_new,
+                    bool regrow_dropped, uint64_t seed);
+
+// The kept connections and the given new places (flat keys destination * n_in +
+// source, ascending, none of them kept).
+Rewired grow_at(const ConnectivityView &before, const uint8_t *keep,
+                const int64_t *keys, int64_t n_new);
+
+// Removes whole neurons: keep_in (n_in) and keep_out (n_out), either may be null.
+Rewired remove_neurons(const ConnectivityView &before, const uint8_t *keep_in,
+                       const uint8_t *keep_out);
+
+// The index by source neuron: for each source its positions in storage,
+// destinations ascending.
+Transposed transpose(const ConnectivityView &view);
+
+}  // namespace sklearn_set
