@@ -457,6 +457,17 @@ def test_full_disk_leaves_nothing(server, content, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_file_that_cannot_get_its_name_leaves_nothing(server, content, tmp_path, monkeypatch):
+    def replace(source, destination):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "replace", replace)
+    server.answers = [body(content)]
+    with pytest.raises(PermissionError, match=r"lung_small\.mat: .*give write access there"):
+        fetch(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
 def test_home_that_is_a_file(server, content, tmp_path):
     home = tmp_path / "file"
     home.write_text("")
@@ -563,7 +574,9 @@ def test_arrays_need_no_pandas(content, tmp_path):
     )
     checksum = _asu._DATASETS["Lung-discrete"].checksum
     command = [sys.executable, "-c", code, str(tmp_path), checksum]
-    result = subprocess.run(command, capture_output=True, text=True)
+    # Not from the working directory: its package may lack the compiled core.
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert result.stdout == "(20, 500)\n", result.stderr
 
 
@@ -585,6 +598,14 @@ def test_sparse_stays_sparse(sparse, tmp_path):
     assert bunch.data.has_canonical_format
     np.testing.assert_array_equal(bunch.data.toarray(), sparse.toarray())
     assert "40 (integers -2..2; 10 % of the values are nonzero)" in bunch.DESCR
+
+
+def test_sparse_duplicates_are_summed(publish, tmp_path):
+    X = scipy.sparse.csc_matrix(([1.0, 2.0, 3.0], [1, 1, 0], [0, 2, 3]), shape=(2, 2))
+    (tmp_path / "lung_small.mat").write_bytes(publish(mat(X=X, Y=[1, 2])))
+    data = fetch(tmp_path).data
+    assert data.nnz == 2
+    np.testing.assert_array_equal(data.toarray(), [[0, 3], [3, 0]])
 
 
 def test_sparse_interface_of_scikit_learn(sparse, tmp_path):

@@ -270,7 +270,8 @@ template <class T> struct Data {
     }
 };
 
-template <class T> LayerView<T> layer_view(nb::handle object, std::vector<nb::object> &owners) {
+template <class T>
+LayerView<T> layer_view(nb::handle object, bool by_source, std::vector<nb::object> &owners) {
     LayerView<T> layer{};
     auto field = [&](const char *name) {
         nb::object value = nb::getattr(object, name);
@@ -285,17 +286,19 @@ template <class T> LayerView<T> layer_view(nb::handle object, std::vector<nb::ob
     layer.connections = connectivity(indptr, indices, n_in);
     const int64_t nnz = layer.connections.nnz(), n_out = layer.connections.n_out;
 
-    const In1<int32_t> by_indptr = index("by_source_indptr"),
-                       by_positions = index("by_source_positions"),
-                       by_indices = index("by_source_indices");
-    require_size("by_source_indptr", by_indptr.shape(0), n_in + 1);
-    require_size("by_source_indices", by_indices.shape(0), nnz);
-    check_index("by_source", by_indptr.data(), n_in, by_positions.data(),
-                by_positions.shape(0), nnz);
-    check_index("by_source", by_indptr.data(), n_in, by_indices.data(), nnz, n_out);
-    layer.by_source_indptr = by_indptr.data();
-    layer.by_source_positions = by_positions.data();
-    layer.by_source_indices = by_indices.data();
+    if (by_source) {
+        const In1<int32_t> by_indptr = index("by_source_indptr"),
+                           by_positions = index("by_source_positions"),
+                           by_indices = index("by_source_indices");
+        require_size("by_source_indptr", by_indptr.shape(0), n_in + 1);
+        require_size("by_source_indices", by_indices.shape(0), nnz);
+        check_index("by_source", by_indptr.data(), n_in, by_positions.data(),
+                    by_positions.shape(0), nnz);
+        check_index("by_source", by_indptr.data(), n_in, by_indices.data(), nnz, n_out);
+        layer.by_source_indptr = by_indptr.data();
+        layer.by_source_positions = by_positions.data();
+        layer.by_source_indices = by_indices.data();
+    }
 
     auto parameter = [&](const char *name, int64_t size) -> T * {
         nb::object value = field(name);
@@ -322,7 +325,10 @@ template <class T> LayerView<T> layer_view(nb::handle object, std::vector<nb::ob
 
 template <class T> class BoundNetwork {
 public:
-    explicit BoundNetwork(nb::list layers) : network_(views(layers, owners_)) {}
+    // The first n_by_source layers are indexed by source neuron too: training
+    // needs all of them, prediction for sparse samples one, for dense ones none.
+    BoundNetwork(nb::list layers, size_t n_by_source)
+        : network_(views(layers, n_by_source, owners_)) {}
 
     // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
     // losses, the sum of the weights and the number of batches done; stops
@@ -333,7 +339,7 @@ public:
                     double rate, double momentum, double beta_1, double beta_2, double epsilon,
                     double l2, double shrink, bool shrink_bias, int64_t first_step,
                     uint64_t dropout_seed, int n_threads) {
-        data.check_against(network_, true);
+        check_trainable(data);
         check_batches(data.samples.n_rows, order, starts, partners, mix);
         if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
         for (const auto &layer : network_.layers()) {
@@ -377,7 +383,7 @@ public:
     // returns the loss. No dropout differs from training's: it uses dropout_seed.
     double gradient(Data<T> &data, In1<int64_t> order, nb::list weight_gradients,
                     nb::list bias_gradients, uint64_t dropout_seed, int n_threads) {
-        data.check_against(network_, true);
+        check_trainable(data);
         const int64_t n = order.shape(0);
         check_rows("order", order, data.samples.n_rows);
         const size_t n_layers = network_.layers().size();
@@ -404,6 +410,8 @@ public:
 
     void predict(const Data<T> &data, Out2<T> out, int n_threads) const {
         data.check_against(network_, false);
+        if (data.samples.sparse() && !network_.layers().front().by_source_indptr)
+            fail("Sparse samples need the first layer indexed by source.");
         require_size("out", out.shape(0), data.samples.n_rows);
         require_size("a row of out", out.shape(1), network_.layers().back().connections.n_out);
         nb::gil_scoped_release release;
@@ -411,14 +419,22 @@ public:
     }
 
 private:
-    static std::vector<LayerView<T>> views(nb::list layers, std::vector<nb::object> &owners) {
+    static std::vector<LayerView<T>> views(nb::list layers, size_t n_by_source,
+                                           std::vector<nb::object> &owners) {
         std::vector<LayerView<T>> result;
-        for (nb::handle layer : layers) result.push_back(layer_view<T>(layer, owners));
+        for (nb::handle layer : layers)
+            result.push_back(layer_view<T>(layer, result.size() < n_by_source, owners));
         if (result.empty()) fail("A network needs a layer.");
         for (size_t l = 1; l < result.size(); ++l)
             require_size("the next layer's inputs", result[l].connections.n_in,
                          result[l - 1].connections.n_out);
         return result;
+    }
+
+    void check_trainable(const Data<T> &data) const {
+        data.check_against(network_, true);
+        for (const auto &layer : network_.layers())
+            if (!layer.by_source_indptr) fail("Training needs every layer indexed by source.");
     }
 
     static void check_rows(const char *name, const In1<int64_t> &rows, int64_t bound) {
@@ -607,7 +623,7 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
         .def("set_targets", &Data<T>::set_targets, "loss"_a, "labels"_a.noconvert().none(),
              "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
     nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
-        .def(nb::init<nb::list>(), "layers"_a)
+        .def(nb::init<nb::list, size_t>(), "layers"_a, "n_by_source"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
              "starts"_a.noconvert(), "partners"_a.noconvert().none(), "mix"_a.noconvert().none(),
              "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,

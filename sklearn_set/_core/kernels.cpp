@@ -58,6 +58,7 @@ template <> struct Bits<double> {
 };
 
 template <class Element, int BYTES> struct Vector {
+    typedef Vector Self;  // of a Strip: one function for all counts
     typedef Element T;
     typedef T V __attribute__((vector_size(BYTES)));
     typedef typename Bits<T>::Unsigned U;
@@ -289,9 +290,9 @@ template <class X> NOINLINE typename X::V logistic(typename X::V x) {
 template <class X>
 NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed, uint32_t threshold) {
     typedef typename X::U U;
-    typename X::Mask h, low = U(0xFFFFFFFFu) - typename X::Mask{};
-    UNROLL for (int l = 0; l < X::width; l++)
-        h[l] = uint32_t(neuron * 0x9E3779B1u + (column + l) * 0x85EBCA77u + seed);
+    typename X::Mask h, low = U(0xFFFFFFFFu) - typename X::Mask{};  // uint32 in any lane
+    UNROLL for (int l = 0; l < X::width; l++) h[l] = l * 0x85EBCA77u;
+    h = (h + U(neuron * 0x9E3779B1u + column * 0x85EBCA77u + seed)) & low;
     h = (h ^ h >> 16) * U(0x85EBCA6Bu) & low;  // murmur3's finalizer
     h = (h ^ h >> 13) * U(0xC2B2AE35u) & low;
     h ^= h >> 16;
@@ -312,10 +313,10 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
     UNROLL for (int v = 0; v < S::count; v++) {
         V x = sums[v], derivative;
         if (f.kind == TANH) {
-            x = hyperbolic_tangent<S>(x);
+            x = hyperbolic_tangent<typename S::Self>(x);
             derivative = 1 - x * x;
         } else if (f.kind == LOGISTIC) {
-            x = logistic<S>(x);
+            x = logistic<typename S::Self>(x);
             derivative = x * (1 - x);
         } else {
             derivative = S::select((Mask)(x > 0), S::splat(1), S::splat(slope));
@@ -323,7 +324,7 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
         }
         int64_t at = column + v * S::width;
         if (f.dropout_threshold) {
-            Mask keep = kept<S>(d, at, f.dropout_seed, f.dropout_threshold);
+            Mask keep = kept<typename S::Self>(d, at, f.dropout_seed, f.dropout_threshold);
             x = (V)((Mask)(x * f.dropout_scale) & keep);
             derivative = (V)((Mask)(derivative * f.dropout_scale) & keep);
         }

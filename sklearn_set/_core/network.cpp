@@ -210,8 +210,8 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
 }
 
 // Losses and output deltas of the lanes of one part. The loss of a sample is
-// summed over its outputs for log losses and averaged for the others, its
-// gradient is that of the sum (as in scikit-learn's MLP).
+// summed over its outputs (log losses, Poisson) or averaged (the others), its
+// gradient is that of the sum, as in scikit-learn's MLP.
 template <class T>
 void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &work, int part,
                       int n_parts) const {
@@ -277,7 +277,7 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
                 case POISSON: {
                     const T p = std::exp(zj);
                     d = p - t;
-                    loss += ((t > 0 ? t * (std::log(t) - zj) : T(0)) - t + p) / k;
+                    loss += (t > 0 ? t * (std::log(t) - zj) : T(0)) - t + p;
                     break;
                 }
                 case HUBER: {

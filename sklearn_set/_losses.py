@@ -1,0 +1,98 @@
+"""Losses: their native code, their outputs, and their value on given raw outputs.
+
+Owns: what a network's raw outputs mean. May not touch: networks, estimators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, log_expit, logsumexp, softmax, xlogy
+
+__all__ = ["Loss"]
+
+_CODES = {
+    "binary_log_loss": 0,
+    "softmax_log_loss": 1,
+    "multilabel_log_loss": 2,
+    "sigmoid_squared_error": 3,
+    "squared_error": 4,
+    "poisson": 5,
+    "huber": 6,
+}
+
+_OUT_ACTIVATIONS = {
+    "binary_log_loss": "logistic",
+    "softmax_log_loss": "softmax",
+    "multilabel_log_loss": "logistic",
+    "sigmoid_squared_error": "logistic",
+    "squared_error": "identity",
+    "poisson": "exp",
+    "huber": "identity",
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with its output activation.
+
+    `name` is one of the keys of ``_CODES``: what the estimator's ``loss``
+    becomes once the kind of target is known.
+    """
+
+    name: str
+    huber_delta: float = 1.0
+
+    @property
+    def code(self) -> int:
+        return _CODES[self.name]
+
+    @property
+    def out_activation(self) -> str:
+        return _OUT_ACTIVATIONS[self.name]
+
+    def activate(self, raw: np.ndarray) -> np.ndarray:
+        """Apply the output activation to raw outputs of shape (n_samples, n_outputs)."""
+        match self.out_activation:
+            case "logistic":
+                return expit(raw)
+            case "softmax":
+                return softmax(raw, axis=1)
+            case "exp":
+                return np.exp(raw)
+        return raw
+
+    def value(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
+        """Mean loss, as the native core computes it while training.
+
+        `target` holds class indices of shape (n_samples,) or values of shape
+        (n_samples, n_outputs).
+        """
+        raw = raw.astype(np.float64, copy=False)
+        n, k = raw.shape
+        if target.ndim == 1:
+            if k == 1:
+                values = target[:, np.newaxis].astype(np.float64)
+            else:
+                values = np.zeros((n, k))
+                values[np.arange(n), target] = 1
+        else:
+            values = target.astype(np.float64, copy=False)
+        match self.name:
+            case "binary_log_loss" | "multilabel_log_loss":
+                each = -(values * log_expit(raw) + (1 - values) * log_expit(-raw)).sum(axis=1)
+            case "softmax_log_loss":
+                each = logsumexp(raw, axis=1) - (values * raw).sum(axis=1)
+            case "sigmoid_squared_error":
+                each = ((expit(raw) - values) ** 2).mean(axis=1)
+            case "squared_error":
+                each = ((raw - values) ** 2).mean(axis=1) / 2
+            case "poisson":
+                each = (xlogy(values, values) - values * raw - values + np.exp(raw)).sum(axis=1)
+            case _:
+                residual, delta = np.abs(raw - values), self.huber_delta
+                each = np.where(
+                    residual <= delta, residual**2 / 2, delta * (residual - delta / 2)
+                ).mean(axis=1)
+        return float(np.average(each, weights=weight))

@@ -1,0 +1,333 @@
+"""A network: its layers' connections, weights and optimizer state.
+
+Owns: the arrays of the layers and every move of them when the topology
+changes. May not touch: when to train or to evolve, and the user's parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from . import _native
+from ._optimizers import Optimizer
+from ._topology import Connectivity, Rewiring, erdos_renyi
+
+__all__ = ["ACTIVATIONS", "Data", "Layer", "Network", "initial_weights"]
+
+# name -> (native code, slope); all_relu alternates the sign of its slope.
+ACTIVATIONS = {
+    "identity": (0, 0.0),
+    "relu": (1, 0.0),
+    "leaky_relu": (2, 0.01),
+    "all_relu": (2, 0.6),
+    "tanh": (3, 0.0),
+    "logistic": (4, 0.0),
+}
+
+_STATE = ("first", "second", "bias_first", "bias_second")
+
+
+def initial_weights(
+    connectivity: Connectivity, init: str, dtype, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw a weight for each connection, scaled by the real number of connections.
+
+    "he_uniform" and "he_normal" have the variance 2 / in-degree of the neuron
+    that the connection enters (He et al. 2015); "glorot_uniform" 2 / (mean
+    in-degree + mean out-degree) (Glorot and Bengio 2010); "normal" has the
+    standard deviation 0.1 of the SET reference.
+    """
+    nnz = connectivity.nnz
+    if init == "normal":
+        return (0.1 * rng.standard_normal(nnz)).astype(dtype, copy=False)
+    if init == "glorot_uniform":
+        n_in, n_out = connectivity.shape
+        degree = nnz / max(n_in, 1) + nnz / max(n_out, 1)
+        scale = np.sqrt(2 / degree) if nnz else 0.0
+    else:
+        in_degree = connectivity.in_degree()
+        scale = np.repeat(np.sqrt(2 / np.maximum(in_degree, 1)), in_degree)
+    if init == "he_normal":
+        draws = rng.standard_normal(nnz)
+    else:
+        draws = rng.uniform(-np.sqrt(3), np.sqrt(3), nnz)
+    return (scale * draws).astype(dtype, copy=False)
+
+
+class Data:
+    """Samples with their targets in the form that the core reads.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, n_features)
+        Of the network's dtype, C-contiguous.
+    target : ndarray or None
+        Class indices (n_samples,) or values (n_samples, n_outputs).
+    """
+
+    def __init__(self, X, dtype, loss=None, target=None, sample_weight=None):
+        self.X = X
+        self.dtype = np.dtype(dtype)
+        self.loss, self.target, self.sample_weight = loss, target, sample_weight
+        native = _native.DataF32 if self.dtype == np.float32 else _native.DataF64
+        if sparse.issparse(X):
+            self.native = native(
+                None,
+                np.ascontiguousarray(X.data, dtype=self.dtype),
+                np.ascontiguousarray(X.indices, dtype=np.int32),
+                np.ascontiguousarray(X.indptr, dtype=np.int64),
+                X.shape[1],
+            )
+        else:
+            X = np.ascontiguousarray(X, dtype=self.dtype)
+            self.native = native(X, None, None, None, X.shape[1])
+        if target is not None:
+            labels = np.ascontiguousarray(target, dtype=np.int32) if target.ndim == 1 else None
+            values = np.ascontiguousarray(target, dtype=self.dtype) if target.ndim == 2 else None
+            weights = (
+                None
+                if sample_weight is None
+                else np.ascontiguousarray(sample_weight, dtype=self.dtype)
+            )
+            self.native.set_targets(loss.code, labels, values, weights, loss.huber_delta)
+
+    @property
+    def n_samples(self) -> int:
+        return self.X.shape[0]
+
+
+@dataclass(eq=False)
+class Layer:
+    """Connections, weights and optimizer state of one layer.
+
+    The core reads these attributes by name; arrays of a connection each are
+    aligned with ``connectivity.indices``.
+    """
+
+    connectivity: Connectivity
+    weights: np.ndarray
+    bias: np.ndarray
+    activation: int = 0
+    slope: float = 0.0
+    dropout: float = 0.0
+    first: np.ndarray | None = None
+    second: np.ndarray | None = None
+    bias_first: np.ndarray | None = None
+    bias_second: np.ndarray | None = None
+    sensitivity: np.ndarray | None = None
+    # Connections grown at the last rewiring.
+    newborn: np.ndarray | None = field(default=None, repr=False)
+
+    indptr = property(lambda self: self.connectivity.indptr)
+    indices = property(lambda self: self.connectivity.indices)
+    n_in = property(lambda self: self.connectivity.shape[0])
+    n_out = property(lambda self: self.connectivity.shape[1])
+    nnz = property(lambda self: self.connectivity.nnz)
+    by_source_indptr = property(lambda self: self.connectivity.transposed.indptr)
+    by_source_positions = property(lambda self: self.connectivity.transposed.positions)
+    by_source_indices = property(lambda self: self.connectivity.transposed.indices)
+
+    def carry(self, rewiring: Rewiring) -> None:
+        """Take on new connections: everything that is kept per connection moves along."""
+        self.connectivity = rewiring.after
+        self.weights = rewiring.carry(self.weights)
+        for name in ("first", "second", "sensitivity"):
+            values = getattr(self, name)
+            if values is not None:
+                setattr(self, name, rewiring.carry(values))
+
+    def keep_outputs(self, keep: np.ndarray) -> None:
+        for name in ("bias", "bias_first", "bias_second"):
+            values = getattr(self, name)
+            if values is not None:
+                setattr(self, name, values[keep])
+
+
+class Network:
+    """A stack of sparse layers.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    """
+
+    def __init__(self, layers: Iterable[Layer]):
+        self.layers = list(layers)
+        self._bound = None
+
+    @classmethod
+    def random(
+        cls,
+        sizes: list[int],
+        *,
+        epsilon: float,
+        init: str,
+        activation: str,
+        dropout: float,
+        dtype,
+        rng: np.random.Generator,
+    ) -> Network:
+        """Draw a network: Erdős–Rényi layers between ``sizes``, biases zero."""
+        layers = []
+        for shape in zip(sizes[:-1], sizes[1:]):
+            connectivity = erdos_renyi(shape, epsilon, rng)
+            weights = initial_weights(connectivity, init, dtype, rng)
+            layers.append(Layer(connectivity, weights, np.zeros(shape[1], dtype=dtype)))
+        network = cls(layers)
+        network.set_activation(activation, dropout)
+        return network
+
+    def set_activation(self, activation: str, dropout: float) -> None:
+        code, slope = ACTIVATIONS[activation]
+        for number, layer in enumerate(self.layers[:-1]):
+            layer.activation, layer.slope, layer.dropout = code, slope, dropout
+            if activation == "all_relu" and number % 2 == 0:
+                layer.slope = -slope
+        last = self.layers[-1]
+        last.activation, last.slope, last.dropout = 0, 0.0, 0.0
+        self._bound = None
+
+    @property
+    def dtype(self):
+        return self.layers[0].weights.dtype
+
+    @property
+    def n_connections(self) -> int:
+        return sum(layer.nnz for layer in self.layers)
+
+    @property
+    def hidden_layer_sizes(self) -> tuple[int, ...]:
+        return tuple(layer.n_out for layer in self.layers[:-1])
+
+    @property
+    def n_outputs(self) -> int:
+        return self.layers[-1].n_out
+
+    # ------------------------------------------------------------ topology
+
+    def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
+        """Give layer `number` new connections; `new_weights` are for the new ones, in order."""
+        layer = self.layers[number]
+        layer.carry(rewiring)
+        layer.newborn = rewiring.source < 0
+        if new_weights is not None:
+            layer.weights[layer.newborn] = new_weights
+        self._bound = None
+
+    def prune_hidden(self, number: int, keep: np.ndarray) -> None:
+        """Remove the neurons of hidden layer `number` that `keep` does not mark."""
+        inward, outward = self.layers[number], self.layers[number + 1]
+        for layer, kept in ((inward, {"keep_out": keep}), (outward, {"keep_in": keep})):
+            rewiring = layer.connectivity.without_neurons(**kept)
+            layer.carry(rewiring)
+            if layer.newborn is not None:
+                layer.newborn = layer.newborn[rewiring.source]
+        inward.keep_outputs(keep)
+        self._bound = None
+
+    # ------------------------------------------------------------ numbers
+
+    def start_optimizer(self, optimizer: Optimizer) -> None:
+        """Give every layer fresh optimizer state (zeros), as many arrays as needed."""
+        for layer in self.layers:
+            n = optimizer.n_slots
+            layer.first = np.zeros_like(layer.weights) if n > 0 else None
+            layer.second = np.zeros_like(layer.weights) if n > 1 else None
+            layer.bias_first = np.zeros_like(layer.bias) if n > 0 else None
+            layer.bias_second = np.zeros_like(layer.bias) if n > 1 else None
+        self._bound = None
+
+    def drop_optimizer(self) -> None:
+        for layer in self.layers:
+            for name in (*_STATE, "sensitivity", "newborn"):
+                setattr(layer, name, None)
+        self._bound = None
+
+    def snapshot(self) -> list[tuple[Connectivity, np.ndarray, np.ndarray]]:
+        return [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
+
+    def restore(self, snapshot) -> None:
+        """Go back to a snapshot. Optimizer state, where there is any, starts afresh."""
+        for layer, (connectivity, weights, bias) in zip(self.layers, snapshot):
+            moved = layer.connectivity is not connectivity
+            layer.connectivity, layer.newborn = connectivity, None
+            layer.weights, layer.bias = weights.copy(), bias.copy()
+            for name in _STATE:
+                if getattr(layer, name) is not None and moved:
+                    like = bias if name.startswith("bias") else weights
+                    setattr(layer, name, np.zeros_like(like))
+            if layer.sensitivity is not None and moved:
+                layer.sensitivity = np.zeros_like(weights)
+        self._bound = None
+
+    def _native(self, n_by_source: int):
+        """The core's view of the arrays, with as many layers indexed by source."""
+        bound = self._bound
+        if bound is None or bound[0] < n_by_source:
+            native = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
+            bound = self._bound = (n_by_source, native(self.layers, n_by_source))
+        return bound[1]
+
+    def __getstate__(self):
+        return {"layers": self.layers}
+
+    def __setstate__(self, state):
+        self.__init__(state["layers"])
+
+    def train_batches(
+        self,
+        data: Data,
+        order: np.ndarray,
+        starts: np.ndarray,
+        optimizer: Optimizer,
+        *,
+        dropout_seed: int = 0,
+        n_threads: int = 1,
+        partners: np.ndarray | None = None,
+        mix: np.ndarray | None = None,
+    ) -> tuple[float, float]:
+        """One optimizer step for each batch ``order[starts[i]:starts[i + 1]]``.
+
+        Returns the weighted sum of the losses and the sum of the weights. Stops
+        early, after the batch in question, if a loss is not finite.
+        """
+        loss, weight, n_done = self._native(len(self.layers)).train(
+            data.native,
+            order,
+            starts,
+            partners,
+            mix,
+            first_step=optimizer.n_steps + 1,
+            dropout_seed=dropout_seed,
+            n_threads=n_threads,
+            **optimizer.settings(),
+        )
+        optimizer.n_steps += n_done
+        return loss, weight
+
+    def loss_gradient(
+        self, data: Data, n_threads: int = 1
+    ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+        """Mean loss over all samples and its gradients at weights and biases."""
+        weights = [np.empty_like(layer.weights) for layer in self.layers]
+        biases = [np.empty_like(layer.bias) for layer in self.layers]
+        order = np.arange(data.n_samples)
+        native = self._native(len(self.layers))
+        loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
+        return loss, weights, biases
+
+    def predict(self, data: Data, n_threads: int = 1) -> np.ndarray:
+        """Raw outputs of shape (n_samples, n_outputs)."""
+        out = np.empty((data.n_samples, self.n_outputs), dtype=self.dtype)
+        self._native(int(sparse.issparse(data.X))).predict(data.native, out, n_threads)
+        return out
+
+    def is_finite(self) -> bool:
+        return all(
+            np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all()
+            for layer in self.layers
+        )

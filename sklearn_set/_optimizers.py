@@ -1,0 +1,85 @@
+"""Optimizers as plain settings; the native core does the steps.
+
+Owns: the rule of a step and the course of the learning rate. May not touch:
+weights, networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Optimizer"]
+
+_RULES = {"sgd": 0, "nesterov": 1, "adam": 2}
+
+
+@dataclass
+class Optimizer:
+    """A first-order optimizer.
+
+    Parameters
+    ----------
+    rule : {"sgd", "nesterov", "adam"}
+    learning_rate_init : float
+        The rate of the first epoch.
+    schedule : {"constant", "invscaling", "adaptive"}
+        Course of the rate over epochs, as in scikit-learn's MLP.
+    weight_decay : float
+        Strength of the decay.
+    decay_rule : {"l2", "decoupled", "per_step"}
+        "l2": ``weight_decay * w`` joins the gradient. "decoupled": each step
+        subtracts ``rate * weight_decay * w`` (AdamW). "per_step": each step
+        subtracts ``weight_decay * w``, biases included (the SET reference).
+    """
+
+    rule: str
+    learning_rate_init: float
+    schedule: str = "constant"
+    power_t: float = 0.5
+    momentum: float = 0.9
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    decay_rule: str = "l2"
+    n_steps: int = 0
+    rate: float | None = None
+
+    def __post_init__(self):
+        if self.rate is None:
+            self.rate = self.learning_rate_init
+
+    @property
+    def n_slots(self) -> int:
+        """Number of state arrays that a weight needs."""
+        if self.rule == "adam":
+            return 2
+        return 1 if self.momentum else 0
+
+    def settings(self) -> dict:
+        """The arguments of the native step, but for the step count."""
+        decay = self.weight_decay
+        return {
+            "rule": _RULES[self.rule],
+            "rate": self.rate,
+            "momentum": self.momentum if self.rule != "adam" else 0.0,
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "l2": decay if self.decay_rule == "l2" else 0.0,
+            "shrink": {"l2": 0.0, "decoupled": self.rate * decay, "per_step": decay}[
+                self.decay_rule
+            ],
+            "shrink_bias": self.decay_rule == "per_step",
+        }
+
+    def end_epoch(self, n_samples_seen: int) -> None:
+        if self.schedule == "invscaling":
+            self.rate = self.learning_rate_init / (n_samples_seen + 1) ** self.power_t
+
+    def on_plateau(self) -> bool:
+        """Lower the rate of the adaptive schedule; False if training should stop."""
+        if self.schedule != "adaptive" or self.rate <= 1e-6:
+            return False
+        self.rate /= 5
+        return True

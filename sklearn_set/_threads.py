@@ -1,0 +1,49 @@
+"""How many OpenMP threads a call may use.
+
+Owns: the meaning of `n_jobs`. May not touch: global thread settings.
+"""
+
+from __future__ import annotations
+
+import os
+
+from joblib import cpu_count
+from joblib.parallel import get_active_backend
+
+from . import _native
+
+__all__ = ["effective_n_threads"]
+
+_forked = False
+
+
+def _after_fork() -> None:
+    # libgomp's threads do not survive a fork; a parallel region in the child
+    # would wait for them for ever.
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def effective_n_threads(n_jobs: int | None) -> int:
+    """Turn `n_jobs` into a number of threads.
+
+    None: what OpenMP allows (OMP_NUM_THREADS, threadpoolctl), but no more than
+    the cores this process may use, and one inside of a joblib worker. A
+    positive number: that many. -1: all cores, -2: all but one, and so on. In a
+    forked child, where OpenMP cannot start threads any more, always one.
+    """
+    if _forked:
+        return 1
+    if n_jobs is None:
+        backend, _ = get_active_backend()
+        if getattr(backend, "nesting_level", 0):
+            return 1
+        allowed = _native.max_threads()
+        return allowed if os.environ.get("OMP_NUM_THREADS") else min(allowed, cpu_count())
+    if n_jobs < 0:
+        return max(1, cpu_count() + 1 + n_jobs)
+    return n_jobs

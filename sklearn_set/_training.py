@@ -1,0 +1,188 @@
+"""The training loop: epochs, batches, evolution, patience, history.
+
+Owns: all state that changes while learning; it dies with the call. May not
+touch: the user's parameters, the meaning of classes, what is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from ._evolution import Evolution
+from ._network import Data, Network
+from ._optimizers import Optimizer
+
+__all__ = ["Course", "NonFiniteLossError", "Streams", "train"]
+
+
+class NonFiniteLossError(ValueError):
+    """Training diverged: the loss is not a finite number."""
+
+
+@dataclass
+class Streams:
+    """Independent random generators, one for each purpose.
+
+    So that, say, a network with ``zeta=0`` shuffles as one with ``zeta=0.3``.
+    """
+
+    init: np.random.Generator
+    shuffle: np.random.Generator
+    evolution: np.random.Generator
+    dropout: np.random.Generator
+
+    @classmethod
+    def spawn(cls, entropy) -> Streams:
+        children = np.random.SeedSequence(entropy).spawn(4)
+        return cls(*(np.random.Generator(np.random.PCG64(child)) for child in children))
+
+
+@dataclass
+class Course:
+    """What happened, epoch by epoch, and where the clock stands."""
+
+    epoch: int = 0  # epochs on the clock that evolution follows
+    n_samples_seen: int = 0
+    history: dict[str, list] = field(default_factory=dict)
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    best_loss: float = np.inf
+    best_score: float = -np.inf
+    n_stale: int = 0  # epochs without improvement
+    best: list | None = None  # snapshot
+    best_epoch: int = 0
+    interrupted: bool = False
+    converged: bool = False
+
+    def record(self, **columns) -> None:
+        for name, value in columns.items():
+            self.history.setdefault(name, []).append(value)
+
+    def last(self) -> dict:
+        return {name: column[-1] for name, column in self.history.items()}
+
+
+def batch_starts(n_samples: int, batch_size: int) -> np.ndarray:
+    """Cut an epoch into as few batches as `batch_size` allows, of nearly equal size."""
+    n_batches = max(1, -(-n_samples // batch_size))
+    return np.linspace(0, n_samples, n_batches + 1).astype(np.int64)
+
+
+def train(
+    network: Network,
+    data: Data,
+    optimizer: Optimizer,
+    evolution: Evolution,
+    streams: Streams,
+    course: Course,
+    *,
+    n_epochs: int,
+    batch_size: int,
+    shuffle: bool = True,
+    tol: float = 1e-4,
+    n_iter_no_change: float = np.inf,
+    validate: Callable[[Network], tuple[float, float]] | None = None,
+    stop_on_validation: bool = False,
+    n_threads: int = 1,
+    on_epoch: Callable[[Course], bool] | None = None,
+) -> None:
+    """Train for up to `n_epochs` epochs; `network` and `course` change in place.
+
+    Parameters
+    ----------
+    validate : callable, optional
+        Returns (score, loss) of the network on held-out samples.
+    stop_on_validation : bool
+        Whether patience follows the validation score (and the best network is
+        kept) instead of the training loss.
+    on_epoch : callable, optional
+        Called after each epoch; training ends if it returns True.
+
+    Raises
+    ------
+    NonFiniteLossError
+        In the epoch in which the loss stops being a number.
+    """
+    starts = batch_starts(data.n_samples, batch_size)
+    order = np.arange(data.n_samples)
+    try:
+        for _ in range(n_epochs):
+            began = perf_counter()
+            counts = evolution.start_epoch(course.epoch, network, streams.evolution)
+            if shuffle:
+                order = streams.shuffle.permutation(data.n_samples)
+            loss = _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course)
+            course.loss_curve.append(loss)
+            scores = {}
+            if validate is not None:
+                score, validation_loss = validate(network)
+                course.validation_scores.append(score)
+                course.validation_loss_curve.append(validation_loss)
+                scores = {"validation_loss": validation_loss, "validation_score": score}
+            course.record(
+                loss=loss,
+                **scores,
+                n_connections=network.n_connections,
+                **{f"n_connections_{i}": la.nnz for i, la in enumerate(network.layers)},
+                **{f"hidden_layer_size_{i}": n for i, n in enumerate(network.hidden_layer_sizes)},
+                **counts,
+                time=perf_counter() - began,
+            )
+            _follow(course, network, evolution, tol, stop_on_validation)
+            course.epoch += 1
+            if on_epoch is not None and on_epoch(course):
+                break
+            if course.n_stale > n_iter_no_change and not (
+                not stop_on_validation and optimizer.on_plateau()
+            ):
+                course.converged = True
+                break
+            if course.n_stale > n_iter_no_change:
+                course.n_stale = 0
+    except KeyboardInterrupt:
+        course.interrupted = True
+    if stop_on_validation and course.best is not None:
+        network.restore(course.best)
+
+
+def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course) -> float:
+    loss, weight = network.train_batches(
+        data,
+        order,
+        starts,
+        optimizer,
+        dropout_seed=int(streams.dropout.integers(0, 2**63)),
+        n_threads=n_threads,
+    )
+    course.n_samples_seen += data.n_samples
+    optimizer.end_epoch(course.n_samples_seen)
+    if not np.isfinite(loss):
+        raise NonFiniteLossError(
+            f"The loss became {loss} in epoch {course.epoch}: training diverged. Scale the "
+            "inputs (for example with StandardScaler; a regression target too), lower "
+            f"learning_rate_init (now {optimizer.learning_rate_init:g}), or look for huge "
+            "sample weights."
+        )
+    return loss / weight if weight > 0 else 0.0
+
+
+def _follow(course, network, evolution, tol, stop_on_validation) -> None:
+    """Update the best values and the patience. Both wait for the last pruning."""
+    counts = course.epoch >= evolution.last_pruning_epoch
+    if stop_on_validation:
+        score = course.validation_scores[-1]
+        if counts:
+            course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
+            if score > course.best_score or course.best is None:
+                course.best_score, course.best_epoch = score, course.epoch
+                course.best = network.snapshot()
+        return
+    loss = course.loss_curve[-1]
+    if counts:
+        course.n_stale = 0 if loss <= course.best_loss - tol else course.n_stale + 1
+        course.best_loss = min(course.best_loss, loss)
