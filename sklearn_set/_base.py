@@ -96,7 +96,7 @@ class BaseSparseMLP(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "init": [StrOptions({"he_uniform", "he_normal", "glorot_uniform", "normal"})],
-        "new_weights": [StrOptions({"threshold", "zero", "init"})],
+        "new_weights": [StrOptions({"small", "zero", "init"})],
         "evolve_output": ["boolean"],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
         "n_jobs": [Integral, None],
@@ -148,7 +148,7 @@ class BaseSparseMLP(BaseEstimator):
             held_out = self._validate_held_out(X_val, y_val, sample_weight_val)
             rng = check_random_state(self.random_state)
             if continued:
-                learner = copy.deepcopy(self._continue_learner(rng))
+                learner = self._continue_learner(rng)
                 self._check_outputs(learner.network)
             else:
                 learner = self._new_learner(samples, rng)
@@ -176,7 +176,7 @@ class BaseSparseMLP(BaseEstimator):
             if fitted is None:
                 learner = self._new_learner(samples, rng)
             else:
-                learner = copy.deepcopy(self._continue_learner(rng))
+                learner = self._continue_learner(rng)
             self._train(learner, samples, None, 1)
         except BaseException:
             self._restore_fitted_state(fitted)
@@ -346,7 +346,17 @@ class BaseSparseMLP(BaseEstimator):
     def _continue_learner(self, rng) -> _Learner:
         """Where the last fit stopped, with its optimizer state if that was kept."""
         if self._learner is not None:
-            return self._learner
+            learner = copy.deepcopy(self._learner)
+            wanted = self._make_optimizer()
+            if wanted.given() != learner.optimizer.given():
+                wanted.n_steps = learner.optimizer.n_steps
+                if wanted.n_slots != learner.optimizer.n_slots:
+                    learner.network.start_optimizer(wanted)
+                    wanted.n_steps = 0
+                learner.optimizer = wanted
+            learner.network.set_activation(self.activation, self.dropout)
+            learner.course.n_stale = 0
+            return learner
         course = Course(
             epoch=self.n_iter_,
             n_samples_seen=self.t_,
@@ -474,6 +484,10 @@ class BaseSparseMLP(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
         return self._network.predict(Data(X, X.dtype), effective_n_threads(self.n_jobs))
+
+    def _outputs(self, X) -> np.ndarray:
+        raw = self._raw_predict(X)
+        return self._loss.activate(raw)
 
     def _fitted_network(self) -> Network:
         if not self.__sklearn_is_fitted__():
@@ -776,7 +790,7 @@ class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
             outputs are divided by their sum. For multilabel models the
             probability of each label.
         """
-        outputs = self._loss.activate(self._raw_predict(X))
+        outputs = self._outputs(X)
         if self._multilabel:
             return outputs
         if outputs.shape[1] == 1:
@@ -876,7 +890,7 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets.
         """
-        outputs = self._loss.activate(self._raw_predict(X))
+        outputs = self._outputs(X)
         return outputs[:, 0] if self._single_output else outputs
 
     def __sklearn_tags__(self):

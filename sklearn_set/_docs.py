@@ -62,7 +62,7 @@ adam_beta_2 : float in [0, 1), default=0.999
     Decay of Adam's second moment.
 adam_epsilon : float, default=1e-8
     Adam's constant for numerical stability.
-weight_decay : float, default=0.0
+weight_decay : float, default=0.01
     Strength of the decay of the weights; see `decay_rule`.
 decay_rule : {"l2", "decoupled", "per_step"}, default="l2"
     "l2": ``weight_decay * w`` joins the gradient of the mean loss.
@@ -98,10 +98,10 @@ init : {"he_uniform", "he_normal", "glorot_uniform", "normal"}, default="he_unif
     Distribution of the first weights, scaled by the number of connections that
     a neuron really has; "normal" has the standard deviation 0.1, as the SET
     reference.
-new_weights : {"threshold", "zero", "init"}, default="threshold"
-    First weight of a grown connection. "threshold": of random sign, between
-    once and twice the largest magnitude just dropped in its layer. "zero".
-    "init": drawn like the layer's first weights.
+new_weights : {"small", "zero", "init"}, default="small"
+    First weight of a grown connection. "small": of random sign and a quarter of
+    ``sqrt(6 / mean in-degree)``. "zero". "init": drawn like the layer's first
+    weights.
 evolve_output : bool, default=False
     Whether the output layer's connections are rewired too.
 dtype : {"auto", "float32", "float64"}, default="auto"

@@ -42,37 +42,31 @@ def _zero_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray
     return np.zeros(n_new, dtype=layer.weights.dtype)
 
 
-def _threshold_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
-    """Of random sign, between once and twice the largest magnitude that was dropped.
+def _small_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
+    """Of random sign and one size: a quarter of the He limit, ``sqrt(6 / mean in-degree)``.
 
-    A newborn connection so starts where the competition for survival is
-    decided, whatever the scale of the layer: training moves it away from zero
-    or lets it be dropped at the next rewiring.
+    Not zero, so that a neuron whose connections are all new still passes
+    gradients; small, so that a connection that nobody trained yet disturbs the
+    model little and has to grow to outlive the next rewirings.
     """
-    size = np.abs(layer.weights)
-    dropped = size[keep == 0]
-    scale = dropped.max(initial=0)
-    if scale == 0:  # only exact zeros were dropped
-        scale = size.min(where=keep != 0, initial=np.inf)
-        scale = scale if np.isfinite(scale) else np.sqrt(1 / max(1, layer.n_in))
-    draws = rng.uniform(-1, 1, n_new)
-    return ((draws + np.copysign(1, draws)) * scale).astype(size.dtype)
+    size = 0.25 * np.sqrt(6 * layer.n_out / layer.nnz)
+    return np.where(rng.random(n_new) < 0.5, -size, size).astype(layer.weights.dtype)
 
 
 def new_weights_rule(name: str, init: str) -> NewWeights:
     """Rule for the first weight of a grown connection.
 
-    "threshold": see `_threshold_weights`; "zero": 0 (the SET reference with
-    masks); "init": drawn as at the start of training (the sparse SET
-    reference, with ``init="normal"``).
+    "small": see `_small_weights`; "zero": 0 (the SET reference with masks);
+    "init": drawn as at the start of training (the sparse SET reference, with
+    ``init="normal"``).
     """
     if name == "zero":
         return _zero_weights
-    if name == "threshold":
-        return _threshold_weights
+    if name == "small":
+        return _small_weights
 
     def as_at_start(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
-        # Drawn for a whole layer, so that the scale is that of the neuron entered.
+        # Drawn for a whole layer, so that the scale is that of the neurons entered.
         weights = initial_weights(layer.connectivity, init, layer.weights.dtype, rng)
         return rng.choice(weights, n_new)
 
@@ -147,7 +141,7 @@ class Evolution:
 
     fraction: float = 0.0
     drop: Drop = drop_nearest_zero
-    new_weights: NewWeights = _threshold_weights
+    new_weights: NewWeights = _small_weights
     prune: NeuronPruning | None = None
     evolve_output: bool = False
 

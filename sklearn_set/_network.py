@@ -6,6 +6,7 @@ changes. May not touch: when to train or to evolve, and the user's parameters.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -173,7 +174,7 @@ class Network:
     ) -> Network:
         """Draw a network: Erdős–Rényi layers between ``sizes``, biases zero."""
         layers = []
-        for shape in zip(sizes[:-1], sizes[1:]):
+        for shape in itertools.pairwise(sizes):
             connectivity = erdos_renyi(shape, epsilon, rng)
             weights = initial_weights(connectivity, init, dtype, rng)
             layers.append(Layer(connectivity, weights, np.zeros(shape[1], dtype=dtype)))
@@ -264,13 +265,17 @@ class Network:
                 layer.sensitivity = np.zeros_like(weights)
         self._bound = None
 
-    def _native(self, n_by_source: int):
-        """The core's view of the arrays, with as many layers indexed by source."""
-        bound = self._bound
-        if bound is None or bound[0] < n_by_source:
+    def _native(self, *, train: bool = False, sparse_input: bool = False):
+        """The core's view of the arrays.
+
+        Training needs every layer indexed by source neuron (and writable
+        arrays), a prediction for sparse samples the first one.
+        """
+        n_by_source = len(self.layers) if train else int(sparse_input)
+        if self._bound is None or self._bound[0] < (train, n_by_source):
             native = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-            bound = self._bound = (n_by_source, native(self.layers, n_by_source))
-        return bound[1]
+            self._bound = (train, n_by_source), native(self.layers, n_by_source, train)
+        return self._bound[1]
 
     def __getstate__(self):
         return {"layers": self.layers}
@@ -295,7 +300,7 @@ class Network:
         Returns the weighted sum of the losses and the sum of the weights. Stops
         early, after the batch in question, if a loss is not finite.
         """
-        loss, weight, n_done = self._native(len(self.layers)).train(
+        loss, weight, n_done = self._native(train=True).train(
             data.native,
             order,
             starts,
@@ -316,14 +321,14 @@ class Network:
         weights = [np.empty_like(layer.weights) for layer in self.layers]
         biases = [np.empty_like(layer.bias) for layer in self.layers]
         order = np.arange(data.n_samples)
-        native = self._native(len(self.layers))
+        native = self._native(train=True)
         loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
         return loss, weights, biases
 
     def predict(self, data: Data, n_threads: int = 1) -> np.ndarray:
         """Raw outputs of shape (n_samples, n_outputs)."""
         out = np.empty((data.n_samples, self.n_outputs), dtype=self.dtype)
-        self._native(int(sparse.issparse(data.X))).predict(data.native, out, n_threads)
+        self._native(sparse_input=sparse.issparse(data.X)).predict(data.native, out, n_threads)
         return out
 
     def is_finite(self) -> bool:

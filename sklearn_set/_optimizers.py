@@ -49,6 +49,10 @@ class Optimizer:
         if self.rate is None:
             self.rate = self.learning_rate_init
 
+    def given(self) -> dict:
+        """The settings as they were given, without what training changed."""
+        return {k: v for k, v in vars(self).items() if k not in ("rate", "n_steps")}
+
     @property
     def n_slots(self) -> int:
         """Number of state arrays that a weight needs."""

@@ -271,7 +271,8 @@ template <class T> struct Data {
 };
 
 template <class T>
-LayerView<T> layer_view(nb::handle object, bool by_source, std::vector<nb::object> &owners) {
+LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
+                        std::vector<nb::object> &owners) {
     LayerView<T> layer{};
     auto field = [&](const char *name) {
         nb::object value = nb::getattr(object, name);
@@ -303,6 +304,11 @@ LayerView<T> layer_view(nb::handle object, bool by_source, std::vector<nb::objec
     auto parameter = [&](const char *name, int64_t size) -> T * {
         nb::object value = field(name);
         if (value.is_none()) return nullptr;
+        if (!trainable) {  // only read: a memory map of a stored model will do
+            const In1<T> array = nb::cast<In1<T>>(value, /*convert=*/false);
+            require_size(name, array.shape(0), size);
+            return const_cast<T *>(array.data());
+        }
         Out1<T> array = nb::cast<Out1<T>>(value, /*convert=*/false);
         require_size(name, array.shape(0), size);
         return array.data();
@@ -327,8 +333,8 @@ template <class T> class BoundNetwork {
 public:
     // The first n_by_source layers are indexed by source neuron too: training
     // needs all of them, prediction for sparse samples one, for dense ones none.
-    BoundNetwork(nb::list layers, size_t n_by_source)
-        : network_(views(layers, n_by_source, owners_)) {}
+    BoundNetwork(nb::list layers, size_t n_by_source, bool trainable)
+        : trainable_(trainable), network_(views(layers, n_by_source, trainable, owners_)) {}
 
     // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
     // losses, the sum of the weights and the number of batches done; stops
@@ -419,11 +425,11 @@ public:
     }
 
 private:
-    static std::vector<LayerView<T>> views(nb::list layers, size_t n_by_source,
+    static std::vector<LayerView<T>> views(nb::list layers, size_t n_by_source, bool trainable,
                                            std::vector<nb::object> &owners) {
         std::vector<LayerView<T>> result;
         for (nb::handle layer : layers)
-            result.push_back(layer_view<T>(layer, result.size() < n_by_source, owners));
+            result.push_back(layer_view<T>(layer, result.size() < n_by_source, trainable, owners));
         if (result.empty()) fail("A network needs a layer.");
         for (size_t l = 1; l < result.size(); ++l)
             require_size("the next layer's inputs", result[l].connections.n_in,
@@ -433,6 +439,7 @@ private:
 
     void check_trainable(const Data<T> &data) const {
         data.check_against(network_, true);
+        if (!trainable_) fail("This network was bound for prediction only.");
         for (const auto &layer : network_.layers())
             if (!layer.by_source_indptr) fail("Training needs every layer indexed by source.");
     }
@@ -465,6 +472,7 @@ private:
     }
 
     std::vector<nb::object> owners_;
+    bool trainable_;
     Network<T> network_;
 };
 
@@ -623,7 +631,7 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
         .def("set_targets", &Data<T>::set_targets, "loss"_a, "labels"_a.noconvert().none(),
              "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
     nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
-        .def(nb::init<nb::list, size_t>(), "layers"_a, "n_by_source"_a)
+        .def(nb::init<nb::list, size_t, bool>(), "layers"_a, "n_by_source"_a, "trainable"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
              "starts"_a.noconvert(), "partners"_a.noconvert().none(), "mix"_a.noconvert().none(),
              "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,

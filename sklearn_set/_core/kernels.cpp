@@ -13,12 +13,6 @@
 // which of them it fuses, here so and there so.
 #include "kernels.h"
 
-#include <stddef.h>
-
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 #if defined(__clang__)
@@ -135,114 +129,88 @@ template <int... I> struct Sequence {};
 template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
 template <int... I> struct Count<0, I...> { typedef Sequence<I...> type; };
 
-// Lane l of the result is lane P::lane(l) of x followed by y.
-template <class P, class V, int... I> INLINE V shuffle(V x, V y, Sequence<I...>) {
-    return __builtin_shufflevector(x, y, P::lane(I)...);
+// What a transposition does with two vectors x and y; each has a low and a high
+// half of the outcome.
+enum Pairing {
+    ZIP_1,   // within each block of 128 bits, the lanes of x and y in turn
+    ZIP_2,   // the same with pairs of lanes
+    HALVES,  // the low (high) half of x, then that of y
+    BLOCKS   // the even (odd) blocks of x, then those of y
+};
+
+// The lane of x followed by y that becomes lane l.
+template <class X> constexpr int source(Pairing pairing, int high, int l) {
+    constexpr int B = X::block, W = X::width;
+    if (pairing == HALVES) return l / (W / 2) * W + l % (W / 2) + high * (W / 2);
+    if (pairing == BLOCKS) return (l / B * 2 + high) * B + l % B;
+    int size = pairing == ZIP_1 ? 1 : 2, offset = l % B, group = offset / size;
+    return group % 2 * W + l - offset + group / 2 * size + offset % size + high * (B / 2);
 }
 
-// Interleaves, within each block of 128 bits, groups of G lanes of the lower
-// (HIGH=0) or upper halves of x and y.
-template <class X, int G, int HIGH> struct Zip {
-    static constexpr int lane(int l) {
-        int offset = l % X::block, group = offset / G;
-        return group % 2 * X::width + l - offset + group / 2 * G + offset % G +
-               HIGH * X::block / 2;
-    }
-};
-// The lower (upper) halves of x and y, one after the other.
-template <class X, int HIGH> struct Half {
-    static constexpr int lane(int l) {
-        constexpr int half = X::width / 2;
-        return l / half * X::width + l % half + HIGH * half;
-    }
-};
-// The even (odd) blocks of x, then those of y.
-template <class X, int HIGH> struct Alternate {
-    static constexpr int lane(int l) {
-        return (l / X::block * 2 + HIGH) * X::block + l % X::block;
-    }
-};
-
-// What transposition and transposed sums do with two vectors: low, high.
-template <class X, template <int> class P> struct Pair {
-    typedef typename X::V V;
-    typedef typename Count<X::width>::type All;
-    INLINE V low(V x, V y) { return shuffle<P<0>>(x, y, All()); }
-    INLINE V high(V x, V y) { return shuffle<P<1>>(x, y, All()); }
-    INLINE V sum(V x, V y) { return low(x, y) + high(x, y); }
-};
-template <class X> struct Pairs {
-    template <int HIGH> using Zip1 = Zip<X, 1, HIGH>;
-    template <int HIGH> using Zip2 = Zip<X, 2, HIGH>;
-    template <int HIGH> using Halves = Half<X, HIGH>;
-    template <int HIGH> using Alternates = Alternate<X, HIGH>;
-    typedef Pair<X, Zip1> zip1;
-    typedef Pair<X, Zip2> zip2;
-    typedef Pair<X, Halves> half;
-    typedef Pair<X, Alternates> alternate;
-};
+template <class X, Pairing P, int HIGH, class V, int... I>
+INLINE V shuffle(V x, V y, Sequence<I...>) {
+    return __builtin_shufflevector(x, y, source<X>(P, HIGH, I)...);
+}
+template <class X, Pairing P> INLINE typename X::V low(typename X::V x, typename X::V y) {
+    return shuffle<X, P, 0>(x, y, typename Count<X::width>::type());
+}
+template <class X, Pairing P> INLINE typename X::V high(typename X::V x, typename X::V y) {
+    return shuffle<X, P, 1>(x, y, typename Count<X::width>::type());
+}
+template <class X, Pairing P> INLINE typename X::V fold(typename X::V x, typename X::V y) {
+    return low<X, P>(x, y) + high<X, P>(x, y);
+}
 
 // Sums of the lanes of X::block vectors, in each block of the result apart.
 template <class X> INLINE typename X::V sum_blocks(const typename X::V *r) {
-    typedef Pairs<X> P;
-    if constexpr (X::block == 2) return P::zip1::sum(r[0], r[1]);
-    else return P::zip2::sum(P::zip1::sum(r[0], r[1]), P::zip1::sum(r[2], r[3]));
+    if constexpr (X::block == 2) return fold<X, ZIP_1>(r[0], r[1]);
+    else return fold<X, ZIP_2>(fold<X, ZIP_1>(r[0], r[1]), fold<X, ZIP_1>(r[2], r[3]));
 }
 
 // out[i] = the sum of the lanes of r[i], for GROUP = X::width or X::block
 // vectors. The tree of additions is the same for both.
 template <class X, int GROUP> INLINE void sum_lanes(const typename X::V *r, typename X::T *out) {
-    typedef Pairs<X> P;
-    typedef typename X::V V;
-    if constexpr (X::blocks == 1) {
-        X::store(out, sum_blocks<X>(r));
-    } else if constexpr (GROUP == X::block) {
-        V sum = sum_blocks<X>(r);
-        sum = P::half::sum(sum, sum);
-        if constexpr (X::blocks == 4) sum = P::alternate::sum(sum, sum);
-        __builtin_memcpy(out, &sum, 16);
-    } else {
-        V part[X::blocks];
-        UNROLL for (int i = 0; i < X::blocks; i++) part[i] = sum_blocks<X>(r + i * X::block);
-        V sum = P::half::sum(part[0], part[1]);
-        if constexpr (X::blocks == 4)
-            sum = P::alternate::sum(sum, P::half::sum(part[2], part[3]));
-        X::store(out, sum);
-    }
+    typename X::V part[X::blocks];
+    UNROLL for (int i = 0; i < X::blocks; i++)
+        part[i] = i == 0 || GROUP == X::width ? sum_blocks<X>(r + i * X::block) : part[0];
+    if constexpr (X::blocks >= 2) part[0] = fold<X, HALVES>(part[0], part[1]);
+    if constexpr (X::blocks == 4)
+        part[0] = fold<X, BLOCKS>(part[0], fold<X, HALVES>(part[2], part[3]));
+    __builtin_memcpy(out, part, GROUP * sizeof(typename X::T));
 }
 
 // Transposes X::width rows in place.
 template <class X> INLINE void transpose(typename X::V *r) {
-    typedef Pairs<X> P;
     typedef typename X::V V;
     constexpr int B = X::block, W = X::width;
     V t[W];
     UNROLL for (int i = 0; i < W; i += B) {  // the blocks of 128 bits
+        V a = low<X, ZIP_1>(r[i], r[i + 1]), b = high<X, ZIP_1>(r[i], r[i + 1]);
         if constexpr (B == 2) {
-            t[i] = P::zip1::low(r[i], r[i + 1]);
-            t[i + 1] = P::zip1::high(r[i], r[i + 1]);
+            t[i] = a;
+            t[i + 1] = b;
         } else {
-            V a = P::zip1::low(r[i], r[i + 1]), b = P::zip1::low(r[i + 2], r[i + 3]);
-            V c = P::zip1::high(r[i], r[i + 1]), d = P::zip1::high(r[i + 2], r[i + 3]);
-            t[i] = P::zip2::low(a, b);
-            t[i + 1] = P::zip2::high(a, b);
-            t[i + 2] = P::zip2::low(c, d);
-            t[i + 3] = P::zip2::high(c, d);
+            V c = low<X, ZIP_1>(r[i + 2], r[i + 3]), d = high<X, ZIP_1>(r[i + 2], r[i + 3]);
+            t[i] = low<X, ZIP_2>(a, c);
+            t[i + 1] = high<X, ZIP_2>(a, c);
+            t[i + 2] = low<X, ZIP_2>(b, d);
+            t[i + 3] = high<X, ZIP_2>(b, d);
         }
     }
     UNROLL for (int i = 0; i < B; i++) {  // the blocks among themselves
         if constexpr (X::blocks == 1) {
             r[i] = t[i];
         } else if constexpr (X::blocks == 2) {
-            r[i] = P::half::low(t[i], t[i + B]);
-            r[i + B] = P::half::high(t[i], t[i + B]);
+            r[i] = low<X, HALVES>(t[i], t[i + B]);
+            r[i + B] = high<X, HALVES>(t[i], t[i + B]);
         } else {
-            V a = P::half::low(t[i], t[i + B]), b = P::half::low(t[i + 2 * B], t[i + 3 * B]);
-            V c = P::half::high(t[i], t[i + B]), d = P::half::high(t[i + 2 * B], t[i + 3 * B]);
-            r[i] = P::alternate::low(a, b);
-            r[i + B] = P::alternate::high(a, b);
-            r[i + 2 * B] = P::alternate::low(c, d);
-            r[i + 3 * B] = P::alternate::high(c, d);
+            V *u = t + i;
+            V a = low<X, HALVES>(u[0], u[B]), b = high<X, HALVES>(u[0], u[B]);
+            V c = low<X, HALVES>(u[2 * B], u[3 * B]), d = high<X, HALVES>(u[2 * B], u[3 * B]);
+            r[i] = low<X, BLOCKS>(a, c);
+            r[i + B] = high<X, BLOCKS>(a, c);
+            r[i + 2 * B] = low<X, BLOCKS>(b, d);
+            r[i + 3 * B] = high<X, BLOCKS>(b, d);
         }
     }
 }
@@ -288,7 +256,8 @@ template <class X> NOINLINE typename X::V logistic(typename X::V x) {
 
 // All ones in the lanes that dropout keeps.
 template <class X>
-NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed, uint32_t threshold) {
+NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed,
+                               uint32_t threshold) {
     typedef typename X::U U;
     typename X::Mask h, low = U(0xFFFFFFFFu) - typename X::Mask{};  // uint32 in any lane
     UNROLL for (int l = 0; l < X::width; l++) h[l] = l * 0x85EBCA77u;
@@ -436,6 +405,7 @@ void scatter_product(const int32_t *active, int64_t n_active, const int32_t *ind
 
 constexpr int CHUNK = 512;  // gradients that descend holds on the stack
 constexpr int SLACK = 4;    // values that dots may write behind its end
+constexpr int AHEAD = 16;   // connections from a row's prefetch to its use
 
 // Calls body(Strip) once, for a strip that divides the row.
 template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
@@ -465,15 +435,35 @@ INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T 
     sum_lanes<S, GROUP>(sums, out);
 }
 
-// The same for j < n. Writes up to SLACK - 1 values behind out[n - 1].
+// Starts to load the rows that are wanted after next, unless they end behind
+// `limit`. The shuffles of sum_lanes fill the queues of the processor, which
+// meets the next rows too late without this (10 % of the time at 128 bytes a row;
+// nothing was gained with longer rows, and something lost with shorter ones).
+template <class S, int GROUP>
+INLINE void prefetch(const int32_t *indices, const int32_t *limit, const typename S::T *rows,
+                     int64_t stride) {
+    constexpr int strip = S::count * S::width, line = 64 / sizeof(typename S::T);
+    if (strip < line || stride > 2 * line || limit - indices < AHEAD + GROUP) return;
+    UNROLL for (int j = 0; j < GROUP; j++)
+        UNROLL for (int at = 0; at < strip; at += line)
+            __builtin_prefetch(rows + indices[AHEAD + j] * stride + at);
+}
+
+// The same for j < n; indices[n..] are those that follow, up to `limit`. Writes
+// up to SLACK - 1 values behind out[n - 1].
 template <class S>
-INLINE void dots(const int32_t *indices, int64_t n, const typename S::T *rows,
-                 const typename S::T *factor, int64_t stride, typename S::T *out) {
+INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
+                 const typename S::T *rows, const typename S::T *factor, int64_t stride,
+                 typename S::T *out) {
     int64_t j = 0;
-    for (; j + S::width <= n; j += S::width)
+    for (; j + S::width <= n; j += S::width) {
+        prefetch<S, S::width>(indices + j, limit, rows, stride);
         dot_group<S, S::width, false>(indices + j, 0, rows, factor, stride, out + j);
-    for (; j < n; j += S::block)
+    }
+    for (; j < n; j += S::block) {
+        prefetch<S, S::block>(indices + j, limit, rows, stride);
         dot_group<S, S::block, true>(indices + j, n - j - 1, rows, factor, stride, out + j);
+    }
 }
 
 // The gradients of the connections [k, last), of which the first belongs to
@@ -486,7 +476,7 @@ NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const 
         typedef decltype(strip) S;
         for (; k < last; d++) {
             int64_t stop = indptr[d + 1] < last ? indptr[d + 1] : last;
-            dots<S>(indices + k, stop - k, a, delta + d * stride, stride, out);
+            dots<S>(indices + k, stop - k, indices + last, a, delta + d * stride, stride, out);
             out += stop - k;
             k = stop;
         }
@@ -511,16 +501,20 @@ void bias_gradient(const T *delta, T *out, int64_t stride, int32_t begin, int32_
     });
 }
 
+// Calls body(first, last) for the chunks of [begin, end).
+template <class Body> INLINE void for_chunks(int64_t begin, int64_t end, Body body) {
+    for (int64_t k = begin; k < end; k += CHUNK) body(k, k + CHUNK < end ? k + CHUNK : end);
+}
+
 template <class T>
 void gradient(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
               T *out, T *bias_out, int64_t stride, int32_t begin, int32_t end) {
     T chunk[CHUNK + SLACK];
     int32_t d = begin;
-    for (int64_t k = indptr[begin], last = k; k < indptr[end]; k = last) {
-        last = k + CHUNK < indptr[end] ? k + CHUNK : indptr[end];
+    for_chunks(indptr[begin], indptr[end], [&](int64_t k, int64_t last) {
         d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
         __builtin_memcpy(out + k, chunk, (last - k) * sizeof(T));
-    }
+    });
     bias_gradient(delta, bias_out, stride, begin, end);
 }
 
@@ -533,16 +527,25 @@ void active_gradient(const int32_t *active, const int32_t *indptr, const int32_t
         T chunk[CHUNK + SLACK];
         for (int64_t i = begin; i < end; i++) {
             int64_t stop = indptr[active[i] + 1];
-            for (int64_t k = indptr[active[i]]; k < stop; k += CHUNK) {
-                int64_t n = stop - k < CHUNK ? stop - k : CHUNK;
-                dots<S>(indices + k, n, delta, a + i * stride, stride, chunk);
-                for (int64_t j = 0; j < n; j++) out[positions[k + j]] = chunk[j];
-            }
+            for_chunks(indptr[active[i]], stop, [&](int64_t k, int64_t last) {
+                dots<S>(indices + k, last - k, indices + stop, delta, a + i * stride, stride,
+                        chunk);
+                for (int64_t j = k; j < last; j++) out[positions[j]] = chunk[j - k];
+            });
         }
     });
 }
 
 // ---------------------------------------------------------------- updates
+
+// What a step changes: weights or biases, and what lies beside them.
+template <class T> struct Stepped {
+    T *weights, *first, *second, *sensitivity;  // all but the weights may be null
+    INLINE T *shift(T *p, int64_t i) { return p ? p + i : nullptr; }
+    Stepped from(int64_t i) const {
+        return {weights + i, shift(first, i), shift(second, i), shift(sensitivity, i)};
+    }
+};
 
 INLINE float square_root(float x) { return __builtin_sqrtf(x); }
 INLINE double square_root(double x) { return __builtin_sqrt(x); }
@@ -554,79 +557,85 @@ template <class X> INLINE typename X::V square_roots(typename X::V x) {
 // One step of n weights. The remainder runs through the same instructions, on
 // vectors that are part empty: the bits do not depend on a weight's position.
 template <class T, int RULE, bool SENSITIVITY>
-NOINLINE void step(const T *gradient, T *weights, T *first, T *second, T *sensitivity,
-                   int64_t n, const Update<T> &rule, T l2, T shrink) {
+NOINLINE void step_by(const T *gradient, const Stepped<T> &p, int64_t n, const Update<T> &rule,
+                      T l2, T shrink) {
     typedef Vector<T, WIDEST> X;
     typedef typename X::V V;
     for (int64_t i = 0; i < n; i += X::width) {
         int64_t count = n - i;
-        V g = X::load_part(gradient + i, count), w = X::load_part(weights + i, count);
+        V g = X::load_part(gradient + i, count), w = X::load_part(p.weights + i, count);
         if (SENSITIVITY) {
             V size = (V)((typename X::Mask)(w * g) & ~sign_bit<X>());
-            X::store_part(sensitivity + i, X::load_part(sensitivity + i, count) + size, count);
+            size += X::load_part(p.sensitivity + i, count);
+            X::store_part(p.sensitivity + i, size, count);
         }
         g += l2 * w;
         V v = {}, change;
-        if (first) v = X::load_part(first + i, count);
+        if (p.first) v = X::load_part(p.first + i, count);
         if (RULE == ADAM) {
-            V u = X::load_part(second + i, count);
+            V u = X::load_part(p.second + i, count);
             v = rule.beta_1 * v + rounded((1 - rule.beta_1) * g);
             u = rule.beta_2 * u + rounded((1 - rule.beta_2) * g * g);
-            X::store_part(second + i, u, count);
+            X::store_part(p.second + i, u, count);
             change = -rule.rate * v / (square_roots<X>(u) + rule.epsilon);
         } else {
             V move = rounded(rule.rate * g);
             v = rule.momentum * v - move;
             change = RULE == NESTEROV ? rule.momentum * v - move : v;
         }
-        if (first) X::store_part(first + i, v, count);
-        X::store_part(weights + i, w + (change - shrink * w), count);
+        if (p.first) X::store_part(p.first + i, v, count);
+        X::store_part(p.weights + i, w + (change - shrink * w), count);
     }
 }
 
 template <class T>
-void any_step(const T *gradient, T *weights, T *first, T *second, T *sensitivity, int64_t n,
-              const Update<T> &rule, T l2, T shrink) {
-    auto chosen = rule.rule == ADAM       ? sensitivity ? step<T, ADAM, true> : step<T, ADAM, false>
-                  : rule.rule == NESTEROV ? sensitivity ? step<T, NESTEROV, true> : step<T, NESTEROV, false>
-                  : sensitivity           ? step<T, SGD, true> : step<T, SGD, false>;
-    chosen(gradient, weights, first, second, sensitivity, n, rule, l2, shrink);
+void step(const T *gradient, const Stepped<T> &p, int64_t n, const Update<T> &rule, T l2,
+          T shrink) {
+    auto chosen = step_by<T, SGD, false>;
+    if (rule.rule == ADAM)
+        chosen = p.sensitivity ? step_by<T, ADAM, true> : step_by<T, ADAM, false>;
+    else if (rule.rule == NESTEROV)
+        chosen = p.sensitivity ? step_by<T, NESTEROV, true> : step_by<T, NESTEROV, false>;
+    else if (p.sensitivity)
+        chosen = step_by<T, SGD, true>;
+    chosen(gradient, p, n, rule, l2, shrink);
 }
 
-template <class T> INLINE T *offset(T *p, int64_t i) { return p ? p + i : nullptr; }
+template <class T>
+void step_bias(const T *gradient, const Stepped<T> &p, int64_t n, const Update<T> &rule) {
+    step(gradient, p, n, rule, T(0), rule.shrink_bias ? rule.shrink : T(0));
+}
 
 template <class T>
 void update(const T *gradient, T *weights, T *first, T *second, T *sensitivity, int64_t begin,
             int64_t end, const Update<T> &rule) {
-    any_step(gradient + begin, weights + begin, offset(first, begin), offset(second, begin),
-             offset(sensitivity, begin), end - begin, rule, rule.l2, rule.shrink);
+    Stepped<T> p = {weights, first, second, sensitivity};
+    step(gradient + begin, p.from(begin), end - begin, rule, rule.l2, rule.shrink);
 }
 
 template <class T>
 void update_bias(const T *gradient, T *bias, T *first, T *second, int64_t begin, int64_t end,
                  const Update<T> &rule) {
-    any_step(gradient + begin, bias + begin, offset(first, begin), offset(second, begin),
-             (T *)nullptr, end - begin, rule, T(0), rule.shrink_bias ? rule.shrink : T(0));
+    Stepped<T> p = {bias, first, second, nullptr};
+    step_bias(gradient + begin, p.from(begin), end - begin, rule);
 }
 
 template <class T>
 void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
              int64_t stride, int32_t begin, int32_t end, const Parameters<T> &p,
              const Update<T> &rule) {
+    Stepped<T> weights = {p.weights, p.first, p.second, p.sensitivity};
+    Stepped<T> biases = {p.bias, p.bias_first, p.bias_second, nullptr};
     T chunk[CHUNK + SLACK];
     int32_t d = begin;
-    for (int64_t k = indptr[begin], last = k; k < indptr[end]; k = last) {
-        last = k + CHUNK < indptr[end] ? k + CHUNK : indptr[end];
+    for_chunks(indptr[begin], indptr[end], [&](int64_t k, int64_t last) {
         d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
-        any_step(chunk, p.weights + k, offset(p.first, k), offset(p.second, k),
-                 offset(p.sensitivity, k), last - k, rule, rule.l2, rule.shrink);
-    }
-    for (d = begin; d < end; d += CHUNK) {
-        int32_t n = end - d < CHUNK ? end - d : CHUNK;
-        bias_gradient(delta + d * stride, chunk, stride, 0, n);
-        update_bias(chunk, p.bias + d, offset(p.bias_first, d), offset(p.bias_second, d), 0, n,
-                    rule);
-    }
+        step(chunk, weights.from(k), last - k, rule, rule.l2, rule.shrink);
+    });
+    for_chunks(begin, end, [&](int64_t first, int64_t last) {
+        bias_gradient(delta + first * stride, chunk, stride, 0, last - first);
+        step_bias(chunk, biases.from(first), last - first, rule);
+    });
 }
 
 // ---------------------------------------------------------------- gathering

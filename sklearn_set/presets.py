@@ -1,0 +1,40 @@
+"""Published recipes as plain dicts of constructor arguments.
+
+>>> from sklearn_set import NPSETClassifier
+>>> from sklearn_set.presets import PAPER_NPSET
+>>> model = NPSETClassifier(hidden_layer_sizes=(300, 300), **PAPER_NPSET)
+"""
+
+__all__ = ["PAPER_NPSET", "PAPER_SET"]
+
+#: The recipe behind the SET code for sparse data structures (Mocanu et al. 2018) and,
+#: with the width and epsilon of its Table 3, the NPSET paper: sigmoid outputs
+#: trained on a squared error whose gradient applies the sigmoid's derivative to
+#: the activated output, SGD with batches of two, weights from N(0, 0.1²) at the
+#: start and when grown, a decay of every weight and bias in every step that
+#: does not depend on the learning rate, and an output layer that is sparse and
+#: rewired too. The number of epochs and the learning rate are those of the SET
+#: code; the NPSET paper does not state them. Inputs are to be standardised.
+PAPER_SET = {
+    "activation": "relu",
+    "epsilon": 10,
+    "zeta": 0.3,
+    "loss": "squared_error",
+    "solver": "sgd",
+    "learning_rate": "constant",
+    "learning_rate_init": 0.01,
+    "momentum": 0.9,
+    "nesterovs_momentum": False,
+    "weight_decay": 2e-4,
+    "decay_rule": "per_step",
+    "batch_size": 2,
+    "max_iter": 100,
+    "tol": 0.0,
+    "n_iter_no_change": float("inf"),
+    "init": "normal",
+    "new_weights": "init",
+    "evolve_output": True,
+}
+
+#: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4).
+PAPER_NPSET = {**PAPER_SET, "alpha": 0.04, "beta": 10, "gamma": 40}

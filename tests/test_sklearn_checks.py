@@ -1,0 +1,57 @@
+"""scikit-learn's own checks, over all estimators in several configurations."""
+
+import numpy as np
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
+
+SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
+# Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
+SPARSE = {"hidden_layer_sizes": (400, 400), "epsilon": 8, "zeta": 0.3, "random_state": 0}
+# Prunes within the five epochs that the checks allow.
+PRUNING = {**SMALL, "alpha": 0.3, "beta": 1, "gamma": 2}
+
+ESTIMATORS = [
+    SETClassifier(),
+    SETRegressor(),
+    NPSETClassifier(),
+    NPSETRegressor(),
+    SETClassifier(**SPARSE),
+    SETRegressor(**SPARSE),
+    SETClassifier(**SMALL, solver="sgd", loss="squared_error", learning_rate_init=0.1),
+    SETRegressor(**SMALL, loss="huber", activation="tanh"),
+    SETClassifier(**SMALL, activation="all_relu", evolve_output=True, new_weights="init"),
+    NPSETClassifier(**PRUNING),
+    NPSETRegressor(**PRUNING),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_sklearn_check(estimator, check):
+    check(estimator)
+
+
+NOT_YIELDED = [
+    estimator_checks.check_param_validation,
+    estimator_checks.check_dataframe_column_names_consistency,
+    estimator_checks.check_inplace_ensure_writeable,
+]
+
+
+@pytest.mark.parametrize("check", NOT_YIELDED, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "estimator",
+    [SETClassifier(**SMALL), SETRegressor(**SMALL), NPSETClassifier(**SMALL)],
+    ids=lambda e: type(e).__name__,
+)
+def test_check_that_sklearn_leaves_out(estimator, check):
+    check(type(estimator).__name__, estimator)
+
+
+def test_evolving_in_checks():
+    rng = np.random.RandomState(0)
+    model = SETClassifier(**SPARSE, max_iter=5).fit(rng.normal(size=(40, 600)), np.arange(40) % 3)
+    assert (model.density_[:-1] < 0.1).all()
+    assert sum(model.history_["n_dropped"]) > 0
