@@ -434,7 +434,7 @@ class BaseSparseMLP(BaseEstimator):
     def _restore_fitted_state(self, state: dict | None) -> None:
         for name in [name for name in vars(self) if _is_fitted_name(name)]:
             delattr(self, name)
-        vars(self).update(state or {})
+        self.__dict__.update(state or {})
 
     def _take_over(self, learner: _Learner, *, keep_state: bool) -> None:
         course = learner.course
@@ -556,7 +556,7 @@ def _is_fitted_name(name: str) -> bool:
     )
 
 
-class PruningMixin:
+class PruningMixin(BaseSparseMLP):
     """The parameters alpha, beta, gamma and prune_layers of NPSET."""
 
     _parameter_constraints: dict = {
@@ -572,7 +572,7 @@ class PruningMixin:
             return tuple(range(n_hidden))
         layers = tuple(self.prune_layers)
         for layer in layers:
-            if not isinstance(layer, Integral) or not 0 <= layer < n_hidden:
+            if not isinstance(layer, Integral) or not 0 <= int(layer) < n_hidden:
                 raise ValueError(
                     f"prune_layers={self.prune_layers!r} names {layer!r}, which is no hidden "
                     f"layer: they are counted from 0 to {n_hidden - 1}."

@@ -158,7 +158,7 @@ class Network:
 
     def __init__(self, layers: Iterable[Layer]):
         self.layers = list(layers)
-        self._bound = None
+        self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
 
     @classmethod
     def random(
@@ -281,7 +281,8 @@ class Network:
         return {"layers": self.layers}
 
     def __setstate__(self, state):
-        self.__init__(state["layers"])
+        self.layers = state["layers"]
+        self._bound = None
 
     def train_batches(
         self,

@@ -6,7 +6,7 @@ weights, networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Optimizer"]
 
@@ -43,11 +43,10 @@ class Optimizer:
     weight_decay: float = 0.0
     decay_rule: str = "l2"
     n_steps: int = 0
-    rate: float | None = None
+    rate: float = field(init=False)
 
     def __post_init__(self):
-        if self.rate is None:
-            self.rate = self.learning_rate_init
+        self.rate = self.learning_rate_init
 
     def given(self) -> dict:
         """The settings as they were given, without what training changed."""

@@ -7,11 +7,16 @@
 //
 // How it works. A row is cut into strips of vectors that fit in registers. The
 // vectors are GCC/Clang vector extensions of the machine's width, never wider:
-// wider ones spill. Sums are chains `sum += x * y`, which become fused
-// multiply-adds where the instruction set has them (-ffp-contract=fast). In a sum
-// of *two* products one is rounded() first, or else the compiler would choose
-// which of them it fuses, here so and there so.
+// wider ones spill. Every sum with a product in it is spelled fused(): what
+// -ffp-contract fuses in `x * y + z` hangs on where the optimizer happens to have
+// moved the product, and two copies of one loop had different bits.
 #include "kernels.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
@@ -85,17 +90,29 @@ template <class Element, int BYTES> struct Vector {
     INLINE V select(Mask mask, V x, V y) {
         return (V)(((Mask)x & mask) | ((Mask)y & ~mask));
     }
-};
-
-// x, but the product that it holds is not fused into a sum.
-template <class V> INLINE V rounded(V x) {
-#if defined(__SSE2__)
-    asm("" : "+v"(x));
-#elif defined(__aarch64__)
-    asm("" : "+w"(x));
+    // x * y + z, rounded once if the instruction set can.
+    INLINE V fused(V x, V y, V z) {
+#define FUSED(Type, function)                                          \
+    if constexpr (BYTES == sizeof(Type) && sizeof(T) == sizeof(Type{}[0])) \
+        return (V)function((Type)x, (Type)y, (Type)z);
+#if defined(__AVX512F__)
+        FUSED(__m512, _mm512_fmadd_ps)
+        FUSED(__m512d, _mm512_fmadd_pd)
 #endif
-    return x;
-}
+#if defined(__FMA__)
+        FUSED(__m256, _mm256_fmadd_ps)
+        FUSED(__m256d, _mm256_fmadd_pd)
+        FUSED(__m128, _mm_fmadd_ps)
+        FUSED(__m128d, _mm_fmadd_pd)
+#elif defined(__aarch64__)
+        if constexpr (sizeof(T) == 4) return (V)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+        else return (V)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+#else
+        return x * y + z;
+#endif
+#undef FUSED
+    }
+};
 
 // Vector<T, BYTES> in strips of `count`, the accumulators of one pass over a row.
 template <class T, int BYTES, int COUNT> struct Strip : Vector<T, BYTES> {
@@ -230,19 +247,21 @@ INLINE void exponential(typename X::V x, typename X::V &scale, typename X::V &re
         1. / 5040, 1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600,
         1. / 6227020800.};
     x = X::select((typename X::Mask)(x < B::lowest), X::splat(B::lowest), x);  // NaN stays
-    typename X::V shifted = x * T(1.44269504088896340736) + B::magic;
+    typename X::V shifted = X::fused(x, X::splat(1.44269504088896340736), X::splat(B::magic));
     typename X::V n = shifted - B::magic;  // rounded to an integer
-    typename X::V r = x - n * B::ln2_high - n * B::ln2_low;
+    typename X::V r = X::fused(n, X::splat(-B::ln2_high), x);
+    r = X::fused(n, X::splat(-B::ln2_low), r);
     scale = (typename X::V)(((typename X::Mask)shifted + B::bias) << B::mantissa);
     typename X::V sum = X::splat(coefficients[B::terms - 1]);
-    UNROLL for (int i = B::terms - 2; i >= 0; i--) sum = sum * r + coefficients[i];
-    rest = sum * r * r + r;
+    UNROLL for (int i = B::terms - 2; i >= 0; i--)
+        sum = X::fused(sum, r, X::splat(coefficients[i]));
+    rest = X::fused(sum * r, r, r);
 }
 
 template <class X> NOINLINE typename X::V hyperbolic_tangent(typename X::V x) {
     typename X::V scale, rest, y = (typename X::V)((typename X::Mask)x | sign_bit<X>());
     exponential<X>(2 * y, scale, rest);
-    typename X::V less = scale * rest + (scale - 1);
+    typename X::V less = X::fused(scale, rest, scale - 1);
     typename X::V positive = (0 - less) / (2 + less);
     return (typename X::V)((typename X::Mask)positive | ((typename X::Mask)x & sign_bit<X>()));
 }
@@ -250,7 +269,7 @@ template <class X> NOINLINE typename X::V hyperbolic_tangent(typename X::V x) {
 template <class X> NOINLINE typename X::V logistic(typename X::V x) {
     typename X::V scale, rest;
     exponential<X>((typename X::V)((typename X::Mask)x | sign_bit<X>()), scale, rest);
-    typename X::V power = scale * rest + scale, inverse = 1 / (1 + power);
+    typename X::V power = X::fused(scale, rest, scale), inverse = 1 / (1 + power);
     return X::select((typename X::Mask)(x >= 0), inverse, power * inverse);
 }
 
@@ -283,7 +302,7 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
         V x = sums[v], derivative;
         if (f.kind == TANH) {
             x = hyperbolic_tangent<typename S::Self>(x);
-            derivative = 1 - x * x;
+            derivative = S::fused(-x, x, S::splat(1));
         } else if (f.kind == LOGISTIC) {
             x = logistic<typename S::Self>(x);
             derivative = x * (1 - x);
@@ -309,7 +328,7 @@ INLINE typename S::V derivative_at(int64_t at, const Derivative<typename S::T> &
     if (f.derivative) return S::load_row(f.derivative + at);
     if (f.kind == IDENTITY) return S::splat(1);
     typename S::V a = S::load_row(f.activation + at);
-    if (f.kind == TANH) return 1 - a * a;
+    if (f.kind == TANH) return S::fused(-a, a, S::splat(1));
     if (f.kind == LOGISTIC) return a * (1 - a);
     return S::select((Mask)(a > 0), S::splat(1), S::splat(f.kind == RELU ? 0 : f.slope));
 }
@@ -330,7 +349,7 @@ void product(const int32_t *indptr, const int32_t *indices, const T *weights, co
                 const T *row = a + indices[k] * stride + column;
                 typename S::V weight = S::splat(weights[k]);
                 UNROLL for (int v = 0; v < S::count; v++)
-                    sums[v] += weight * S::load_row(row + v * S::width);
+                    sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
             }
             activate<S>(sums, z, stride, d, column, f);
         }
@@ -349,7 +368,7 @@ void transposed_product(const int32_t *indptr, const int32_t *positions, const i
                 const T *row = delta + indices[k] * stride + column;
                 typename S::V weight = S::splat(weights[positions[k]]);
                 UNROLL for (int v = 0; v < S::count; v++)
-                    sums[v] += weight * S::load_row(row + v * S::width);
+                    sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
             }
             UNROLL for (int v = 0; v < S::count; v++) {
                 int64_t at = s * stride + column + v * S::width;
@@ -390,7 +409,7 @@ void scatter_product(const int32_t *active, int64_t n_active, const int32_t *ind
                 typename S::V weight = S::splat(weights[positions[k]]);
                 UNROLL for (int v = 0; v < S::count; v++)
                     S::store_row(sums + v * S::width,
-                                 S::load_row(sums + v * S::width) + weight * row[v]);
+                                 S::fused(weight, row[v], S::load_row(sums + v * S::width)));
             }
         }
         for (int32_t d = begin; d < end; d++) {
@@ -423,15 +442,18 @@ template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
 template <class S, int GROUP, bool PADDED>
 INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T *rows,
                       const typename S::T *factor, int64_t stride, typename S::T *out) {
+    constexpr int strip = S::count * S::width;
     typename S::V sums[GROUP] = {};
-    const typename S::T *row[GROUP];
-    UNROLL for (int j = 0; j < GROUP; j++)
-        row[j] = rows + indices[PADDED && last < j ? last : j] * stride;
-    for (int64_t at = 0; at < stride; at += S::count * S::width)
-        UNROLL for (int j = 0; j < GROUP; j++)
+    auto add = [&](int64_t at) __attribute__((always_inline)) {
+        UNROLL for (int j = 0; j < GROUP; j++) {
+            const typename S::T *row = rows + indices[PADDED && last < j ? last : j] * stride;
             UNROLL for (int v = 0; v < S::count; v++)
-                sums[j] += S::load_row(row[j] + at + v * S::width) *
-                           S::load_row(factor + at + v * S::width);
+                sums[j] = S::fused(S::load_row(row + at + v * S::width),
+                                   S::load_row(factor + at + v * S::width), sums[j]);
+        }
+    };
+    if (stride == strip) add(0);  // without a loop, no GROUP pointers need registers
+    else for (int64_t at = 0; at < stride; at += strip) add(at);
     sum_lanes<S, GROUP>(sums, out);
 }
 
@@ -443,7 +465,8 @@ template <class S, int GROUP>
 INLINE void prefetch(const int32_t *indices, const int32_t *limit, const typename S::T *rows,
                      int64_t stride) {
     constexpr int strip = S::count * S::width, line = 64 / sizeof(typename S::T);
-    if (strip < line || stride > 2 * line || limit - indices < AHEAD + GROUP) return;
+    if (strip < line || strip > 2 * line || stride > 2 * line) return;
+    if (limit - indices < AHEAD + GROUP) return;
     UNROLL for (int j = 0; j < GROUP; j++)
         UNROLL for (int at = 0; at < strip; at += line)
             __builtin_prefetch(rows + indices[AHEAD + j] * stride + at);
@@ -569,22 +592,22 @@ NOINLINE void step_by(const T *gradient, const Stepped<T> &p, int64_t n, const U
             size += X::load_part(p.sensitivity + i, count);
             X::store_part(p.sensitivity + i, size, count);
         }
-        g += l2 * w;
+        g = X::fused(X::splat(l2), w, g);
         V v = {}, change;
         if (p.first) v = X::load_part(p.first + i, count);
         if (RULE == ADAM) {
             V u = X::load_part(p.second + i, count);
-            v = rule.beta_1 * v + rounded((1 - rule.beta_1) * g);
-            u = rule.beta_2 * u + rounded((1 - rule.beta_2) * g * g);
+            v = X::fused(X::splat(rule.beta_1), v, (1 - rule.beta_1) * g);
+            u = X::fused(X::splat(rule.beta_2), u, (1 - rule.beta_2) * g * g);
             X::store_part(p.second + i, u, count);
             change = -rule.rate * v / (square_roots<X>(u) + rule.epsilon);
         } else {
-            V move = rounded(rule.rate * g);
-            v = rule.momentum * v - move;
-            change = RULE == NESTEROV ? rule.momentum * v - move : v;
+            V move = -rule.rate * g, momentum = X::splat(rule.momentum);
+            v = X::fused(momentum, v, move);
+            change = RULE == NESTEROV ? X::fused(momentum, v, move) : v;
         }
         if (p.first) X::store_part(p.first + i, v, count);
-        X::store_part(p.weights + i, w + (change - shrink * w), count);
+        X::store_part(p.weights + i, w + X::fused(X::splat(-shrink), w, change), count);
     }
 }
 
@@ -656,7 +679,7 @@ NOINLINE void gather(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows
                 block[i] = X::load_part(x + rows[b + i] * ld + j, count);
                 if (!partners) continue;
                 typename X::V other = X::load_part(x + partners[b + i] * ld + j, count);
-                block[i] = mix[b + i] * block[i] + rounded((1 - mix[b + i]) * other);
+                block[i] = X::fused(X::splat(mix[b + i]), block[i], (1 - mix[b + i]) * other);
             }
             transpose<X>(block);
             UNROLL for (int i = 0; i < X::width; i++)
