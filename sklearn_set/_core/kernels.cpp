@@ -92,7 +92,7 @@ template <class Element, int BYTES> struct Vector {
     }
     // x * y + z, rounded once if the instruction set can.
     INLINE V fused(V x, V y, V z) {
-#define FUSED(Type, function)                                          \
+#define FUSED(Type, function)                                              \
     if constexpr (BYTES == sizeof(Type) && sizeof(T) == sizeof(Type{}[0])) \
         return (V)function((Type)x, (Type)y, (Type)z);
 #if defined(__AVX512F__)
@@ -105,8 +105,10 @@ template <class Element, int BYTES> struct Vector {
         FUSED(__m128, _mm_fmadd_ps)
         FUSED(__m128d, _mm_fmadd_pd)
 #elif defined(__aarch64__)
-        if constexpr (sizeof(T) == 4) return (V)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
-        else return (V)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+        typedef float32x4_t F;
+        typedef float64x2_t D;
+        if constexpr (sizeof(T) == 4) return (V)vfmaq_f32((F)z, (F)x, (F)y);
+        else return (V)vfmaq_f64((D)z, (D)x, (D)y);
 #else
         return x * y + z;
 #endif
