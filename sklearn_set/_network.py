@@ -132,10 +132,14 @@ class Layer:
     by_source_positions = property(lambda self: self.connectivity.transposed.positions)
     by_source_indices = property(lambda self: self.connectivity.transposed.indices)
 
-    def carry(self, rewiring: Rewiring) -> None:
-        """Take on new connections: everything that is kept per connection moves along."""
+    def carry(self, rewiring: Rewiring, new_weights: np.ndarray | None = None) -> None:
+        """Take on new connections: everything that is kept per connection moves along.
+
+        The weights of new connections are given in their order (none: 0); their
+        optimizer state is 0.
+        """
         self.connectivity = rewiring.after
-        self.weights = rewiring.carry(self.weights)
+        self.weights = rewiring.carry(self.weights, new_weights)
         for name in ("first", "second", "sensitivity"):
             values = getattr(self, name)
             if values is not None:
@@ -213,10 +217,8 @@ class Network:
     def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
         """Give layer `number` new connections; `new_weights` are for the new ones, in order."""
         layer = self.layers[number]
-        layer.carry(rewiring)
+        layer.carry(rewiring, new_weights)
         layer.newborn = rewiring.source < 0
-        if new_weights is not None:
-            layer.weights[layer.newborn] = new_weights
         self._bound = None
 
     def prune_hidden(self, number: int, keep: np.ndarray) -> None:

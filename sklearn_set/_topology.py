@@ -124,9 +124,9 @@ class Rewiring(NamedTuple):
     after: Connectivity
     source: np.ndarray
 
-    def carry(self, values: np.ndarray, fill: float = 0) -> np.ndarray:
-        """Move one value per connection to the new places; new ones get `fill`."""
-        return _native.carry(values, self.source, fill)
+    def carry(self, values: np.ndarray, new_values: np.ndarray | None = None) -> np.ndarray:
+        """Move one value per connection along; new ones get `new_values` in order, or 0."""
+        return _native.carry(values, self.source, new_values)
 
 
 def draw_seed(rng: np.random.Generator) -> int:

@@ -177,17 +177,31 @@ template <class T> Numpy<uint8_t> py_drop_smallest(In1<T> scores, int64_t n_drop
     return to_numpy(std::move(keep));
 }
 
-template <class T> Numpy<T> py_carry(In1<T> values, In1<int32_t> source, T fill) {
-    std::vector<T> moved(source.shape(0));
-    const int64_t n = values.shape(0);
-    bool inside = true;
-    for (size_t k = 0; k < moved.size(); ++k) {
-        const int32_t from = source.data()[k];
-        inside &= from < n;
-        moved[k] = from < 0 || from >= n ? fill : values.data()[from];
+template <class T>
+Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_values) {
+    const int64_t n = values.shape(0), n_after = source.shape(0);
+    const int32_t *from = source.data();
+    const T *old = values.data();
+    int64_t largest = -1, n_new = 0;
+    for (int64_t k = 0; k < n_after; ++k) {
+        largest = std::max<int64_t>(largest, from[k]);
+        n_new += from[k] < 0;
     }
-    if (!inside) fail("source points behind the values.");
-    return to_numpy(std::move(moved));
+    if (largest >= n) fail("source points behind the values.");
+    if (new_values) require_size("new_values", new_values->shape(0), n_new);
+    T *moved = new T[n_after];
+    nb::capsule owner(moved, [](void *p) noexcept { delete[] static_cast<T *>(p); });
+    // First as if all were old, without a branch; then the new ones are put in.
+    if (n)
+        for (int64_t k = 0; k < n_after; ++k) moved[k] = old[from[k] & ~(from[k] >> 31)];
+    std::vector<int32_t> added(n_new + 1);
+    int64_t found = 0;
+    for (int64_t k = 0; found < n_new; ++k) {
+        added[found] = static_cast<int32_t>(k);
+        found += from[k] < 0;
+    }
+    for (int64_t i = 0; i < n_new; ++i) moved[added[i]] = new_values ? new_values->data()[i] : T(0);
+    return Numpy<T>(moved, {size_t(n_after)}, owner);
 }
 
 Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
@@ -621,7 +635,8 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
     m.def("drop_nearest_zero", &py_drop_nearest_zero<T>, "weights"_a.noconvert(), "n_negative"_a,
           "n_positive"_a);
     m.def("drop_smallest", &py_drop_smallest<T>, "scores"_a.noconvert(), "n_drop"_a);
-    m.def("carry", &py_carry<T>, "values"_a.noconvert(), "source"_a.noconvert(), "fill"_a);
+    m.def("carry", &py_carry<T>, "values"_a.noconvert(), "source"_a.noconvert(),
+          "new_values"_a.noconvert().none() = nb::none());
 
     nb::class_<Data<T>>(m, ("Data" + s).c_str())
         .def(nb::init<std::optional<In2<T>>, std::optional<In1<T>>, std::optional<In1<int32_t>>,

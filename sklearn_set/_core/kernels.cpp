@@ -46,13 +46,13 @@ template <> struct Bits<float> {
     typedef uint32_t Unsigned;
     static constexpr int mantissa = 23, bias = 127, terms = 6;
     static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -2.12194440e-4f,
-                           lowest = -87.0f, magic = 0x1.8p23f;
+                           lowest = -80.0f, magic = 0x1.8p23f;
 };
 template <> struct Bits<double> {
     typedef uint64_t Unsigned;
     static constexpr int mantissa = 52, bias = 1023, terms = 12;
     static constexpr double ln2_high = 6.93147180369123816490e-01,
-                            ln2_low = 1.90821492927058770002e-10, lowest = -708.0,
+                            ln2_low = 1.90821492927058770002e-10, lowest = -700.0,
                             magic = 0x1.8p52;
 };
 
@@ -240,7 +240,8 @@ template <class X> INLINE typename X::Mask sign_bit() {
     return (typename X::U(1) << (8 * sizeof(typename X::T) - 1)) - typename X::Mask{};
 }
 
-// exp(x) - 1 = scale * rest + (scale - 1) for x <= 0, to about 1 ulp.
+// exp(x) - 1 = scale * rest + (scale - 1) for x <= 0, to about 1 ulp; below
+// `lowest` it is that of lowest, to stay clear of denormals (5 times slower).
 template <class X>
 INLINE void exponential(typename X::V x, typename X::V &scale, typename X::V &rest) {
     typedef typename X::T T;
@@ -517,9 +518,9 @@ void bias_gradient(const T *delta, T *out, int64_t stride, int32_t begin, int32_
             typename S::V sums[S::block] = {};
             typename S::T result[S::block];
             int32_t n = end - d < S::block ? end - d : S::block;
-            for (int j = 0; j < n; j++)
-                for (int64_t at = 0; at < stride; at += S::width)
-                    sums[j] += S::load_row(delta + (d + j) * stride + at);
+            for (int64_t at = 0; at < stride; at += S::width)
+                UNROLL for (int j = 0; j < S::block; j++)
+                    sums[j] += S::load_row(delta + (d + (j < n ? j : 0)) * stride + at);
             sum_lanes<S, S::block>(sums, result);
             __builtin_memcpy(out + d, result, n * sizeof(T));
         }

@@ -21,24 +21,33 @@ int64_t below(uint64_t draw, int64_t bound) {
 }
 
 // Draws first .. first + count - 1 of the stream, reduced below `bound`, ascending.
-// The reduction is monotone, so the draws are sorted by a bucket of their top
-// bits and then within the bucket.
+// The reduction is monotone, so the draws themselves are sorted: into buckets of
+// their top bits, about two a bucket, and then by insertion.
 std::vector<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
     int bits = 1;
-    while (bits < 24 && (int64_t{1} << bits) < count / 4) ++bits;
+    while (bits < 22 && (int64_t{1} << bits) < count / 2) ++bits;
     const int shift = 64 - bits;
-    std::vector<int64_t> start((size_t{1} << bits) + 1, 0);
-    for (int64_t i = 0; i < count; ++i) ++start[(splitmix64(seed, first + i) >> shift) + 1];
-    for (size_t b = 1; b < start.size(); ++b) start[b] += start[b - 1];
-    std::vector<uint64_t> draws(count);
-    std::vector<int64_t> next(start.begin(), start.end() - 1);
+    std::vector<int32_t> next((size_t{1} << bits) + 1, 0);
+    for (int64_t i = 0; i < count; ++i) ++next[(splitmix64(seed, first + i) >> shift) + 1];
+    for (size_t b = 1; b < next.size(); ++b) next[b] += next[b - 1];
+    std::vector<int64_t> values(count);
+    uint64_t *draws = reinterpret_cast<uint64_t *>(values.data());
     for (int64_t i = 0; i < count; ++i) {
         const uint64_t draw = splitmix64(seed, first + i);
         draws[next[draw >> shift]++] = draw;
     }
-    for (size_t b = 0; b + 1 < start.size(); ++b)
-        std::sort(draws.begin() + start[b], draws.begin() + start[b + 1]);
-    std::vector<int64_t> values(count);
+    if (count >> bits > 16) {  // more draws than the buckets are made for
+        int64_t begin = 0;
+        for (size_t b = 0; b + 1 < next.size(); begin = next[b++])
+            std::sort(draws + begin, draws + next[b]);
+    } else {
+        for (int64_t i = 1; i < count; ++i) {
+            const uint64_t draw = draws[i];
+            int64_t j = i;
+            for (; j > 0 && draws[j - 1] > draw; --j) draws[j] = draws[j - 1];
+            draws[j] = draw;
+        }
+    }
     for (int64_t i = 0; i < count; ++i) values[i] = below(draws[i], bound);
     return values;
 }
@@ -114,46 +123,80 @@ template <class T> void count_signs(const T *weights, int64_t nnz, int64_t count
 namespace {
 
 template <class T> struct Bits;
-template <> struct Bits<float> { using type = uint32_t; static constexpr int shift = 32 - 13; };
-template <> struct Bits<double> { using type = uint64_t; static constexpr int shift = 64 - 13; };
+template <> struct Bits<float> { using type = uint32_t; };
+template <> struct Bits<double> { using type = uint64_t; };
 
-constexpr int N_BUCKETS = 1 << 12;
+constexpr int N_BUCKETS = 1 << 13;  // the sign and twelve bits behind it
 
-// The top twelve bits of |x| behind the sign; the order of buckets is that of |x|.
-template <class T> int bucket_of(T x) {
+template <class T> typename Bits<T>::type bucket_of(T x) {
     typename Bits<T>::type bits;
     std::memcpy(&bits, &x, sizeof x);
-    return static_cast<int>(bits >> Bits<T>::shift) & (N_BUCKETS - 1);
+    return bits >> (8 * sizeof x - 13);
 }
 
-// The (|w|, position) up to and including which connections of one sign are dropped.
+template <class T> std::vector<int32_t> count_buckets(const T *values, int64_t nnz) {
+    std::vector<int32_t> histogram(N_BUCKETS, 0);
+    for (int64_t k = 0; k < nnz; ++k) ++histogram[bucket_of(values[k])];
+    return histogram;
+}
+
+// Which values of one sign are dropped: those with a magnitude up to `magnitude`,
+// but for the positions in `spared`, which equal it and come late.
 template <class T> struct Cut {
-    T magnitude = -1;
-    int64_t position = -1;
-    bool drops(T value, int64_t k) const {
-        return value < magnitude || (value == magnitude && k <= position);
-    }
+    T magnitude = 0;
+    std::vector<int32_t> spared;
 };
 
-template <class T, class Belongs>
-Cut<T> find_cut(const T *weights, int64_t nnz, int64_t n_drop, Belongs belongs) {
-    Cut<T> cut;
-    if (n_drop <= 0) return cut;
-    std::vector<int64_t> histogram(N_BUCKETS, 0);
-    for (int64_t k = 0; k < nnz; ++k) histogram[bucket_of(weights[k])] += belongs(weights[k]);
-    int bucket = 0;
-    int64_t before = 0;
-    while (before + histogram[bucket] < n_drop) before += histogram[bucket++];
-    std::vector<std::pair<T, int64_t>> candidates;
-    candidates.reserve(histogram[bucket]);
-    for (int64_t k = 0; k < nnz; ++k)
-        if (belongs(weights[k]) && bucket_of(weights[k]) == bucket)
-            candidates.emplace_back(std::abs(weights[k]), k);
-    auto nth = candidates.begin() + (n_drop - before - 1);
-    std::nth_element(candidates.begin(), nth, candidates.end());
-    cut.magnitude = nth->first;
-    cut.position = nth->second;
-    return cut;
+// Finds the n_drop values nearest to zero among those of one sign.
+template <class T> class CutFinder {
+public:
+    CutFinder(const std::vector<int32_t> &histogram, bool negative, int64_t n_zeros,
+              int64_t n_drop)
+        : bucket_(negative ? N_BUCKETS / 2 : 0) {
+        if (n_drop <= 0) {
+            bucket_ = N_BUCKETS;  // none
+            return;
+        }
+        rank_ = n_drop + n_zeros;
+        while (rank_ > histogram[bucket_]) rank_ -= histogram[bucket_++];
+    }
+    unsigned bucket() const { return bucket_; }
+
+    // `inside`: the positions of all values in the bucket, ascending.
+    Cut<T> cut(const T *values, const std::vector<int32_t> &inside) const {
+        Cut<T> result;
+        if (bucket_ == N_BUCKETS) return result;
+        std::vector<std::pair<T, int32_t>> candidates;
+        for (int32_t k : inside)
+            if (bucket_of(values[k]) == bucket_) candidates.emplace_back(std::abs(values[k]), k);
+        auto last = candidates.begin() + (rank_ - 1);
+        std::nth_element(candidates.begin(), last, candidates.end());
+        result.magnitude = last->first;
+        for (auto it = last + 1; it != candidates.end(); ++it)
+            if (it->first == last->first) result.spared.push_back(it->second);
+        return result;
+    }
+
+private:
+    unsigned bucket_;
+    int64_t rank_ = 0;  // of the last one dropped, within its bucket
+};
+
+// Positions whose value lies in one of two buckets (found without a branch).
+template <class T>
+std::vector<int32_t> positions_in(const T *values, int64_t nnz,
+                                  const std::vector<int32_t> &histogram, unsigned one,
+                                  unsigned other) {
+    auto size_of = [&](unsigned b) { return b < N_BUCKETS ? histogram[b] : 0; };
+    std::vector<int32_t> inside(size_t(size_of(one)) + size_of(other) + 1);
+    size_t n = 0;
+    for (int64_t k = 0; k < nnz; ++k) {
+        const unsigned bucket = bucket_of(values[k]);
+        inside[n] = static_cast<int32_t>(k);
+        n += (bucket == one) | (bucket == other);
+    }
+    inside.resize(n);
+    return inside;
 }
 
 }  // namespace
@@ -161,80 +204,121 @@ Cut<T> find_cut(const T *weights, int64_t nnz, int64_t n_drop, Belongs belongs) 
 template <class T>
 void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
                        uint8_t *keep) {
-    const Cut<T> negative = find_cut(weights, nnz, n_negative, [](T w) { return w < 0; });
-    const Cut<T> positive = find_cut(weights, nnz, n_positive, [](T w) { return w > 0; });
+    const std::vector<int32_t> histogram = count_buckets(weights, nnz);
+    int64_t n_zeros = 0, n_minus_zeros = 0;  // they sort below all others of their sign
     for (int64_t k = 0; k < nnz; ++k) {
-        const T w = weights[k];
-        const Cut<T> &cut = w < 0 ? negative : positive;
-        keep[k] = w != 0 && !cut.drops(std::abs(w), k);
+        n_zeros += weights[k] == 0;
+        n_minus_zeros += (weights[k] == 0) & std::signbit(weights[k]);
     }
+    const CutFinder<T> positive(histogram, false, n_zeros - n_minus_zeros, n_positive);
+    const CutFinder<T> negative(histogram, true, n_minus_zeros, n_negative);
+    const std::vector<int32_t> inside =
+        positions_in(weights, nnz, histogram, positive.bucket(), negative.bucket());
+    const Cut<T> above = positive.cut(weights, inside), below = negative.cut(weights, inside);
+    for (int64_t k = 0; k < nnz; ++k)
+        keep[k] = (weights[k] > above.magnitude) | (-weights[k] > below.magnitude);
+    for (int32_t k : above.spared) keep[k] = 1;
+    for (int32_t k : below.spared) keep[k] = 1;
 }
 
 template <class T>
 void drop_smallest(const T *scores, int64_t nnz, int64_t n_drop, uint8_t *keep) {
-    const Cut<T> cut = find_cut(scores, nnz, n_drop, [](T) { return true; });
-    for (int64_t k = 0; k < nnz; ++k) keep[k] = !cut.drops(scores[k], k);
+    const std::vector<int32_t> histogram = count_buckets(scores, nnz);
+    const CutFinder<T> finder(histogram, false, 0, n_drop);
+    const Cut<T> cut = finder.cut(
+        scores, positions_in(scores, nnz, histogram, finder.bucket(), finder.bucket()));
+    for (int64_t k = 0; k < nnz; ++k) keep[k] = n_drop <= 0 || scores[k] > cut.magnitude;
+    for (int32_t k : cut.spared) keep[k] = 1;
 }
 
 namespace {
 
-// Merges kept connections with new ones. `key_of(i, occupied)` gives the flat
-// key of new connection i when `occupied` places before it are taken.
-template <class KeyOf>
-Rewired merge(const ConnectivityView &before, const uint8_t *keep, int64_t n_new,
-              bool dropped_block, KeyOf key_of) {
-    const int64_t nnz = before.nnz();
+constexpr int64_t BEHIND_ALL = INT64_MAX / 2;
+
+// Merges kept connections with new places, both ascending. `places` has one more
+// entry than n_new, BEHIND_ALL. A new place is given by its flat key destination *
+// n_in + source; or, with `by_rank`, by its rank among the places that are not
+// kept, which is its key less the number of kept ones before it.
+Rewired merge(const ConnectivityView &before, const uint8_t *keep, const int64_t *places,
+              int64_t n_new, bool by_rank) {
     int64_t n_kept = 0;
-    for (int64_t k = 0; k < nnz; ++k) n_kept += keep[k];
+    int32_t widest = 0;
+    for (int64_t k = 0; k < before.nnz(); ++k) n_kept += keep[k];
+    for (int32_t d = 0; d < before.n_out; ++d)
+        widest = std::max(widest, before.indptr[d + 1] - before.indptr[d]);
+    std::vector<int32_t> positions(size_t{1} + widest);  // of the kept ones of a row
+    std::vector<int64_t> keys(size_t{1} + widest);
     Rewired result;
     result.indptr.resize(size_t{1} + before.n_out);
     result.indices.resize(n_kept + n_new);
     result.source.resize(n_kept + n_new);
-    int64_t out = 0, added = 0, occupied = 0, base = 0;
+    int32_t *indices = result.indices.data(), *source = result.source.data();
+    int64_t i = 0, out = 0, base = 0, kept_before = 0;
     result.indptr[0] = 0;
-    for (int32_t d = 0; d < before.n_out; ++d, base += before.n_in) {
-        const int64_t end = before.indptr[d + 1];
-        for (int64_t k = before.indptr[d]; k <= end; ++k) {
-            if (k < end && !keep[k] && !dropped_block) continue;
-            const int64_t limit = k < end ? base + before.indices[k] : base + before.n_in;
-            while (added < n_new) {
-                const int64_t key = key_of(added, occupied);
-                if (key >= limit) break;
-                result.indices[out] = static_cast<int32_t>(key - base);
-                result.source[out++] = -1;
-                ++added;
-            }
-            if (k == end) break;
-            ++occupied;
-            if (keep[k]) {
-                result.indices[out] = before.indices[k];
-                result.source[out++] = static_cast<int32_t>(k);
-            }
+    for (int32_t d = 0; d < before.n_out; ++d) {
+        // Keys count from the row's first place; with by_rank less the kept ones.
+        int64_t n = 0;
+        const int64_t step = by_rank ? 1 : 0;
+        for (int32_t k = before.indptr[d]; k < before.indptr[d + 1]; ++k) {
+            positions[n] = k;
+            keys[n] = before.indices[k];
+            n += keep[k];  // no branch: what is not kept is overwritten
+        }
+        keys[n] = BEHIND_ALL;
+        const int64_t offset = base - step * kept_before;
+        const int64_t limit = offset + before.n_in - step * n;
+        int64_t i_end = i;
+        while (places[i_end] < limit) ++i_end;
+        int64_t j = 0;
+        for (const int64_t end = out + n + i_end - i; out < end; ++out) {
+            // Masks instead of branches, since which is next is random. The next
+            // row's places have larger keys than all that is left of this one.
+            const int64_t new_key = places[i] - offset + step * j, kept_key = keys[j];
+            const int64_t is_new = -static_cast<int64_t>(new_key < kept_key);
+            indices[out] = static_cast<int32_t>(kept_key ^ ((kept_key ^ new_key) & is_new));
+            source[out] = positions[j] | static_cast<int32_t>(is_new);
+            i -= is_new;
+            j += 1 + is_new;
         }
         result.indptr[d + 1] = static_cast<int32_t>(out);
+        base += before.n_in;
+        kept_before += n;
     }
     return result;
+}
+
+// Turns ranks among the places that `before` leaves free into keys, in place.
+void ranks_to_keys(const ConnectivityView &before, std::vector<int64_t> &ranks) {
+    int64_t occupied = 0, base = 0;
+    size_t i = 0;
+    for (int32_t d = 0; d < before.n_out; ++d, base += before.n_in)
+        for (int32_t k = before.indptr[d]; k < before.indptr[d + 1]; ++k, ++occupied)
+            for (; i < ranks.size() && ranks[i] + occupied < base + before.indices[k]; ++i)
+                ranks[i] += occupied;
+    for (; i < ranks.size(); ++i) ranks[i] += occupied;
 }
 
 }  // namespace
 
 Rewired grow_random(const ConnectivityView &before, const uint8_t *keep, int64_t n_new,
                     bool regrow_dropped, uint64_t seed) {
-    int64_t occupied = before.nnz();
+    int64_t n_occupied = before.nnz();
     if (regrow_dropped) {
-        occupied = 0;
-        for (int64_t k = 0; k < before.nnz(); ++k) occupied += keep[k];
+        n_occupied = 0;
+        for (int64_t k = 0; k < before.nnz(); ++k) n_occupied += keep[k];
     }
-    const int64_t n_free = int64_t{before.n_in} * before.n_out - occupied;
-    const std::vector<int64_t> ranks = sample_without_replacement(n_free, n_new, seed);
-    // The free place of rank r has the key r + (number of occupied places before it).
-    return merge(before, keep, n_new, !regrow_dropped,
-                 [&](int64_t i, int64_t taken) { return ranks[i] + taken; });
+    const int64_t n_free = int64_t{before.n_in} * before.n_out - n_occupied;
+    std::vector<int64_t> places = sample_without_replacement(n_free, n_new, seed);
+    if (!regrow_dropped) ranks_to_keys(before, places);
+    places.push_back(BEHIND_ALL);
+    return merge(before, keep, places.data(), n_new, regrow_dropped);
 }
 
 Rewired grow_at(const ConnectivityView &before, const uint8_t *keep, const int64_t *keys,
                 int64_t n_new) {
-    return merge(before, keep, n_new, false, [&](int64_t i, int64_t) { return keys[i]; });
+    std::vector<int64_t> places(keys, keys + n_new);
+    places.push_back(BEHIND_ALL);
+    return merge(before, keep, places.data(), n_new, false);
 }
 
 Rewired remove_neurons(const ConnectivityView &before, const uint8_t *keep_in,
