@@ -49,7 +49,7 @@ def _small_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarra
     gradients; small, so that a connection that nobody trained yet disturbs the
     model little and has to grow to outlive the next rewirings.
     """
-    size = 0.25 * np.sqrt(6 * layer.n_out / layer.nnz)
+    size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
     return np.where(rng.random(n_new) < 0.5, -size, size).astype(layer.weights.dtype)
 
 

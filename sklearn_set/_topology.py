@@ -149,6 +149,7 @@ def erdos_renyi(shape: tuple[int, int], epsilon: float, rng: np.random.Generator
     published tables; a layer with fewer places than draws ends up nearly full.
     """
     n_in, n_out = shape
-    draws = round(Fraction(str(epsilon)) * (n_in + n_out))
+    # The core fills a layer from 50 draws a place on.
+    draws = min(round(Fraction(str(epsilon)) * (n_in + n_out)), 50 * n_in * n_out)
     indptr, indices = _native.erdos_renyi(n_in, n_out, draws, draw_seed(rng))
     return Connectivity(indptr, indices, (n_in, n_out))

@@ -338,9 +338,7 @@ def test_native_training_is_the_reference(
     X = rng.normal(size=(n, n_features)) * (rng.random((n, n_features)) < 0.4)
     weight = rng.uniform(0.2, 2, n) if weighted else np.ones(n)
     labels = rng.integers(0, max(2, n_outputs), n).astype(np.int32)
-    one_hot = (
-        labels[:, None].astype(float) if n_outputs == 1 else np.eye(n_outputs)[labels]
-    )
+    one_hot = labels[:, None].astype(float) if n_outputs == 1 else np.eye(n_outputs)[labels]
     if loss in ("squared_error", "huber"):
         values = 2 * rng.normal(size=(n, n_outputs))
     elif loss == "multilabel_log_loss":

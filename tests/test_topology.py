@@ -122,9 +122,7 @@ def test_degrees_and_transposition(mask):
     weights = np.random.default_rng(0).normal(size=connectivity.nnz)
     W = np.zeros(mask.shape)
     W[mask] = weights
-    np.testing.assert_allclose(
-        connectivity.in_strength(weights), np.abs(W).sum(axis=1), atol=1e-12
-    )
+    np.testing.assert_allclose(connectivity.in_strength(weights), np.abs(W).sum(axis=1), atol=1e-12)
     np.testing.assert_allclose(
         connectivity.out_strength(weights), np.abs(W).sum(axis=0), atol=1e-12
     )
@@ -157,9 +155,7 @@ def test_a_connectivity_is_a_value():
 # ------------------------------------------------------------------ erdos_renyi
 
 
-@given(
-    st.integers(1, 25), st.integers(1, 25), st.floats(0.01, 12), st.integers(0, 2**32)
-)
+@given(st.integers(1, 25), st.integers(1, 25), st.floats(0.01, 12), st.integers(0, 2**32))
 def test_erdos_renyi_is_the_reference(n_in, n_out, epsilon, seed):
     connectivity = erdos_renyi((n_in, n_out), epsilon, np.random.default_rng(seed))
     check(connectivity)
@@ -213,17 +209,15 @@ def test_a_layer_of_too_many_connections_is_refused():
         erdos_renyi((70_000, 70_000), 30_000, np.random.default_rng(0))
 
 
-def test_epsilon_is_the_decimal_that_was_written():
-    # 0.29 * 50 is 14.499999999999998 in binary, and 14.5 rounds to 14; 0.1 * 3 * 25 = 7.5.
+def test_epsilon_is_the_decimal_that_was_written(monkeypatch):
     draws = []
     original = _native.erdos_renyi
-    try:
-        _native.erdos_renyi = lambda *args: draws.append(args[2]) or original(*args)
-        erdos_renyi((60, 40), 0.29, np.random.default_rng(0))
-        erdos_renyi((600, 400), 0.07, np.random.default_rng(0))
-    finally:
-        _native.erdos_renyi = original
-    assert draws == [29, 70]
+    monkeypatch.setattr(
+        _native, "erdos_renyi", lambda *args: draws.append(args[2]) or original(*args)
+    )
+    for epsilon in (0.035, 0.205, 0.275):  # times 300: 10.5, 61.5, 82.5; ties go to even
+        erdos_renyi((180, 120), epsilon, np.random.default_rng(0))
+    assert draws == [10, 62, 82]  # 0.035 * 300 > 10.5 and 0.205 * 300 < 61.5 in binary
 
 
 # ------------------------------------------------------------------ decimal_floor
@@ -250,7 +244,9 @@ def test_decimal_floor_of_four_digits_is_exact(numerator, n):
 # ------------------------------------------------------------------ drop
 
 ROUND_WEIGHTS = st.lists(st.sampled_from([-2.0, -1.0, -0.5, 0.0, -0.0, 0.5, 1.0, 2.0]), max_size=60)
-ANY_WEIGHTS = st.lists(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True), max_size=60)
+ANY_WEIGHTS = st.lists(
+    st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True), max_size=60
+)
 
 
 @given(
@@ -342,9 +338,7 @@ def test_growth_is_the_reference(mask, data, seed):
     np.testing.assert_array_equal(grown[mask_of(rewiring.after)], new)
     # Survivors keep their place and their value to the bit.
     np.testing.assert_array_equal(rewiring.source[~new], np.flatnonzero(keep))
-    np.testing.assert_array_equal(
-        keys_of(rewiring.after)[~new], keys_of(connectivity)[keep != 0]
-    )
+    np.testing.assert_array_equal(keys_of(rewiring.after)[~new], keys_of(connectivity)[keep != 0])
     values = rng.normal(size=connectivity.nnz)
     assert (rewiring.carry(values)[new] == 0).all()
     fresh = rng.normal(size=n_new)
@@ -513,9 +507,7 @@ def random_network(sizes, seed, dtype=np.float64, epsilon=2.0):
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=120)
-def test_every_product_of_the_slots(
-    zeta, new_weights, evolve_output, hidden, epsilon, dtype, seed
-):
+def test_every_product_of_the_slots(zeta, new_weights, evolve_output, hidden, epsilon, dtype, seed):
     network = random_network([9, 14, 12, 3], seed, dtype, epsilon)
     before = copy.deepcopy(network)
     evolution = Evolution(
@@ -625,9 +617,7 @@ def test_survivors_are_counted_through_a_pruning():
 # ------------------------------------------------------------------ first weights
 
 
-@pytest.mark.parametrize(
-    "init", ["he_uniform", "he_normal", "glorot_uniform", "normal"]
-)
+@pytest.mark.parametrize("init", ["he_uniform", "he_normal", "glorot_uniform", "normal"])
 def test_initial_weights_have_the_documented_variance(init):
     rng = np.random.default_rng(0)
     connectivity = erdos_renyi((3000, 1000), 20, rng)

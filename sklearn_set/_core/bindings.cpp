@@ -121,8 +121,13 @@ nb::tuple py_grow_at(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in, In
         if (keys.data()[i] < 0 || keys.data()[i] >= places ||
             (i && keys.data()[i] <= keys.data()[i - 1]))
             fail("keys must be distinct, ascending and inside the layer.");
-    const size_t n_expected = keys.shape(0);
-    Rewired result = grow_at(before, keep.data(), keys.data(), n_expected);
+    for (int64_t k = 0; k < before.nnz(); ++k)
+        if (keep.data()[k] > 1) fail("keep must hold 0 and 1 only.");
+    Rewired result = grow_at(before, keep.data(), keys.data(), keys.shape(0));
+    for (int32_t d = 0; d < before.n_out; ++d)
+        for (int64_t k = result.indptr[d] + 1; k < result.indptr[d + 1]; ++k)
+            if (result.indices[k] == result.indices[k - 1])
+                fail("a key names a place that is kept; keys must be free places.");
     return rewired(std::move(result));
 }
 
