@@ -1,0 +1,121 @@
+"""Which features a single prediction hangs on.
+
+Owns: derivatives of a fitted network's raw outputs with respect to its inputs.
+May not touch: the network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+__all__ = ["attributions"]
+
+# Slopes of the activations below zero; all_relu alternates its sign (see ACTIVATIONS).
+_SLOPES = {"identity": 1.0, "relu": 0.0, "leaky_relu": 0.01, "all_relu": 0.6}
+
+
+def _activate(z: np.ndarray, activation: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+    """Activation and derivative of a hidden layer's pre-activations."""
+    if activation == "tanh":
+        a = np.tanh(z)
+        return a, 1 - a**2
+    if activation == "logistic":
+        a = expit(z)
+        return a, a * (1 - a)
+    slope = _SLOPES[activation]
+    if activation == "all_relu" and layer % 2 == 0:
+        slope = -slope
+    derivative = np.where(z > 0, 1.0, slope)
+    return z * derivative, derivative
+
+
+def attributions(estimator, X, *, output=None, method="gradient_times_input"):
+    """Attribute each sample's prediction to the features.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of this package
+        Not a Pipeline: pass its last step, and `X` transformed by the others.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Samples.
+    output : int, default=None
+        Which raw output (column of ``decision_function``) to explain. None: for
+        classifiers with several outputs the one of the predicted class, else
+        the only one.
+    method : {"gradient_times_input", "gradient"}, default="gradient_times_input"
+        "gradient": the derivative of the raw output with respect to each input.
+        "gradient_times_input": that times the input. For a network without
+        biases and with piecewise linear activations, the attributions of a sample add up
+        to its raw output.
+
+    Returns
+    -------
+    attributions : ndarray of shape (n_samples, n_features)
+        Zero for features without connections.
+
+    Raises
+    ------
+    ValueError
+        If `output` is no output of the network or is needed and missing.
+
+    Notes
+    -----
+    The gradient speaks of the network near one sample. Correlated features share
+    what they say in a way that depends on the initial topology; compare a few
+    random states before drawing conclusions.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_set import SETClassifier
+    >>> from sklearn_set.inspection import attributions
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SETClassifier((50,), max_iter=20, random_state=0).fit(X, y)
+    >>> attributions(model, X[:3]).shape
+    (3, 4)
+    """
+    if method not in ("gradient_times_input", "gradient"):
+        raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
+    check_is_fitted(estimator)
+    X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
+    coefs = [coef.astype(np.float64) for coef in estimator.coefs_]
+    activations, derivatives = X, []
+    for layer, (coef, bias) in enumerate(zip(coefs, estimator.intercepts_)):
+        z = activations @ coef
+        z = (z.toarray() if sparse.issparse(z) else z) + bias
+        if layer == len(coefs) - 1:
+            break
+        activations, derivative = _activate(z, estimator.activation, layer)
+        derivatives.append(derivative)
+    gradient = _seed(z, output, estimator)
+    for coef, derivative in zip(coefs[:0:-1], derivatives[::-1]):
+        gradient = (coef @ gradient.T).T * derivative
+    gradient = (coefs[0] @ gradient.T).T
+    if method == "gradient":
+        return gradient
+    return X.multiply(gradient).toarray() if sparse.issparse(X) else X * gradient
+
+
+def _seed(raw: np.ndarray, output, estimator) -> np.ndarray:
+    """One where the explained output is."""
+    n_samples, n_outputs = raw.shape
+    if output is None:
+        if n_outputs == 1:
+            chosen = np.zeros(n_samples, dtype=int)
+        elif hasattr(estimator, "classes_") and estimator.out_activation_ == "softmax":
+            chosen = raw.argmax(axis=1)
+        else:
+            raise ValueError(
+                f"The network has {n_outputs} independent outputs; say which to explain with "
+                f"output=0 to {n_outputs - 1}."
+            )
+    elif 0 <= output < n_outputs:
+        chosen = np.full(n_samples, output)
+    else:
+        raise ValueError(f"output={output} is not one of the outputs 0 to {n_outputs - 1}.")
+    seed = np.zeros((n_samples, n_outputs))
+    seed[np.arange(n_samples), chosen] = 1
+    return seed

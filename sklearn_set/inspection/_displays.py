@@ -1,0 +1,496 @@
+"""Displays in scikit-learn's convention.
+
+Owns: drawing. May not touch: training; it reads public fitted attributes only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import binom
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = [
+    "DegreeDistributionDisplay",
+    "InputConnectivityDisplay",
+    "LearningCurveDisplay",
+    "SparsityPatternDisplay",
+    "TopologyHistoryDisplay",
+]
+
+
+def _axes(ax):
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            'Displays need matplotlib. Install it with `pip install "sklearn-set[plot]"`.'
+        ) from error
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    return ax
+
+
+def _finish(display, ax):
+    display.ax_ = ax
+    display.figure_ = ax.figure
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return display
+
+
+def _check_layer(estimator, layer: int) -> int:
+    n_layers = len(estimator.coefs_)
+    if not -n_layers <= layer < n_layers:
+        raise ValueError(
+            f"layer={layer} does not exist: the network has layers 0 to {n_layers - 1}."
+        )
+    return layer % n_layers
+
+
+class LearningCurveDisplay:
+    """Loss of each epoch, on training and (if there are) held-out samples.
+
+    The area between the curves is the generalisation gap. Create it with
+    `from_estimator`.
+
+    Parameters
+    ----------
+    loss : array-like of shape (n_epochs,)
+        Training loss.
+    validation_loss : array-like of shape (n_epochs,), default=None
+        Loss on held-out samples.
+    validation_score : array-like of shape (n_epochs,), default=None
+        Score on held-out samples.
+    name : str, default=None
+        Name of the estimator for the legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    """
+
+    def __init__(self, *, loss, validation_loss=None, validation_score=None, name=None):
+        self.loss = loss
+        self.validation_loss = validation_loss
+        self.validation_score = validation_score
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None, **line_kw):
+        """Draw the curves of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package
+            Fit it with `X_val` and `y_val` for the second curve.
+        name : str, default=None
+            Name for the legend; by default that of the class.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **line_kw : dict
+            Passed to ``ax.plot``.
+
+        Returns
+        -------
+        display : LearningCurveDisplay
+        """
+        check_is_fitted(estimator)
+        history = estimator.history_
+        return cls(
+            loss=history["loss"],
+            validation_loss=history.get("validation_loss"),
+            validation_score=history.get("validation_score"),
+            name=type(estimator).__name__ if name is None else name,
+        ).plot(ax=ax, **line_kw)
+
+    def plot(self, ax=None, **line_kw):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **line_kw : dict
+            Passed to ``ax.plot``.
+
+        Returns
+        -------
+        display : LearningCurveDisplay
+        """
+        ax = _axes(ax)
+        epochs = np.arange(1, len(self.loss) + 1)
+        prefix = f"{self.name}, " if self.name else ""
+        (line,) = ax.plot(epochs, self.loss, label=f"{prefix}training", **line_kw)
+        if self.validation_loss is not None:
+            style = {**line_kw, "color": line.get_color(), "linestyle": "--"}
+            ax.plot(epochs, self.validation_loss, label=f"{prefix}held out", **style)
+            ax.fill_between(
+                epochs, self.loss, self.validation_loss, color=line.get_color(), alpha=0.1, lw=0
+            )
+        ax.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
+        ax.legend(frameon=False)
+        self.line_ = line
+        return _finish(self, ax)
+
+
+class TopologyHistoryDisplay:
+    """Connections, hidden neurons and rewired connections over the epochs.
+
+    Parameters
+    ----------
+    history : dict
+        ``history_`` of an estimator.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (3,)
+        Connections by layer, living hidden neurons, connections grown at each
+        epoch and how many of them outlived the next rewiring.
+    ax_ : matplotlib Axes
+        The first of them.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    """
+
+    def __init__(self, *, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the history of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package
+        ax : array-like of 3 matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : TopologyHistoryDisplay
+        """
+        check_is_fitted(estimator)
+        return cls(history=estimator.history_).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the three panels.
+
+        Parameters
+        ----------
+        ax : array-like of 3 matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : TopologyHistoryDisplay
+        """
+        if ax is None:
+            _axes(False)  # for the error message without matplotlib
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+        axes = np.asarray(ax).ravel()
+        if len(axes) != 3:
+            raise ValueError(f"ax must hold 3 axes, got {len(axes)}.")
+        history = self.history
+        epochs = np.arange(1, len(history["loss"]) + 1)
+
+        def columns(prefix):
+            names = [name for name in history if name.startswith(prefix)]
+            return [(name.removeprefix(prefix), np.asarray(history[name])) for name in names]
+
+        layers = columns("n_connections_")
+        axes[0].stackplot(
+            epochs, *[c for _, c in layers], labels=[f"layer {n}" for n, _ in layers], alpha=0.85
+        )
+        axes[0].set(ylabel="Connections", ylim=(0, None))
+        for number, sizes in columns("hidden_layer_size_"):
+            style = "-" if int(number) % 2 == 0 else "--"  # equal sizes stay visible
+            axes[1].step(epochs, sizes, style, where="mid", label=f"hidden layer {number}")
+        axes[1].set(ylabel="Hidden neurons", ylim=(0, None))
+        axes[2].plot(epochs, history["n_grown"], label="grown at the epoch's start")
+        axes[2].plot(
+            epochs, history["n_survived"], label="of those grown before, survived", ls="--"
+        )
+        axes[2].set(ylabel="Connections", ylim=(0, None))
+        for panel in axes:
+            panel.set_xlabel("Epoch")
+            if panel.get_legend_handles_labels()[0]:
+                panel.legend(frameon=False, fontsize="small")
+            _finish(self, panel)
+        self.axes_ = axes
+        return _finish(self, axes[0])
+
+
+class DegreeDistributionDisplay:
+    """How many neurons have how many connections, against a random graph.
+
+    Parameters
+    ----------
+    degrees : ndarray of shape (n_neurons,)
+        Number of connections of each neuron.
+    n_places, density : int, float
+        Places per neuron and the chance of each in a random graph of the same
+        number of connections.
+    side : {"in", "out"}
+        Which degrees these are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the distribution.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    """
+
+    def __init__(self, *, degrees, n_places, density, side):
+        self.degrees = degrees
+        self.n_places = n_places
+        self.density = density
+        self.side = side
+
+    @classmethod
+    def from_estimator(cls, estimator, layer=0, *, side="out", ax=None, **scatter_kw):
+        """Draw the degrees of one layer of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package
+        layer : int, default=0
+            Layer of connections, counted from the input.
+        side : {"out", "in"}, default="out"
+            Degrees of the neurons that the connections leave, or enter.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **scatter_kw : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        display : DegreeDistributionDisplay
+        """
+        check_is_fitted(estimator)
+        if side not in ("out", "in"):
+            raise ValueError(f"side={side!r} is unknown; use 'out' or 'in'.")
+        coef = estimator.coefs_[_check_layer(estimator, layer)]
+        n_in, n_out = coef.shape
+        if side == "in":
+            degrees, n_places = np.diff(coef.indptr), n_in
+        else:
+            degrees, n_places = np.bincount(coef.indices, minlength=n_in), n_out
+        density = coef.nnz / (n_in * n_out)
+        return cls(degrees=degrees, n_places=n_places, density=density, side=side).plot(
+            ax=ax, **scatter_kw
+        )
+
+    def plot(self, ax=None, **scatter_kw):
+        """Draw the distribution on logarithmic axes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **scatter_kw : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        display : DegreeDistributionDisplay
+        """
+        ax = _axes(ax)
+        counts = np.bincount(self.degrees)
+        seen = np.flatnonzero(counts)
+        shares = counts[seen] / len(self.degrees)
+        self.scatter_ = ax.scatter(seen + 1, shares, s=16, label="network", **scatter_kw)
+        expected = binom.pmf(np.arange(len(counts) + 1), self.n_places, self.density)
+        visible = expected > 0.5 / len(self.degrees)
+        ax.plot(
+            np.arange(len(expected))[visible] + 1, expected[visible], color="0.5", label="random"
+        )
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlabel=f"{self.side.capitalize()}-degree + 1",
+            ylabel="Share of neurons",
+        )
+        ax.legend(frameon=False)
+        return _finish(self, ax)
+
+
+class InputConnectivityDisplay:
+    """How strongly each input is wired into the network.
+
+    Parameters
+    ----------
+    strengths : ndarray of shape (n_features,)
+        ``feature_importances_``.
+    image_shape : tuple of int or None
+        Height and width, for pixels.
+    feature_names : array-like of str or None
+        Names of the features.
+    n_features : int
+        Number of bars, without `image_shape`.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the map or the bars.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    """
+
+    def __init__(self, *, strengths, image_shape=None, feature_names=None, n_features=20):
+        self.strengths = strengths
+        self.image_shape = image_shape
+        self.feature_names = feature_names
+        self.n_features = n_features
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, *, image_shape=None, feature_names=None, n_features=20, ax=None
+    ):
+        """Draw the input strengths of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package
+        image_shape : tuple of int, default=None
+            Height and width: draws an image. None draws ranked bars.
+        feature_names : array-like of str, default=None
+            Names; by default ``feature_names_in_``, or numbers.
+        n_features : int, default=20
+            Number of bars.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : InputConnectivityDisplay
+        """
+        check_is_fitted(estimator)
+        if feature_names is None:
+            feature_names = getattr(estimator, "feature_names_in_", None)
+        return cls(
+            strengths=estimator.feature_importances_,
+            image_shape=image_shape,
+            feature_names=feature_names,
+            n_features=n_features,
+        ).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the map or the bars.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+
+        Returns
+        -------
+        display : InputConnectivityDisplay
+        """
+        strengths = np.asarray(self.strengths)
+        if self.image_shape is not None and np.prod(self.image_shape) != len(strengths):
+            raise ValueError(
+                f"image_shape={self.image_shape} has {np.prod(self.image_shape)} pixels, the "
+                f"network {len(strengths)} features."
+            )
+        ax = _axes(ax)
+        if self.image_shape is not None:
+            self.image_ = ax.imshow(strengths.reshape(self.image_shape), cmap="viridis")
+            ax.figure.colorbar(self.image_, ax=ax, label="Share of the input strength")
+            ax.set(xticks=[], yticks=[])
+            return _finish(self, ax)
+        top = np.argsort(-strengths, kind="stable")[: self.n_features][::-1]
+        names = top if self.feature_names is None else np.asarray(self.feature_names)[top]
+        self.bars_ = ax.barh(np.arange(len(top)), strengths[top])
+        ax.axvline(1 / len(strengths), color="0.5", ls="--", lw=1, label="equal shares")
+        ax.set_yticks(np.arange(len(top)), [str(name) for name in names])
+        ax.set_xlabel("Share of the input strength")
+        ax.legend(frameon=False, loc="lower right")
+        return _finish(self, ax)
+
+
+class SparsityPatternDisplay:
+    """The weights of one layer where they are.
+
+    Parameters
+    ----------
+    coef : scipy.sparse.csc_array of shape (fan_in, fan_out)
+        Weights.
+    layer : int
+        Number of the layer.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the pattern.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    """
+
+    def __init__(self, *, coef, layer):
+        self.coef = coef
+        self.layer = layer
+
+    @classmethod
+    def from_estimator(cls, estimator, layer=0, *, ax=None, **scatter_kw):
+        """Draw one layer of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package
+        layer : int, default=0
+            Layer of connections, counted from the input.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **scatter_kw : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        display : SparsityPatternDisplay
+        """
+        check_is_fitted(estimator)
+        layer = _check_layer(estimator, layer)
+        return cls(coef=estimator.coefs_[layer], layer=layer).plot(ax=ax, **scatter_kw)
+
+    def plot(self, ax=None, **scatter_kw):
+        """Draw the pattern, blue for negative and red for positive weights.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **scatter_kw : dict
+            Passed to ``ax.scatter``.
+
+        Returns
+        -------
+        display : SparsityPatternDisplay
+        """
+        ax = _axes(ax)
+        coo = self.coef.tocoo()
+        limit = np.quantile(np.abs(coo.data), 0.95) if coo.nnz else 1.0
+        style = {"s": min(20.0, max(0.3, 3e4 / max(coo.nnz, 1))), "cmap": "coolwarm", "lw": 0}
+        self.scatter_ = ax.scatter(
+            coo.coords[1],
+            coo.coords[0],
+            c=coo.data,
+            vmin=-limit,
+            vmax=limit,
+            **{**style, **scatter_kw},
+        )
+        n_in, n_out = self.coef.shape
+        ax.set(
+            xlim=(-0.5, n_out - 0.5),
+            ylim=(n_in - 0.5, -0.5),
+            xlabel="Neuron entered",
+            ylabel="Input" if self.layer == 0 else "Neuron left",
+            title=f"Layer {self.layer}: {coo.nnz:,} of {n_in * n_out:,} places",
+        )
+        ax.figure.colorbar(self.scatter_, ax=ax, label="Weight")
+        return _finish(self, ax)
