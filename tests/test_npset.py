@@ -1,13 +1,11 @@
 """Neuron pruning, and the numbers that its paper published."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 import scipy.io
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier
 from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
@@ -334,9 +332,12 @@ def test_a_share_of_the_newborns_outlives_the_next_rewiring():
     """The issue calls a default a defect under which almost none do."""
     X = np.random.default_rng(0).normal(size=(200, 60))
     y = ((X[:, :5] ** 2).sum(axis=1) > 4).astype(int)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = SETClassifier((200, 200), epsilon=5, max_iter=30, random_state=0).fit(X, y)
-    history = model.history_
-    survived, grown = sum(history["n_survived"][2:]), sum(history["n_grown"][1:-1])
-    assert survived > 0.02 * grown, survived / grown
+    shares = {}
+    for new_weights in ("small", "zero"):
+        model = SETClassifier(
+            (200, 200), epsilon=5, max_iter=30, new_weights=new_weights, random_state=0
+        )
+        history = model.fit(X, y).history_
+        shares[new_weights] = sum(history["n_survived"][2:]) / sum(history["n_grown"][1:-1])
+    assert SETClassifier().new_weights == "small"
+    assert shares["small"] > 0.03 and shares["small"] > 2 * shares["zero"], shares
