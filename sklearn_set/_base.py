@@ -34,7 +34,7 @@ from ._evolution import Evolution, NeuronPruning, new_weights_rule
 from ._losses import Loss
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
-from ._sklearn_compat import Interval, StrOptions, fit_context
+from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
 from ._training import Course, Streams, train
@@ -67,7 +67,7 @@ class _Samples:
         return _Samples(self.X[rows], self.target[rows], weight)
 
 
-class BaseSparseMLP(BaseEstimator):
+class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _doc_link_module = "sklearn_set"
@@ -154,12 +154,24 @@ class BaseSparseMLP(BaseEstimator):
                 learner = self._new_learner(samples, rng)
             if self.early_stopping and held_out is None:
                 samples, held_out = self._split(samples, rng)
-            self._train(learner, samples, held_out, self.max_iter)
+            metadata = {"sample_weight": sample_weight}
+            context = self._init_callback_context(max_subtasks=self.max_iter)
+            context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
+            self._train(
+                learner,
+                samples,
+                held_out,
+                self.max_iter,
+                on_epoch=lambda _: self._end_epoch(learner, context, X, y, metadata),
+            )
         except BaseException:
             self._restore_fitted_state(fitted)
             raise
         self._take_over(learner, keep_state=self.warm_start)
         self._warn_about_course(learner)
+        context.call_on_fit_task_end(
+            estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
+        )
         return self
 
     def _partial_fit(self, X, y, sample_weight, **kwargs):
@@ -177,7 +189,7 @@ class BaseSparseMLP(BaseEstimator):
                 learner = self._new_learner(samples, rng)
             else:
                 learner = self._continue_learner(rng)
-            self._train(learner, samples, None, 1)
+            self._train(learner, samples, None, 1, on_epoch=self._report)
         except BaseException:
             self._restore_fitted_state(fitted)
             raise
@@ -262,6 +274,8 @@ class BaseSparseMLP(BaseEstimator):
         if sample_weight is not None:
             weight = self._check_weight(sample_weight, X, "sample_weight")
         weight = self._weigh_classes(y, target, weight)
+        if weight is not None and not 1e-20 < weight.max() < 1e20:
+            weight = weight / weight.max()  # ratios are all that counts; 1e-60 is 0 in float32
         samples = _Samples(X, target, weight)
         if weight is not None and (weight == 0).any():
             samples = samples.take(np.flatnonzero(weight))
@@ -377,7 +391,9 @@ class BaseSparseMLP(BaseEstimator):
                 f"needs {self.n_outputs_}. Set warm_start=False to start anew."
             )
 
-    def _train(self, learner, samples: _Samples, held_out: _Samples | None, n_epochs) -> None:
+    def _train(
+        self, learner, samples: _Samples, held_out: _Samples | None, n_epochs: int, on_epoch
+    ) -> None:
         network, dtype = learner.network, learner.network.dtype
         n_threads = effective_n_threads(self.n_jobs)
         data = Data(samples.X, dtype, self._loss, samples.target, samples.weight)
@@ -406,10 +422,32 @@ class BaseSparseMLP(BaseEstimator):
             validate=validate,
             stop_on_validation=self.early_stopping and validate is not None,
             n_threads=n_threads,
-            on_epoch=self._report if self.verbose else None,
+            on_epoch=on_epoch,
+        )
+
+    def _end_epoch(self, learner: _Learner, context, X, y, metadata) -> bool:
+        """Report an epoch to the user and the callbacks; True if one asks to stop."""
+        self._report(learner.course)
+        if not hasattr(self, "_skl_callbacks"):
+            return False
+
+        def as_if_stopped():  # evaluated only for callbacks that ask for it
+            network = learner.network.copy_for_prediction()
+            return {"_network": network, "_learner": None, "n_iter_": learner.course.epoch}
+
+        task = context.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
+        return task.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=y,
+            metadata=metadata,
+            reconstruction_attributes=as_if_stopped,
         )
 
     def _report(self, course: Course) -> bool:
+        if not self.verbose:
+            return False
         last = course.last()
         line = f"Epoch {course.epoch}, loss {last['loss']:.6f}"
         if "validation_score" in last:
@@ -466,7 +504,7 @@ class BaseSparseMLP(BaseEstimator):
                 stacklevel=3,
             )
         evolution = self._make_evolution()
-        if course.epoch <= evolution.last_pruning_epoch:
+        if course.epoch <= evolution.last_pruning_epoch != 0:
             warnings.warn(
                 f"Training ended after {course.epoch} epochs, before the last scheduled pruning "
                 f"at the start of epoch {evolution.last_pruning_epoch}: hidden layers of "
@@ -698,12 +736,17 @@ class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
         if weight is None:
             weight = np.ones(len(target))
         if target.ndim == 2:
-            return weight * compute_sample_weight(self.class_weight, target)
-        y = column_or_1d(y)
-        per_class = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y, sample_weight=weight
-        )
-        weight = weight * per_class[target]
+            weight = weight * compute_sample_weight(self.class_weight, target)
+        else:
+            y = column_or_1d(y)
+            per_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
+            )
+            weight = weight * per_class[target]
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError(
+                f"class_weight must hold finite numbers >= 0, got {self.class_weight!r}."
+            )
         if not weight.any():
             raise ValueError("class_weight and sample_weight leave no sample with a weight.")
         return weight

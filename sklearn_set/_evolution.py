@@ -148,7 +148,8 @@ class Evolution:
     @property
     def last_pruning_epoch(self) -> int:
         """Epoch from which on the number of neurons stays."""
-        return self.prune.last_epoch if self.prune and self.prune.fraction > 0 else 0
+        prunes = self.prune and self.prune.fraction > 0 and self.prune.layers
+        return self.prune.last_epoch if self.prune and prunes else 0
 
     def start_epoch(self, epoch: int, network: Network, rng: np.random.Generator) -> dict[str, int]:
         """Change the topology at the start of `epoch`: drop, grow, then prune.

@@ -6,8 +6,10 @@ changes. May not touch: when to train or to evolve, and the user's parameters.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -214,6 +216,19 @@ class Network:
 
     # ------------------------------------------------------------ topology
 
+    @contextmanager
+    def whole_or_unchanged(self):
+        """Undo the changes of topology made within if they do not come to their end.
+
+        They replace arrays and never write into them, so the old ones suffice.
+        """
+        before = [copy.copy(layer) for layer in self.layers]
+        try:
+            yield
+        except BaseException:  # a KeyboardInterrupt, too
+            self.layers, self._bound = before, None
+            raise
+
     def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
         """Give layer `number` new connections; `new_weights` are for the new ones, in order."""
         layer = self.layers[number]
@@ -253,6 +268,20 @@ class Network:
     def snapshot(self) -> list[tuple[Connectivity, np.ndarray, np.ndarray]]:
         return [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
 
+    def copy_for_prediction(self) -> Network:
+        """A copy without optimizer state."""
+        return Network(
+            Layer(
+                layer.connectivity,
+                layer.weights.copy(),
+                layer.bias.copy(),
+                layer.activation,
+                layer.slope,
+                layer.dropout,
+            )
+            for layer in self.layers
+        )
+
     def restore(self, snapshot) -> None:
         """Go back to a snapshot. Optimizer state, where there is any, starts afresh."""
         for layer, (connectivity, weights, bias) in zip(self.layers, snapshot):
@@ -274,10 +303,12 @@ class Network:
         arrays), a prediction for sparse samples the first one.
         """
         n_by_source = len(self.layers) if train else int(sparse_input)
-        if self._bound is None or self._bound[0] < (train, n_by_source):
+        bound = self._bound  # another thread may bind and store its own at any time
+        if bound is None or bound[0] < (train, n_by_source):
             native = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-            self._bound = (train, n_by_source), native(self.layers, n_by_source, train)
-        return self._bound[1]
+            bound = (train, n_by_source), native(self.layers, n_by_source, train)
+            self._bound = bound
+        return bound[1]
 
     def __getstate__(self):
         return {"layers": self.layers}

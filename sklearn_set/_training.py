@@ -60,8 +60,11 @@ class Course:
     converged: bool = False
 
     def record(self, **columns) -> None:
-        for name, value in columns.items():
-            self.history.setdefault(name, []).append(value)
+        n_before = max(map(len, self.history.values()), default=0)
+        for name in columns:  # a held-out set may come and go between fits
+            self.history.setdefault(name, [np.nan] * n_before)
+        for name, column in self.history.items():
+            column.append(columns.get(name, np.nan))
 
     def last(self) -> dict:
         return {name: column[-1] for name, column in self.history.items()}
@@ -113,7 +116,8 @@ def train(
     try:
         for _ in range(n_epochs):
             began = perf_counter()
-            counts = evolution.start_epoch(course.epoch, network, streams.evolution)
+            with network.whole_or_unchanged():
+                counts = evolution.start_epoch(course.epoch, network, streams.evolution)
             if shuffle:
                 order = streams.shuffle.permutation(data.n_samples)
             loss = _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course)
@@ -148,6 +152,8 @@ def train(
         course.interrupted = True
     if stop_on_validation and course.best is not None:
         network.restore(course.best)
+    if not network.is_finite():  # the step after the last loss diverged
+        raise NonFiniteLossError(_diverged("The weights became infinite", course, optimizer))
 
 
 def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course) -> float:
@@ -162,13 +168,16 @@ def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, cour
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)
     if not np.isfinite(loss):
-        raise NonFiniteLossError(
-            f"The loss became {loss} in epoch {course.epoch}: training diverged. Scale the "
-            "inputs (for example with StandardScaler; a regression target too), lower "
-            f"learning_rate_init (now {optimizer.learning_rate_init:g}), or look for huge "
-            "sample weights."
-        )
+        raise NonFiniteLossError(_diverged(f"The loss became {loss}", course, optimizer))
     return loss / weight if weight > 0 else 0.0
+
+
+def _diverged(what: str, course: Course, optimizer: Optimizer) -> str:
+    return (
+        f"{what} in epoch {course.epoch}: training diverged. Scale the inputs (for example "
+        "with StandardScaler; a regression target too), lower learning_rate_init (now "
+        f"{optimizer.learning_rate_init:g}), or look for huge sample weights."
+    )
 
 
 def _follow(course, network, evolution, tol, stop_on_validation) -> None:

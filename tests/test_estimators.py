@@ -32,6 +32,8 @@ from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegre
 from sklearn_set._base import BaseSparseMLP
 from sklearn_set._threads import effective_n_threads
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 SMALL = {
     "hidden_layer_sizes": (30, 20), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "random_state": 3,
@@ -250,7 +252,7 @@ def test_the_clock_of_partial_fit(cls):
         model.partial_fit(X[call:], Y[call:], **options)  # batches of any size
         assert model.n_iter_ == call
         assert_consistent(model)
-    assert model.history_["n_pruned"] == [0, 0, 10, 7, 6, 0, 0]  # (30, 20) ... (17, 10)? see below
+    assert model.history_["n_pruned"] == [0, 0, 10, 7, 6, 0, 0]
     assert model.history_["n_dropped"][0] == 0 and min(model.history_["n_dropped"][1:]) > 0
 
 
@@ -276,11 +278,8 @@ def test_partial_fit_after_fit_continues_the_weights(cls, validated):
     assert model.n_iter_ == 9 and model.t_ == 9 * 60
     assert_consistent(model)
     # A rewiring took place; what was kept has not moved.
-    old, new = before.coefs_[0].todok(), model.coefs_[0].todok()
-    kept = set(old) & set(new)
-    assert len(kept) > 0.6 * len(old)
-    unmoved = sum(old[place] == new[place] for place in kept)
-    assert unmoved > 0.6 * len(old)
+    old, new = before.coefs_[0].toarray(), model.coefs_[0].toarray()
+    assert 0.6 * (old != 0).sum() < ((old == new) & (old != 0)).sum() < (old != 0).sum()
     assert before.loss_curve_ == model.loss_curve_[:8]  # and the first model is a copy
     np.testing.assert_allclose(before.coefs_[-1].toarray(), model.coefs_[-1].toarray())
 
@@ -292,7 +291,7 @@ def test_warm_start_continues_clock_and_history(cls):
         model.fit(X, Y)
     assert model.n_iter_ == 3 and model.hidden_layer_sizes_ == (24, 16)
     model.fit(X, Y)
-    assert model.n_iter_ == 6 and model.hidden_layer_sizes_ == (17, 12)
+    assert model.n_iter_ == 6 and model.hidden_layer_sizes_ == (16, 11)
     assert_consistent(model)
     assert sum(n > 0 for n in model.history_["n_pruned"]) == 3
     model.fit(X, Y, X_val=X, y_val=Y)
@@ -335,7 +334,7 @@ def test_patience_begins_after_the_last_pruning():
     assert plain.n_iter_ == 1 + 3  # the first epoch improves on nothing, three do not
     pruned = NPSETClassifier(**{**PRUNING, **lazy}).fit(X, Y)
     assert pruned.n_iter_ == 5 + 3
-    assert pruned.hidden_layer_sizes_ == (17, 12)
+    assert pruned.hidden_layer_sizes_ == (16, 11)
     for cls, settings, n in ((SETClassifier, SMALL, 4), (NPSETClassifier, PRUNING, 8)):
         model = cls(**{**settings, **lazy}, early_stopping=True).fit(X, Y)
         assert model.n_iter_ == n
@@ -591,7 +590,8 @@ def test_unusable_data(cls, method, data, y, message):
 @pytest.mark.parametrize(
     "weight, message",
     [
-        (np.zeros(60), "All entries of sample_weight are zero"),
+        # Ours, or that of scikit-learn >= 1.9.
+        (np.zeros(60), "entries of sample_weight are zero|at least one non-zero number"),
         (-np.ones(60), "sample_weight must not be negative; the smallest value is -1"),
         (np.ones(59), "sample_weight"),
         (np.full(60, np.nan), "NaN"),
@@ -621,6 +621,12 @@ def test_weights_too_small_for_float32_are_no_silent_standstill():
     )
 
 
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_unusable_class_weights(weight):
+    with pytest.raises(ValueError, match="class_weight"):
+        SETClassifier(**SMALL, class_weight={0: weight}).fit(X, Y)
+
+
 def test_classes_and_weights_that_leave_nothing():
     with pytest.raises(ValueError, match="class_weight and sample_weight leave no sample"):
         SETClassifier(**SMALL, class_weight=dict.fromkeys([0, 1, 2], 0.0)).fit(X, Y)
@@ -646,7 +652,7 @@ def test_more_classes_than_samples():
 def test_targets_of_the_wrong_kind():
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         SETClassifier(**SMALL).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="multiclass-multioutput"):
+    with pytest.raises(ValueError, match="1d array"):
         SETClassifier(**SMALL).fit(X, np.column_stack([Y, Y]))
     with pytest.raises(ValueError, match="loss='poisson' needs targets >= 0; .* -1"):
         SETRegressor(**SMALL, loss="poisson").fit(X, Y - 1.0)
@@ -1082,23 +1088,17 @@ def test_binding_for_prediction_is_safe_between_threads(monkeypatch):
     network, native = model._network, _network._native
     sparse = scipy.sparse.csr_array(X)
 
-    class Slow:
-        def __new__(cls, *args):
-            bound = native.NetworkF64(*args)
-            if args[1] == 1:  # while this thread binds for sparse samples ...
-                monkeypatch.undo()
-                network._bound = None
-                network._native()  # ... another one binds for dense ones
-            return bound
+    def store(self, name, value):
+        object.__setattr__(self, name, value)
+        if name == "_bound" and value is not None and value[0] == (False, 1):
+            # At this very moment another thread stores its own.
+            object.__setattr__(
+                self, name, ((False, 0), native.NetworkF64(network.layers, 0, False))
+            )
 
-    class Stand:
-        NetworkF32, NetworkF64 = native.NetworkF32, Slow
-
-        def __getattr__(self, name):
-            return getattr(native, name)
-
-    monkeypatch.setattr(_network, "_native", Stand())
+    monkeypatch.setattr(_network.Network, "__setattr__", store, raising=False)
     np.testing.assert_allclose(model.decision_function(sparse), expected, atol=1e-9)
+    assert network._bound[0] == (False, 0)
 
 
 def test_effective_n_threads():
@@ -1138,7 +1138,8 @@ def test_data_frames():
     assert list(model[-1].feature_names_in_) == list(frame)
     np.testing.assert_array_equal(model[-1].classes_, ["a", "b", "c"])
     assert set(model.predict(frame)) <= {"a", "b", "c"}
-    assert_same(model[-1], NPSETClassifier(**PRUNING).fit(StandardScaler().fit_transform(X), Y))
+    scaled = StandardScaler().fit_transform(frame)
+    assert_same(model[-1], NPSETClassifier(**PRUNING).fit(scaled, Y))
     with pytest.raises(ValueError, match="feature names"):
         model[-1].predict(frame[reversed(list(frame))])
     with pytest.warns(UserWarning, match="feature names"):
@@ -1169,9 +1170,9 @@ def test_labels_of_any_type(dtype):
 
 def test_metadata_routing_through_a_pipeline():
     with sklearn.config_context(enable_metadata_routing=True):
-        model = NPSETClassifier(**PRUNING).set_fit_request(
-            X_val=True, y_val=True, sample_weight=True
-        )
+        model = NPSETClassifier(**PRUNING)
+        model.set_fit_request(X_val=True, y_val=True, sample_weight=True)
+        model.set_score_request(sample_weight=False)
         pipeline = sklearn.pipeline.Pipeline(
             [("scale", StandardScaler().set_fit_request(sample_weight=False)), ("net", model)],
             transform_input=["X_val"],
@@ -1205,7 +1206,7 @@ def test_a_search_slices_an_x_val_as_long_as_x(monkeypatch):
             search = GridSearchCV(model, {"zeta": [0.3]}, cv=2)
             search.fit(X, Y, X_val=X[:n], y_val=Y[:n])
     assert seen == [(30, 30), (30, 30), (60, 60), (30, 30), (30, 30), (60, 30)]
-    assert "slices" in SETClassifier.fit.__doc__ or "slices" in original.__doc__
+    assert "slices an `X_val` that has as many rows as `X`" in " ".join(original.__doc__.split())
 
 
 def test_a_search_over_all_letters_has_the_same_bits_for_any_n_jobs():
@@ -1239,7 +1240,7 @@ def test_verbose_reports_each_epoch(capsys):
     assert len(lines) == 8 and all("loss" in line and "score" in line for line in lines)
     NPSETClassifier(**PRUNING, verbose=2).fit(X, Y)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "connections" in last and re.search(r"\b17, 12\b", last)
+    assert "connections" in last and re.search(r"\b16, 11\b", last)
     NPSETClassifier(**PRUNING).fit(X, Y)
     assert capsys.readouterr().out == ""
 
