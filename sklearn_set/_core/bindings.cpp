@@ -35,6 +35,15 @@ void require_size(const char *name, int64_t actual, int64_t wanted) {
              std::to_string(wanted) + " are needed.");
 }
 
+// `value` as an array of exactly this type, never a converted copy.
+template <class A> A as_array(nb::handle value, const std::string &name) {
+    A array;
+    if (!nb::try_cast<A>(value, array, /*convert=*/false))
+        throw nb::type_error(
+            (name + " is not an array of the right type, rank and layout, or is read-only.").c_str());
+    return array;
+}
+
 template <class T> Numpy<T> to_numpy(std::vector<T> &&values) {
     auto *owned = new std::vector<T>(std::move(values));
     nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
@@ -299,7 +308,7 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
         return value;
     };
     auto index = [&](const char *name) {
-        return nb::cast<In1<int32_t>>(field(name), /*convert=*/false);
+        return as_array<In1<int32_t>>(field(name), name);
     };
     const In1<int32_t> indptr = index("indptr"), indices = index("indices");
     const int64_t n_in = nb::cast<int64_t>(nb::getattr(object, "n_in"));
@@ -324,11 +333,11 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
         nb::object value = field(name);
         if (value.is_none()) return nullptr;
         if (!trainable) {  // only read: a memory map of a stored model will do
-            const In1<T> array = nb::cast<In1<T>>(value, /*convert=*/false);
+            const In1<T> array = as_array<In1<T>>(value, name);
             require_size(name, array.shape(0), size);
             return const_cast<T *>(array.data());
         }
-        Out1<T> array = nb::cast<Out1<T>>(value, /*convert=*/false);
+        Out1<T> array = as_array<Out1<T>>(value, name);
         require_size(name, array.shape(0), size);
         return array.data();
     };
@@ -417,8 +426,8 @@ public:
         std::vector<T *> weights, biases;
         for (size_t l = 0; l < n_layers; ++l) {
             const auto &c = network_.layers()[l].connections;
-            auto w = nb::cast<Out1<T>>(weight_gradients[l], false);
-            auto b = nb::cast<Out1<T>>(bias_gradients[l], false);
+            const auto w = as_array<Out1<T>>(weight_gradients[l], "a weight gradient");
+            const auto b = as_array<Out1<T>>(bias_gradients[l], "a bias gradient");
             require_size("a weight gradient", w.shape(0), c.nnz());
             require_size("a bias gradient", b.shape(0), c.n_out);
             std::fill(w.data(), w.data() + c.nnz(), T(0));

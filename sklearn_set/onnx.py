@@ -1,0 +1,200 @@
+"""ONNX export, through skl2onnx (``pip install "sklearn-set[onnx]"``).
+
+After `register` the estimators of this package convert like scikit-learn's own, alone or in
+a Pipeline, with ``skl2onnx.to_onnx``. Layers whose density is below a third are
+stored sparse, which makes the file small; onnxruntime expands them when it loads the file.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from . import _multilayer_perceptron
+from ._network import ACTIVATIONS
+
+__all__ = ["register"]
+
+# A sparse value takes 4 bytes and its index 8, a dense value 4.
+_SPARSE_BELOW = 1 / 3
+_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [True, False],
+    "output_class_labels": [False, True],
+}
+
+
+def register() -> None:
+    """Register the converters of all estimators with skl2onnx.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is missing.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_set import SETClassifier
+    >>> import sklearn_set.onnx
+    >>> sklearn_set.onnx.register()
+    >>> from skl2onnx import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SETClassifier((20,), max_iter=5, dtype="float32").fit(X, y)
+    >>> onnx_model = to_onnx(model, X[:1].astype("float32"), options={"zipmap": False})
+    >>> [output.name for output in onnx_model.graph.output]
+    ['label', 'probabilities']
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError(
+            'ONNX export needs skl2onnx. Install it with `pip install "sklearn-set[onnx]"`.'
+        ) from error
+    for name in _multilayer_perceptron.__all__:
+        estimator = getattr(_multilayer_perceptron, name)
+        classifier = name.endswith("Classifier")
+        update_registered_converter(
+            estimator,
+            f"SklearnSet{name}",
+            _classifier_shapes if classifier else _regressor_shapes,
+            _convert_classifier if classifier else _convert_regressor,
+            **({"options": _OPTIONS} if classifier else {}),
+        )
+
+
+def _regressor_shapes(operator) -> None:
+    from skl2onnx.common.data_types import guess_tensor_type
+
+    kind = type(guess_tensor_type(operator.inputs[0].type))
+    n_rows = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].type = kind([n_rows, operator.raw_operator.n_outputs_])
+
+
+def _classifier_shapes(operator) -> None:
+    from skl2onnx.common.data_types import Int64TensorType
+    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+
+    calculate_linear_classifier_output_shapes(operator)
+    model = operator.raw_operator
+    if model._multilabel:
+        n_rows = operator.inputs[0].get_first_dimension()
+        operator.outputs[0].type = Int64TensorType([n_rows, model.n_outputs_])
+
+
+class _Graph:
+    """Adds nodes to the graph of one model."""
+
+    def __init__(self, scope, operator, container):
+        from onnx import TensorProto
+        from skl2onnx.common.data_types import DoubleTensorType
+
+        self.scope, self.container = scope, container
+        double = isinstance(operator.inputs[0].type, DoubleTensorType)
+        self.dtype = np.dtype(np.float64 if double else np.float32)
+        self.kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
+        self.proto = TensorProto
+
+    def name(self, hint: str) -> str:
+        return self.scope.get_unique_variable_name(hint)
+
+    def node(self, kind: str, inputs, output: str | None = None, domain: str = "", **attributes):
+        """Add a node; returns the name of its output."""
+        output = self.name(kind.lower()) if output is None else output
+        if "op_version" not in attributes and not domain:
+            attributes["op_version"] = self.container.target_opset
+        self.container.add_node(
+            kind,
+            inputs,
+            output,
+            op_domain=domain,
+            name=self.scope.get_unique_operator_name(kind),
+            **attributes,
+        )
+        return output
+
+    def constant(self, values: np.ndarray, kind=None) -> str:
+        name = self.name("constant")
+        kind = self.kind if kind is None else kind
+        self.container.add_initializer(name, kind, list(values.shape), values.ravel().tolist())
+        return name
+
+    def weights(self, coef: sparse.csc_array) -> str:
+        from onnx import helper
+
+        n_in, n_out = coef.shape
+        if coef.nnz >= _SPARSE_BELOW * n_in * n_out:
+            return self.constant(coef.toarray().astype(self.dtype))
+        rows = coef.tocsr().tocoo()  # sorted by row, as the format requires
+        name = self.name("weights")
+        places = rows.coords[0].astype(np.int64) * n_out + rows.coords[1]
+        values = helper.make_tensor(
+            f"{name}_values", self.kind, [coef.nnz], rows.data.astype(self.dtype)
+        )
+        indices = helper.make_tensor(f"{name}_indices", self.proto.INT64, [coef.nnz], places)
+        tensor = helper.make_sparse_tensor(values, indices, [n_in, n_out])
+        return self.node("Constant", [], output=name, sparse_value=tensor)
+
+    def raw_outputs(self, model, X: str) -> str:
+        """The network up to its raw outputs."""
+        current = self.node("Cast", X, to=self.kind)
+        for layer, (coef, bias) in enumerate(zip(model.coefs_, model.intercepts_)):
+            product = self.node("MatMul", [current, self.weights(coef)])
+            current = self.node("Add", [product, self.constant(bias.astype(self.dtype))])
+            if layer < len(model.coefs_) - 1:
+                current = self._activation(model.activation, layer, current)
+        return current
+
+    def _activation(self, activation: str, layer: int, current: str) -> str:
+        plain = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
+        if activation == "identity":
+            return current
+        if activation in plain:
+            return self.node(plain[activation], current)
+        slope = ACTIVATIONS[activation][1]
+        if activation == "all_relu" and layer % 2 == 0:
+            slope = -slope
+        # Not LeakyRelu, which onnxruntime has for single precision only.
+        below = self.node("Relu", self.node("Neg", current))
+        scaled = self.node("Mul", [below, self.constant(np.array([slope], self.dtype))])
+        return self.node("Sub", [self.node("Relu", current), scaled])
+
+
+def _convert_regressor(scope, operator, container) -> None:
+    graph = _Graph(scope, operator, container)
+    model = operator.raw_operator
+    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
+    kind = "Exp" if model.out_activation_ == "exp" else "Identity"
+    graph.node(kind, raw, output=operator.outputs[0].full_name)
+
+
+def _convert_classifier(scope, operator, container) -> None:
+    graph = _Graph(scope, operator, container)
+    model = operator.raw_operator
+    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
+    label, probabilities = (variable.full_name for variable in operator.outputs)
+    if model._multilabel:
+        graph.node("Sigmoid", raw, output=probabilities)
+        positive = graph.node("Greater", [raw, graph.constant(np.zeros(1, graph.dtype))])
+        graph.node("Cast", positive, output=label, to=graph.proto.INT64)
+        return
+    if model.out_activation_ == "softmax":
+        graph.node("Softmax", raw, output=probabilities, axis=1)
+    elif model.n_outputs_ == 1:
+        one = graph.node("Sigmoid", raw)
+        zero = graph.node("Sub", [graph.constant(np.ones(1, graph.dtype)), one])
+        graph.node("Concat", [zero, one], output=probabilities, axis=1)
+    else:
+        outputs = graph.node("Sigmoid", raw)
+        axes = graph.constant(np.array([1]), graph.proto.INT64)
+        total = graph.node("ReduceSum", [outputs, axes], keepdims=1)
+        graph.node("Div", [outputs, total], output=probabilities)
+    place = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
+    classes = model.classes_
+    if np.issubdtype(classes.dtype, np.number) or classes.dtype == bool:
+        values = graph.constant(classes.astype(np.int64), graph.proto.INT64)
+    else:
+        values = graph.name("classes")
+        encoded = [str(name).encode() for name in classes]
+        container.add_initializer(values, graph.proto.STRING, [len(encoded)], encoded)
+    graph.node("Gather", [values, place], output=label, axis=0)

@@ -1,0 +1,109 @@
+"""ONNX export: equal predictions in onnxruntime; and skops files."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
+
+onnxruntime = pytest.importorskip("onnxruntime")
+skl2onnx = pytest.importorskip("skl2onnx")
+
+FAST = {"max_iter": 6, "random_state": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def converters():
+    from sklearn_set.onnx import register
+
+    register()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:400].astype(np.float32), y[:400]
+
+
+def run(model, X, **options):
+    stored = skl2onnx.to_onnx(model, X[:1], **options).SerializeToString()
+    session = onnxruntime.InferenceSession(stored, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: X}), stored
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"activation": "all_relu"},
+        {"activation": "leaky_relu"},
+        {"activation": "tanh", "loss": "squared_error"},
+        {"activation": "logistic"},
+        {"activation": "identity"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_classifier_in_a_pipeline(digits, parameters, dtype):
+    X, y = digits[0].astype(dtype), digits[1]
+    model = make_pipeline(StandardScaler(), SETClassifier((60, 40), **FAST, **parameters))
+    (label, probabilities), _ = run(model.fit(X, y), X, options={"zipmap": False})
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
+@pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([-1, 1])], ids=str)
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_two_classes(digits, classes, loss):
+    X, y = digits[0], classes[(digits[1] > 4).astype(int)]
+    model = NPSETClassifier((60,), loss=loss, beta=1, gamma=2, **FAST).fit(X, y)
+    (label, probabilities), _ = run(model, X, options={"zipmap": False})
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
+def test_multilabel():
+    X, y = make_multilabel_classification(random_state=0)
+    X = X.astype(np.float32)
+    model = SETClassifier((50,), **FAST).fit(X, y)
+    (label, probabilities), _ = run(model, X, options={"zipmap": False})
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "huber"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_regressors(loss, n_outputs):
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X.astype(np.float32), y / 100
+    y = y if n_outputs == 1 else np.column_stack([y, 2 * y])
+    model = NPSETRegressor((40,), loss=loss, beta=1, gamma=2, **FAST).fit(X, y)
+    (predicted,), _ = run(model, X)
+    assert predicted.shape == (len(X), n_outputs)
+    np.testing.assert_allclose(predicted.reshape(y.shape), model.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_sparse_layers_make_a_small_file():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 500)).astype(np.float32), np.arange(40) % 2
+    model = SETClassifier((500, 500), epsilon=5, max_iter=2, random_state=0).fit(X, y)
+    (_, probabilities), stored = run(model, X, options={"zipmap": False})
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+    assert len(stored) < 0.2 * 4 * 2 * 500 * 500
+
+
+def test_skops_needs_only_our_names(digits):
+    skops_io = pytest.importorskip("skops.io")
+    X, y = digits
+    for model in (SETClassifier((30,), **FAST).fit(X, y), SETRegressor((30,), **FAST).fit(X, y)):
+        stored = skops_io.dumps(model)
+        untrusted = skops_io.get_untrusted_types(data=stored)
+        assert all(name.startswith("sklearn_set.") for name in untrusted), untrusted
+        loaded = skops_io.loads(stored, trusted=untrusted)
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+        np.testing.assert_array_equal(
+            loaded.predict(sparse.csr_array(X)), model.predict(sparse.csr_array(X))
+        )
