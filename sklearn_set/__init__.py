@@ -5,8 +5,17 @@ from ._multilayer_perceptron import (
     NPSETRegressor,
     SETClassifier,
     SETRegressor,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
 )
 
 __version__ = "0.1.0"
 
-__all__ = ["NPSETClassifier", "NPSETRegressor", "SETClassifier", "SETRegressor"]
+__all__ = [
+    "NPSETClassifier",
+    "NPSETRegressor",
+    "SETClassifier",
+    "SETRegressor",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
+]

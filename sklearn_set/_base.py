@@ -30,14 +30,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._evolution import Evolution, NeuronPruning, new_weights_rule
+from ._evolution import INPUT, Evolution, NeuronPruning, new_weights_rule
 from ._losses import Loss
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
 from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
-from ._training import Course, Streams, train
+from ._training import Course, Mixup, Streams, train
 
 __all__ = ["BaseSparseMLP", "BaseSparseMLPClassifier", "BaseSparseMLPRegressor", "PruningMixin"]
 
@@ -88,6 +88,8 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "decay_rule": [StrOptions({"l2", "decoupled", "per_step"})],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "averaging": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
@@ -154,6 +156,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
                 learner = self._new_learner(samples, rng)
             if self.early_stopping and held_out is None:
                 samples, held_out = self._split(samples, rng)
+            averaging = 0.0 if self.early_stopping else self.averaging
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -162,6 +165,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
                 samples,
                 held_out,
                 self.max_iter,
+                averaging,
                 on_epoch=lambda _: self._end_epoch(learner, context, X, y, metadata),
             )
         except BaseException:
@@ -392,7 +396,14 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
             )
 
     def _train(
-        self, learner, samples: _Samples, held_out: _Samples | None, n_epochs: int, on_epoch
+        self,
+        learner,
+        samples: _Samples,
+        held_out: _Samples | None,
+        n_epochs: int,
+        averaging: float = 0.0,
+        *,
+        on_epoch,
     ) -> None:
         network, dtype = learner.network, learner.network.dtype
         n_threads = effective_n_threads(self.n_jobs)
@@ -417,6 +428,8 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
             n_epochs=n_epochs,
             batch_size=min(batch_size, data.n_samples),
             shuffle=self.shuffle,
+            mixup=Mixup(self.mixup) if self.mixup > 0 else None,
+            averaging=averaging,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validate=validate,
@@ -539,12 +552,24 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         """Weights of each layer, `csc_array` of shape (fan_in, fan_out).
 
         They share memory with the model: a change of their data changes the model.
+        The first one has a row for every feature, empty for pruned ones.
         """
-        return [
-            sparse.csc_array((layer.weights, layer.indices, layer.indptr), shape=(la_in, la_out))
-            for layer in self._fitted_network().layers
-            for la_in, la_out in [layer.connectivity.shape]
-        ]
+        network = self._fitted_network()
+        coefs = []
+        for number, layer in enumerate(network.layers):
+            indices, n_in = layer.indices, layer.n_in
+            if number == 0 and network.features is not None:
+                indices, n_in = network.features.astype(np.int32)[indices], self.n_features_in_
+            coefs.append(
+                sparse.csc_array((layer.weights, indices, layer.indptr), shape=(n_in, layer.n_out))
+            )
+        return coefs
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Indices of the features that the network reads: all but pruned ones."""
+        features = self._fitted_network().features
+        return np.arange(self.n_features_in_) if features is None else features
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
@@ -574,7 +599,8 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         what the later layers do with it.
         """
         first = self._fitted_network().layers[0]
-        strength = first.connectivity.out_strength(first.weights)
+        strength = np.zeros(self.n_features_in_)
+        strength[self.selected_features_] = first.connectivity.out_strength(first.weights)
         total = strength.sum()
         return strength / total if total > 0 else strength
 
@@ -591,11 +617,15 @@ def _is_fitted_name(name: str) -> bool:
         "_loss",
         "_multilabel",
         "_single_output",
+        "_target_offset",
+        "_target_scale",
     )
 
 
 class PruningMixin(BaseSparseMLP):
     """The parameters alpha, beta, gamma and prune_layers of NPSET."""
+
+    _prunes_inputs = False
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, 1, closed="left")],
@@ -609,17 +639,23 @@ class PruningMixin(BaseSparseMLP):
         if isinstance(self.prune_layers, str):
             return tuple(range(n_hidden))
         layers = tuple(self.prune_layers)
+        first = 0
+        if self._prunes_inputs:
+            first = INPUT
+            layers = tuple(INPUT if layer == "input" else layer for layer in layers)
         for layer in layers:
-            if not isinstance(layer, Integral) or not 0 <= int(layer) < n_hidden:
-                raise ValueError(
-                    f"prune_layers={self.prune_layers!r} names {layer!r}, which is no hidden "
-                    f"layer: they are counted from 0 to {n_hidden - 1}."
-                )
+            if isinstance(layer, Integral) and first <= int(layer) < n_hidden:
+                continue
+            raise ValueError(
+                f"prune_layers={self.prune_layers!r} names {layer!r}, which is no hidden layer: "
+                f"they are counted from 0 to {n_hidden - 1}."
+                + (' The inputs are called "input".' if self._prunes_inputs else "")
+            )
         return tuple(sorted(set(int(layer) for layer in layers)))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        layers = self._pruned_layers()
+        layers = [layer for layer in self._pruned_layers() if layer != INPUT]
         sizes = self._hidden_layer_sizes()
         if self.alpha > 0 and layers:
             widest = max(sizes[layer] for layer in layers)
@@ -870,6 +906,7 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
         **BaseSparseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "huber"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "scale_target": ["boolean"],
     }
 
     def partial_fit(self, X, y, sample_weight=None):
@@ -897,6 +934,42 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
         self._validate_params()
         return self._partial_fit(X, y, sample_weight)
 
+    def _validate_samples(self, X, y, sample_weight, *, reset, **kwargs) -> _Samples:
+        samples = super()._validate_samples(X, y, sample_weight, reset=reset, **kwargs)
+        if reset:
+            self._set_target_scale(samples)
+        samples.target = self._scaled(samples.target, samples.X.dtype)
+        return samples
+
+    def _validate_held_out(self, X_val, y_val, sample_weight_val) -> _Samples | None:
+        held_out = super()._validate_held_out(X_val, y_val, sample_weight_val)
+        if held_out is not None:
+            held_out.target = self._scaled(held_out.target, held_out.X.dtype)
+        return held_out
+
+    def _set_target_scale(self, samples: _Samples) -> None:
+        """Remember the mean and standard deviation of the targets, or 0 and 1.
+
+        The Poisson loss, whose targets must stay >= 0, is scaled by the mean alone.
+        """
+        n_outputs = samples.target.shape[1]
+        self._target_offset, self._target_scale = np.zeros(n_outputs), np.ones(n_outputs)
+        if not self.scale_target:
+            return
+        mean = np.average(samples.target, axis=0, weights=samples.weight)
+        if self.loss == "poisson":
+            scale = mean
+        else:
+            self._target_offset = mean
+            scale = np.sqrt(
+                np.average((samples.target - mean) ** 2, axis=0, weights=samples.weight)
+            )
+        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+        self._target_scale = np.where(constant, 1.0, scale)
+
+    def _scaled(self, target: np.ndarray, dtype) -> np.ndarray:
+        return ((target - self._target_offset) / self._target_scale).astype(dtype)
+
     def _encode_target(self, y, dtype, *, reset) -> np.ndarray:
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         if y.ndim == 2 and y.shape[1] == 1:
@@ -915,7 +988,7 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
             raise ValueError(
                 f"loss='poisson' needs targets >= 0; the smallest value of y is {y.min():g}."
             )
-        return y.astype(dtype)
+        return y
 
     def _score_raw(self, raw, target, weight) -> float:
         return r2_score(target, self._loss.activate(raw), sample_weight=weight)
@@ -934,6 +1007,7 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
             Predicted targets.
         """
         outputs = self._outputs(X)
+        outputs = (outputs * self._target_scale + self._target_offset).astype(outputs.dtype)
         return outputs[:, 0] if self._single_output else outputs
 
     def __sklearn_tags__(self):

@@ -43,7 +43,13 @@ prune_layers : "all" or array-like of int, default="all"
 loss : {loss_options}
     {loss_text}
 huber_delta : float, default=1.0
-    Residual at which ``loss="huber"`` turns from squared to linear.
+    Residual at which ``loss="huber"`` turns from squared to linear, in standard
+    deviations of the target if `scale_target`.
+scale_target : bool, default=True
+    Whether the network learns targets of mean 0 and standard deviation 1 (mean 1
+    with ``loss="poisson"``); `predict` gives the original unit. The mean and the
+    scale are those of the first call to `fit` or `partial_fit`; losses and
+    `intercepts_` are in the scaled unit.
 solver : {"adam", "sgd"}, default="adam"
     Optimizer. A new connection starts with an optimizer state of zeros.
 learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
@@ -72,6 +78,15 @@ decay_rule : {"l2", "decoupled", "per_step"}, default="l2"
 dropout : float in [0, 1), default=0.0
     Probability that the output of a hidden neuron is dropped for a sample
     while training; the others are scaled up.
+mixup : float, default=0.0
+    Strength of mixup: the network learns from mixtures of two random samples
+    and of their targets, the share of the first drawn from Beta(mixup, mixup)
+    [M]_. 0 learns from the samples themselves.
+averaging : float in [0, 1], default=0.0
+    Share of the epochs, the last ones, over which the weights are averaged while
+    the topology rests; the average is the model. It begins after the last
+    pruning at the earliest, and is not used with `early_stopping`, which keeps
+    the best network instead, nor by `partial_fit`. 0 keeps the last weights.
 batch_size : int or "auto", default="auto"
     Number of samples of a batch; "auto" is 32. An epoch is cut into as few
     batches as that allows, of nearly equal size.
@@ -137,6 +152,8 @@ n_connections_ : int
     Number of connections, all layers together.
 density_ : ndarray of shape (n_layers_ - 1,)
     Share of a layer's possible connections that exist.
+selected_features_ : ndarray of int
+    Indices of the features that the network reads: all but pruned ones.
 feature_importances_ : ndarray of shape (n_features_in_,)
     Strength of each input (sum of its absolute weights), normalised to sum 1.
 n_iter_ : int

@@ -18,7 +18,10 @@ from . import _native
 from ._network import Layer, Network, initial_weights
 from ._topology import decimal_floor
 
-__all__ = ["Evolution", "NeuronPruning", "drop_nearest_zero", "new_weights_rule"]
+__all__ = ["INPUT", "Evolution", "NeuronPruning", "drop_nearest_zero", "new_weights_rule"]
+
+#: Number of the input layer among the layers that can be pruned.
+INPUT = -1
 
 Drop = Callable[[Layer, float], np.ndarray]
 NewWeights = Callable[[Layer, np.ndarray, int, np.random.Generator], np.ndarray]
@@ -75,7 +78,12 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
 
 @dataclass(frozen=True)
 class NeuronPruning:
-    """Removal of hidden neurons at the start of epochs (Liu et al. 2019, §3).
+    """Removal of neurons at the start of epochs (Liu et al. 2019, §3).
+
+    A hidden layer loses the neurons with the fewest output connections, and
+    their connections for good. The inputs, a layer that the paper does not
+    prune, lose those of the smallest output strength; the evolution gives their
+    connections to the survivors.
 
     Parameters
     ----------
@@ -86,7 +94,7 @@ class NeuronPruning:
         included (epochs count from 0): the widths in Table 3 of the paper come
         out with 41 prunings for 40 epochs.
     layers : tuple of int
-        Hidden layers to prune, counted from 0.
+        Layers to prune: hidden ones, counted from 0, and INPUT.
     """
 
     fraction: float
@@ -101,14 +109,31 @@ class NeuronPruning:
     def is_due(self, epoch: int) -> bool:
         return self.start <= epoch <= self.last_epoch
 
-    def __call__(self, network: Network) -> int:
-        """Prune once; returns the number of neurons removed.
+    def prune_inputs(self, network: Network) -> int:
+        """Prune the inputs once; returns the number of inputs removed.
+
+        Those of the smallest strength go, of equals those with the lower index.
+        """
+        first = network.layers[0]
+        n_leave = decimal_floor(self.fraction, first.n_in)
+        if INPUT not in self.layers or n_leave == 0:
+            return 0
+        strength = first.connectivity.out_strength(first.weights)
+        keep = np.ones(first.n_in, dtype=bool)
+        keep[np.argsort(strength, kind="stable")[:n_leave]] = False
+        network.prune_inputs(keep)
+        return n_leave
+
+    def prune_hidden(self, network: Network) -> int:
+        """Prune the hidden layers once; returns the number of neurons removed.
 
         Those with the fewest output connections go, of equals those with the
         smallest output strength, then the lower index.
         """
         n_pruned = 0
         for number in self.layers:
+            if number == INPUT:
+                continue
             outward = network.layers[number + 1]
             n_neurons = outward.n_in
             n_leave = decimal_floor(self.fraction, n_neurons)
@@ -151,28 +176,46 @@ class Evolution:
         prunes = self.prune and self.prune.fraction > 0 and self.prune.layers
         return self.prune.last_epoch if self.prune and prunes else 0
 
-    def start_epoch(self, epoch: int, network: Network, rng: np.random.Generator) -> dict[str, int]:
-        """Change the topology at the start of `epoch`: drop, grow, then prune.
+    @staticmethod
+    def no_changes() -> dict[str, int]:
+        return {"n_dropped": 0, "n_grown": 0, "n_survived": 0, "n_pruned": 0}
 
-        Nothing happens at the start of epoch 0: what has not been trained yet
-        cannot be judged. Returns the counts for the history.
+    def start_epoch(self, epoch: int, network: Network, rng: np.random.Generator) -> dict[str, int]:
+        """Change the topology at the start of `epoch`.
+
+        In this order: inputs leave; connections are dropped and others grown,
+        in the first layer those of the inputs that left too; hidden neurons
+        leave. Nothing happens at the start of epoch 0: what has not been
+        trained yet cannot be judged. Returns the counts for the history.
         """
-        counts = {"n_dropped": 0, "n_grown": 0, "n_survived": 0, "n_pruned": 0}
-        if epoch > 0 and self.fraction > 0:
-            n_evolving = len(network.layers) - (not self.evolve_output)
-            for number in range(n_evolving):
-                self._rewire(number, network, rng, counts)
-        if self.prune is not None and epoch > 0 and self.prune.is_due(epoch):
-            counts["n_pruned"] = self.prune(network)
+        counts = self.no_changes()
+        if epoch == 0:
+            return counts
+        pruning = self.prune if self.prune is not None and self.prune.is_due(epoch) else None
+        n_lost = network.layers[0].nnz
+        n_pruned = pruning.prune_inputs(network) if pruning else 0
+        n_lost -= network.layers[0].nnz
+        n_evolving = len(network.layers) - (not self.evolve_output) if self.fraction > 0 else 0
+        for number in range(max(n_evolving, n_lost > 0)):
+            self._rewire(number, network, rng, counts, n_lost if number == 0 else 0)
+        if pruning:
+            n_pruned += pruning.prune_hidden(network)
+        counts["n_pruned"] = n_pruned
         return counts
 
-    def _rewire(self, number: int, network: Network, rng, counts: dict[str, int]) -> None:
+    def _rewire(self, number: int, network: Network, rng, counts, n_lost: int) -> None:
+        """Drop and grow in one layer; `n_lost` connections are gone already."""
         layer = network.layers[number]
-        keep = self.drop(layer, self.fraction)
-        n_new = layer.nnz - int(np.count_nonzero(keep))
+        if self.fraction > 0:
+            keep = self.drop(layer, self.fraction)
+        else:
+            keep = np.ones(layer.nnz, dtype=np.uint8)
+        n_dropped = layer.nnz - int(np.count_nonzero(keep))
+        n_free = layer.n_in * layer.n_out - layer.nnz
+        n_new = n_dropped + min(n_lost, n_free)
         if layer.newborn is not None:
             counts["n_survived"] += int(np.count_nonzero(layer.newborn & (keep != 0)))
         weights = self.new_weights(layer, keep, n_new, rng)
         network.rewire(number, layer.connectivity.grow(keep, n_new, rng), weights)
-        counts["n_dropped"] += n_new
+        counts["n_dropped"] += n_dropped + n_lost
         counts["n_grown"] += n_new

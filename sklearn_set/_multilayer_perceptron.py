@@ -7,7 +7,14 @@ Owns: their parameters and documentation. May not touch: anything that
 from ._base import BaseSparseMLPClassifier, BaseSparseMLPRegressor, PruningMixin
 from ._docs import document
 
-__all__ = ["NPSETClassifier", "NPSETRegressor", "SETClassifier", "SETRegressor"]
+__all__ = [
+    "NPSETClassifier",
+    "NPSETRegressor",
+    "SETClassifier",
+    "SETRegressor",
+    "SparseMLPClassifier",
+    "SparseMLPRegressor",
+]
 
 
 @document
@@ -76,6 +83,8 @@ class SETClassifier(BaseSparseMLPClassifier):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
@@ -110,6 +119,8 @@ class SETClassifier(BaseSparseMLPClassifier):
         self.weight_decay = weight_decay
         self.decay_rule = decay_rule
         self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
@@ -134,7 +145,7 @@ class SETRegressor(BaseSparseMLPRegressor):
 
     Sparse Evolutionary Training [1]_: the layers start as sparse random graphs;
     after every epoch the connections nearest to zero are dropped and as many grow
-    at random places. Scale the targets to about unit variance, as for any network.
+    at random places.
 
     Parameters
     ----------
@@ -163,7 +174,7 @@ class SETRegressor(BaseSparseMLPRegressor):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import SETRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> X_train, X_test, y_train, y_test = train_test_split(X, y / 100, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(
     ...     StandardScaler(), SETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     ... )
@@ -180,6 +191,7 @@ class SETRegressor(BaseSparseMLPRegressor):
         zeta=0.3,
         loss="squared_error",
         huber_delta=1.0,
+        scale_target=True,
         solver="adam",
         learning_rate="constant",
         learning_rate_init=0.001,
@@ -192,6 +204,8 @@ class SETRegressor(BaseSparseMLPRegressor):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
@@ -214,6 +228,7 @@ class SETRegressor(BaseSparseMLPRegressor):
         self.zeta = zeta
         self.loss = loss
         self.huber_delta = huber_delta
+        self.scale_target = scale_target
         self.solver = solver
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -226,6 +241,8 @@ class SETRegressor(BaseSparseMLPRegressor):
         self.weight_decay = weight_decay
         self.decay_rule = decay_rule
         self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
@@ -321,6 +338,8 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
@@ -359,6 +378,8 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.weight_decay = weight_decay
         self.decay_rule = decay_rule
         self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
@@ -383,8 +404,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
 
     SET with Neurons Pruning [2]_: as `SETRegressor`, and at the start of the epochs
     `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
-    neurons, those with the fewest output connections. Scale the targets to about
-    unit variance, as for any network.
+    neurons, those with the fewest output connections.
 
     Parameters
     ----------
@@ -416,7 +436,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import NPSETRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> X_train, X_test, y_train, y_test = train_test_split(X, y / 100, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(
     ...     StandardScaler(), NPSETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     ... )
@@ -442,6 +462,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         prune_layers="all",
         loss="squared_error",
         huber_delta=1.0,
+        scale_target=True,
         solver="adam",
         learning_rate="constant",
         learning_rate_init=0.001,
@@ -454,6 +475,8 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
@@ -480,6 +503,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.prune_layers = prune_layers
         self.loss = loss
         self.huber_delta = huber_delta
+        self.scale_target = scale_target
         self.solver = solver
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -492,6 +516,285 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.weight_decay = weight_decay
         self.decay_rule = decay_rule
         self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.init = init
+        self.new_weights = new_weights
+        self.evolve_output = evolve_output
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+@document
+class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
+    """Evolving sparse multilayer perceptron that also prunes hidden neurons.
+
+    SET with Neurons Pruning [2]_: as `SETClassifier`, and at the start of the epochs
+    `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
+    neurons, those with the fewest output connections.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    SETClassifier : Evolves the connections only.
+    SparseMLPRegressor : The same for regression.
+
+    References
+    ----------
+    .. [1] Mocanu, D.C., Mocanu, E., Stone, P., Nguyen, P.H., Gibescu, M., Liotta, A.,
+       "Scalable training of artificial neural networks with adaptive sparse
+       connectivity inspired by network science", Nature Communications 9:2383, 2018.
+    .. [2] Liu, S., Mocanu, D.C., Pechenizkiy, M., "On improving deep learning
+       generalization with adaptive sparse connectivity", ICML Workshop on
+       Understanding and Improving Generalization in Deep Learning, 2019.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_set import SparseMLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(
+    ...     StandardScaler(),
+    ...     SparseMLPClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0),
+    ... )
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
+    True
+    >>> model[-1].hidden_layer_sizes_
+    (66, 66)
+    """
+
+    _prunes_inputs = True
+    _parameter_constraints: dict = {
+        **BaseSparseMLPClassifier._parameter_constraints,
+        **PruningMixin._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(1000, 1000),
+        activation="relu",
+        *,
+        epsilon=20,
+        zeta=0.3,
+        alpha=0.02,
+        beta=20,
+        gamma=80,
+        prune_layers=("input",),
+        loss="log_loss",
+        solver="adam",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        adam_beta_1=0.9,
+        adam_beta_2=0.999,
+        adam_epsilon=1e-8,
+        weight_decay=0.01,
+        decay_rule="l2",
+        dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
+        batch_size="auto",
+        max_iter=200,
+        shuffle=True,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        class_weight=None,
+        init="he_uniform",
+        new_weights="small",
+        evolve_output=False,
+        dtype="auto",
+        n_jobs=None,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.epsilon = epsilon
+        self.zeta = zeta
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.prune_layers = prune_layers
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.adam_beta_1 = adam_beta_1
+        self.adam_beta_2 = adam_beta_2
+        self.adam_epsilon = adam_epsilon
+        self.weight_decay = weight_decay
+        self.decay_rule = decay_rule
+        self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.init = init
+        self.new_weights = new_weights
+        self.evolve_output = evolve_output
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+@document
+class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
+    """Evolving sparse multilayer perceptron for regression that also prunes hidden neurons.
+
+    SET with Neurons Pruning [2]_: as `SETRegressor`, and at the start of the epochs
+    `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
+    neurons, those with the fewest output connections.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    SETRegressor : Evolves the connections only.
+    SparseMLPClassifier : The same for classification.
+
+    References
+    ----------
+    .. [1] Mocanu, D.C., Mocanu, E., Stone, P., Nguyen, P.H., Gibescu, M., Liotta, A.,
+       "Scalable training of artificial neural networks with adaptive sparse
+       connectivity inspired by network science", Nature Communications 9:2383, 2018.
+    .. [2] Liu, S., Mocanu, D.C., Pechenizkiy, M., "On improving deep learning
+       generalization with adaptive sparse connectivity", ICML Workshop on
+       Understanding and Improving Generalization in Deep Learning, 2019.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_set import SparseMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), SparseMLPRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
+    ... )
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    True
+    """
+
+    _prunes_inputs = True
+    _parameter_constraints: dict = {
+        **BaseSparseMLPRegressor._parameter_constraints,
+        **PruningMixin._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(1000, 1000),
+        activation="relu",
+        *,
+        epsilon=20,
+        zeta=0.3,
+        alpha=0.02,
+        beta=20,
+        gamma=80,
+        prune_layers=("input",),
+        loss="squared_error",
+        huber_delta=1.0,
+        scale_target=True,
+        solver="adam",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        adam_beta_1=0.9,
+        adam_beta_2=0.999,
+        adam_epsilon=1e-8,
+        weight_decay=0.01,
+        decay_rule="l2",
+        dropout=0.0,
+        mixup=0.0,
+        averaging=0.0,
+        batch_size="auto",
+        max_iter=200,
+        shuffle=True,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        init="he_uniform",
+        new_weights="small",
+        evolve_output=False,
+        dtype="auto",
+        n_jobs=None,
+        warm_start=False,
+        random_state=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.epsilon = epsilon
+        self.zeta = zeta
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.prune_layers = prune_layers
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.scale_target = scale_target
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.adam_beta_1 = adam_beta_1
+        self.adam_beta_2 = adam_beta_2
+        self.adam_epsilon = adam_epsilon
+        self.weight_decay = weight_decay
+        self.decay_rule = decay_rule
+        self.dropout = dropout
+        self.mixup = mixup
+        self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle

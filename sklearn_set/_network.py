@@ -102,6 +102,13 @@ class Data:
     def n_samples(self) -> int:
         return self.X.shape[0]
 
+    def of_features(self, features: np.ndarray | None) -> Data:
+        """The same samples, but these features only."""
+        if features is None:
+            return self
+        X = self.X[:, features]
+        return Data(X, self.dtype, self.loss, self.target, self.sample_weight)
+
 
 @dataclass(eq=False)
 class Layer:
@@ -160,10 +167,13 @@ class Network:
     Parameters
     ----------
     layers : list of Layer
+    features : ndarray of int, optional
+        The features that the first layer reads, ascending; None: all of them.
     """
 
-    def __init__(self, layers: Iterable[Layer]):
+    def __init__(self, layers: Iterable[Layer], features: np.ndarray | None = None):
         self.layers = list(layers)
+        self.features = features
         self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
 
     @classmethod
@@ -222,11 +232,11 @@ class Network:
 
         They replace arrays and never write into them, so the old ones suffice.
         """
-        before = [copy.copy(layer) for layer in self.layers]
+        before, features = [copy.copy(layer) for layer in self.layers], self.features
         try:
             yield
         except BaseException:  # a KeyboardInterrupt, too
-            self.layers, self._bound = before, None
+            self.layers, self.features, self._bound = before, features, None
             raise
 
     def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
@@ -247,6 +257,16 @@ class Network:
         inward.keep_outputs(keep)
         self._bound = None
 
+    def prune_inputs(self, keep: np.ndarray) -> None:
+        """Stop reading the features that `keep`, over those still read, does not mark."""
+        layer = self.layers[0]
+        rewiring = layer.connectivity.without_neurons(keep_in=keep)
+        layer.carry(rewiring)
+        if layer.newborn is not None:
+            layer.newborn = layer.newborn[rewiring.source]
+        self.features = np.flatnonzero(keep) if self.features is None else self.features[keep]
+        self._bound = None
+
     # ------------------------------------------------------------ numbers
 
     def start_optimizer(self, optimizer: Optimizer) -> None:
@@ -265,12 +285,14 @@ class Network:
                 setattr(layer, name, None)
         self._bound = None
 
-    def snapshot(self) -> list[tuple[Connectivity, np.ndarray, np.ndarray]]:
-        return [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
+    def snapshot(self):
+        """What `restore` needs: features read, connections, weights and biases."""
+        layers = [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
+        return self.features, layers
 
     def copy_for_prediction(self) -> Network:
         """A copy without optimizer state."""
-        return Network(
+        layers = (
             Layer(
                 layer.connectivity,
                 layer.weights.copy(),
@@ -281,10 +303,12 @@ class Network:
             )
             for layer in self.layers
         )
+        return Network(layers, self.features)
 
     def restore(self, snapshot) -> None:
         """Go back to a snapshot. Optimizer state, where there is any, starts afresh."""
-        for layer, (connectivity, weights, bias) in zip(self.layers, snapshot):
+        self.features, layers = snapshot
+        for layer, (connectivity, weights, bias) in zip(self.layers, layers):
             moved = layer.connectivity is not connectivity
             layer.connectivity, layer.newborn = connectivity, None
             layer.weights, layer.bias = weights.copy(), bias.copy()
@@ -311,10 +335,10 @@ class Network:
         return bound[1]
 
     def __getstate__(self):
-        return {"layers": self.layers}
+        return {"layers": self.layers, "features": self.features}
 
     def __setstate__(self, state):
-        self.layers = state["layers"]
+        self.layers, self.features = state["layers"], state["features"]
         self._bound = None
 
     def train_batches(
@@ -360,7 +384,8 @@ class Network:
         return loss, weights, biases
 
     def predict(self, data: Data, n_threads: int = 1) -> np.ndarray:
-        """Raw outputs of shape (n_samples, n_outputs)."""
+        """Raw outputs of shape (n_samples, n_outputs), from samples with all features."""
+        data = data.of_features(self.features)
         out = np.empty((data.n_samples, self.n_outputs), dtype=self.dtype)
         self._native(sparse_input=sparse.issparse(data.X)).predict(data.native, out, n_threads)
         return out

@@ -7,7 +7,7 @@ touch: the user's parameters, the meaning of classes, what is printed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -16,7 +16,7 @@ from ._evolution import Evolution
 from ._network import Data, Network
 from ._optimizers import Optimizer
 
-__all__ = ["Course", "NonFiniteLossError", "Streams", "train"]
+__all__ = ["Course", "Mixup", "NonFiniteLossError", "Streams", "train"]
 
 
 class NonFiniteLossError(ValueError):
@@ -34,10 +34,11 @@ class Streams:
     shuffle: np.random.Generator
     evolution: np.random.Generator
     dropout: np.random.Generator
+    mixup: np.random.Generator
 
     @classmethod
     def spawn(cls, entropy) -> Streams:
-        children = np.random.SeedSequence(entropy).spawn(4)
+        children = np.random.SeedSequence(entropy).spawn(5)
         return cls(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
@@ -76,6 +77,53 @@ def batch_starts(n_samples: int, batch_size: int) -> np.ndarray:
     return np.linspace(0, n_samples, n_batches + 1).astype(np.int64)
 
 
+class WeightAverage:
+    """The mean of a network's weights and biases over the ends of epochs."""
+
+    def __init__(self, network: Network):
+        self.network = Network(
+            [
+                replace(la, weights=np.zeros_like(la.weights), bias=np.zeros_like(la.bias))
+                for la in network.layers
+            ],
+            network.features,
+        )
+        self.n_epochs = 0
+
+    def add(self, network: Network) -> None:
+        self.n_epochs += 1
+        for mean, layer in zip(self.network.layers, network.layers):
+            mean.weights += (layer.weights - mean.weights) / self.n_epochs
+            mean.bias += (layer.bias - mean.bias) / self.n_epochs
+
+    def give_to(self, network: Network) -> None:
+        for mean, layer in zip(self.network.layers, network.layers):
+            layer.weights[:], layer.bias[:] = mean.weights, mean.bias
+
+
+@dataclass(frozen=True)
+class Mixup:
+    """Training on random mixtures of two samples each (Zhang et al. 2018).
+
+    Parameters
+    ----------
+    strength : float
+        The share of a mixture's first sample is drawn from
+        Beta(strength, strength).
+    """
+
+    strength: float
+
+    def draw(self, data: Data, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Second samples, likely in proportion to their weights, and the firsts' shares."""
+        n, weight = data.n_samples, data.sample_weight
+        if weight is None:
+            partners = rng.permutation(n)
+        else:
+            partners = rng.choice(n, size=n, p=weight / weight.sum())
+        return partners, rng.beta(self.strength, self.strength, n).astype(data.dtype)
+
+
 def train(
     network: Network,
     data: Data,
@@ -87,6 +135,8 @@ def train(
     n_epochs: int,
     batch_size: int,
     shuffle: bool = True,
+    mixup: Mixup | None = None,
+    averaging: float = 0.0,
     tol: float = 1e-4,
     n_iter_no_change: float = np.inf,
     validate: Callable[[Network], tuple[float, float]] | None = None,
@@ -98,8 +148,14 @@ def train(
 
     Parameters
     ----------
+    mixup : Mixup, optional
+    averaging : float
+        Over this last share of the epochs the topology rests and the weights
+        are averaged; the network ends with the average. It waits for the last
+        pruning.
     validate : callable, optional
-        Returns (score, loss) of the network on held-out samples.
+        Returns (score, loss) of the network on held-out samples, of the
+        averaged network where there is one.
     stop_on_validation : bool
         Whether patience follows the validation score (and the best network is
         kept) instead of the training loss.
@@ -113,18 +169,34 @@ def train(
     """
     starts = batch_starts(data.n_samples, batch_size)
     order = np.arange(data.n_samples)
+    all_features, data = data, data.of_features(network.features)
+    average, rest_from = None, course.epoch + n_epochs
+    if averaging > 0:
+        rest_from -= max(1, round(averaging * n_epochs))
+        rest_from = max(rest_from, evolution.last_pruning_epoch + 1)
     try:
         for _ in range(n_epochs):
             began = perf_counter()
-            with network.whole_or_unchanged():
-                counts = evolution.start_epoch(course.epoch, network, streams.evolution)
+            if course.epoch < rest_from:
+                features = network.features
+                with network.whole_or_unchanged():
+                    counts = evolution.start_epoch(course.epoch, network, streams.evolution)
+                if network.features is not features:
+                    data = all_features.of_features(network.features)
+            else:
+                counts = evolution.no_changes()
+                average = average or WeightAverage(network)
             if shuffle:
                 order = streams.shuffle.permutation(data.n_samples)
-            loss = _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course)
+            loss = _run_epoch(
+                network, data, order, starts, optimizer, streams, mixup, n_threads, course
+            )
+            if average is not None:
+                average.add(network)
             course.loss_curve.append(loss)
             scores = {}
             if validate is not None:
-                score, validation_loss = validate(network)
+                score, validation_loss = validate(average.network if average else network)
                 course.validation_scores.append(score)
                 course.validation_loss_curve.append(validation_loss)
                 scores = {"validation_loss": validation_loss, "validation_score": score}
@@ -141,6 +213,8 @@ def train(
             course.epoch += 1
             if on_epoch is not None and on_epoch(course):
                 break
+            if average is not None:
+                continue
             if course.n_stale > n_iter_no_change and not (
                 not stop_on_validation and optimizer.on_plateau()
             ):
@@ -150,13 +224,16 @@ def train(
                 course.n_stale = 0
     except KeyboardInterrupt:
         course.interrupted = True
+    if average is not None and average.n_epochs:
+        average.give_to(network)
     if stop_on_validation and course.best is not None:
         network.restore(course.best)
     if not network.is_finite():  # the step after the last loss diverged
         raise NonFiniteLossError(_diverged("The weights became infinite", course, optimizer))
 
 
-def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course) -> float:
+def _run_epoch(network, data, order, starts, optimizer, streams, mixup, n_threads, course) -> float:
+    partners, mix = mixup.draw(data, streams.mixup) if mixup else (None, None)
     loss, weight = network.train_batches(
         data,
         order,
@@ -164,6 +241,8 @@ def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, cour
         optimizer,
         dropout_seed=int(streams.dropout.integers(0, 2**63)),
         n_threads=n_threads,
+        partners=partners,
+        mix=mix,
     )
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)

@@ -164,8 +164,11 @@ def _convert_regressor(scope, operator, container) -> None:
     graph = _Graph(scope, operator, container)
     model = operator.raw_operator
     raw = graph.raw_outputs(model, operator.inputs[0].full_name)
-    kind = "Exp" if model.out_activation_ == "exp" else "Identity"
-    graph.node(kind, raw, output=operator.outputs[0].full_name)
+    if model.out_activation_ == "exp":
+        raw = graph.node("Exp", raw)
+    scaled = graph.node("Mul", [raw, graph.constant(model._target_scale.astype(graph.dtype))])
+    offset = graph.constant(model._target_offset.astype(graph.dtype))
+    graph.node("Add", [scaled, offset], output=operator.outputs[0].full_name)
 
 
 def _convert_classifier(scope, operator, container) -> None:

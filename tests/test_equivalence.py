@@ -51,7 +51,9 @@ def problem(kind):
     X, y = classes(2 if kind == "binary" else 4)
     if kind in ("binary", "multiclass"):
         return X, y, SETClassifier, MLPClassifier, {}
-    loss = {"loss": "poisson"} if kind.startswith("poisson") else {}
+    loss = {"scale_target": False}
+    if kind.startswith("poisson"):
+        loss["loss"] = "poisson"
     return X, target(kind, X, y), SETRegressor, MLPRegressor, loss
 
 
@@ -90,7 +92,7 @@ def as_mlp(ours, theirs, X, y, parameters, sample_weight, n_epochs):
     """Train scikit-learn's MLP from the first weights of our model."""
     names = {"beta_1": "adam_beta_1", "beta_2": "adam_beta_2", "epsilon": "adam_epsilon"}
     parameters = {
-        k: v for k, v in parameters.items() if not k.startswith("adam_") and k != "betas"
+        k: v for k, v in parameters.items() if not k.startswith("adam_") and k not in ("betas", "scale_target")
     } | {k: getattr(ours, v) for k, v in names.items()}
     mlp = theirs(
         **parameters, alpha=0, shuffle=False, warm_start=True, max_iter=1,
@@ -142,6 +144,9 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
         sample_weight = (sample_weight / sample_weight.mean(axis=1, keepdims=True)).ravel()
     parameters = {"learning_rate_init": 0.01, **extra, **SOLVERS[solver]}
     mine = dict(parameters)
+    mine.update(mixup=0, averaging=0)
+    if theirs is not MLPClassifier:
+        mine["scale_target"] = False
     if betas := mine.pop("betas", None):
         mine["adam_beta_1"], mine["adam_beta_2"] = betas
     model = ours(
@@ -168,7 +173,7 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
 
 SMALL = {
     "hidden_layer_sizes": (30, 25), "epsilon": 3, "max_iter": 8, "batch_size": 16,
-    "learning_rate_init": 0.01, "random_state": 3,
+    "learning_rate_init": 0.01, "random_state": 3, "mixup": 0, "averaging": 0,
 }  # fmt: skip
 EVOLVED = {"dropout": 0.2, "activation": "all_relu", "evolve_output": True}
 

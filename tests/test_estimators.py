@@ -119,7 +119,9 @@ def test_attributes(cls, held_out, early_stopping):
         assert model.validation_scores_ is model.validation_loss_curve_ is None
     assert set(history) == names
     for i in range(8):
-        assert history["n_connections"][i] == sum(history[f"n_connections_{k}"][i] for k in (0, 1, 2))
+        assert history["n_connections"][i] == sum(
+            history[f"n_connections_{k}"][i] for k in (0, 1, 2)
+        )
     assert all(t > 0 for t in history["time"]) and sum(history["time"]) < 60
     assert history["n_dropped"][0] == 0 and min(history["n_dropped"][1:]) > 0
     assert history["n_connections"][-1] == model.n_connections_
@@ -989,7 +991,8 @@ def test_read_only_memory_maps(cls, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "layout", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1][::-1]]
+    "layout",
+    [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1][::-1]],
 )
 def test_layout_of_x_does_not_matter(layout):
     model = SETClassifier(**SMALL).fit(X, Y)

@@ -95,10 +95,22 @@ def test_product(isa, dtype, row_bytes, kind_of_layer):
     bias = rng.normal(size=len(W)).astype(dtype)
     z = W.astype(np.float64) @ a + bias[:, None].astype(np.float64)
     for kind, slope in KINDS:
-        out, derivative = rows(np.full(z.shape, np.nan, dtype)), rows(np.full(z.shape, np.nan, dtype))
+        out, derivative = (
+            rows(np.full(z.shape, np.nan, dtype)),
+            rows(np.full(z.shape, np.nan, dtype)),
+        )
         for given in ({}, {"derivative": derivative}):
             _native.product(
-                indptr, indices, W[mask], bias, a, out, activation=kind, slope=slope, isa=isa, **given
+                indptr,
+                indices,
+                W[mask],
+                bias,
+                a,
+                out,
+                activation=kind,
+                slope=slope,
+                isa=isa,
+                **given,
             )
             wanted = activation(z, kind, slope)
             # A sum near 0 may fall on either side of the kink; none does here.
@@ -144,9 +156,7 @@ def test_what_is_no_number_stays_none(isa, dtype, kind, slope):
     a = rows(values[None])
     out = rows(np.zeros_like(a))
     one = np.array([0, 1], dtype=np.int32), np.zeros(1, np.int32), np.ones(1, dtype)
-    _native.product(
-        *one, np.zeros(1, dtype), a, out, activation=kind, slope=slope, isa=isa
-    )
+    _native.product(*one, np.zeros(1, dtype), a, out, activation=kind, slope=slope, isa=isa)
     assert np.isnan(out[0, ::4]).all()
     limits = {
         IDENTITY: (np.inf, -np.inf), RELU: (np.inf, 0), LEAKY_RELU: (np.inf, slope * -np.inf),
@@ -382,13 +392,9 @@ def test_a_batch_of_mixed_samples(loss, sparse):
     layers = reference.layers_of(network)
     optimizer = Optimizer("sgd", 0.1, momentum=0.0)
     network.start_optimizer(optimizer)
-    data = Data(
-        scipy.sparse.csr_array(X) if sparse else X, np.float64, Loss(loss), given, weight
-    )
+    data = Data(scipy.sparse.csr_array(X) if sparse else X, np.float64, Loss(loss), given, weight)
     order, partners, mix = rng.permutation(12), rng.permutation(12), rng.random(12)
-    network.train_batches(
-        data, order, np.array([0, 12]), optimizer, partners=partners, mix=mix
-    )
+    network.train_batches(data, order, np.array([0, 12]), optimizer, partners=partners, mix=mix)
 
     def blend(v):
         m = mix.reshape(-1, *[1] * (v.ndim - 1))
@@ -436,9 +442,7 @@ def test_the_environment_chooses_the_instruction_set(isa, tmp_path):
         for name in ("dense", "sparse"):
             # Bits are promised for each instruction set; between them they differ little.
             np.testing.assert_allclose(there[name], here["out"][name], atol=1e-9)
-            np.testing.assert_array_equal(
-                there[f"{name}_indices"], here["out"][f"{name}_indices"]
-            )
+            np.testing.assert_array_equal(there[f"{name}_indices"], here["out"][f"{name}_indices"])
 
 
 def test_the_best_instruction_set_is_the_default():
@@ -564,9 +568,7 @@ def test_wrong_shapes_are_refused():
 )
 def test_malformed_csr_samples(data, indices, indptr, message):
     with pytest.raises(ValueError, match=message):
-        _native.DataF64(
-            None, np.array(data), np.array(indices, INT), np.array(indptr, np.int64), 3
-        )
+        _native.DataF64(None, np.array(data), np.array(indices, INT), np.array(indptr, np.int64), 3)
 
 
 def test_malformed_samples_through_the_estimator():

@@ -130,18 +130,18 @@ def test_prune_layers_is_a_set_of_layers(prune_layers):
 
 def test_alpha_is_the_decimal_that_was_written():
     network = random_network([10, 100, 100, 2])
-    NeuronPruning(0.29, 1, 0, (0, 1))(network)
+    NeuronPruning(0.29, 1, 0, (0, 1)).prune_hidden(network)
     assert network.hidden_layer_sizes == (71, 71)  # int(0.29 * 100) is 28
 
 
 def test_pruning_stops_by_itself_below_one_neuron():
     network = random_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
-        PAPER_PRUNING(network)
+        PAPER_PRUNING.prune_hidden(network)
     assert network.hidden_layer_sizes == (24, 3)
     network = random_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
-        NeuronPruning(0.99, 1, 0, (0, 1))(network)
+        NeuronPruning(0.99, 1, 0, (0, 1)).prune_hidden(network)
     assert network.hidden_layer_sizes == (1, 1)  # never none
 
 
@@ -175,7 +175,7 @@ O = np.nan  # noqa: E741  no connection
 def test_who_leaves_first(outward, order):
     for n_leave in range(1, 4):
         network = Network([layer_from(np.arange(1.0, 13).reshape(4, 3)), layer_from(outward)])
-        NeuronPruning(n_leave / 4, 1, 0, (0,))(network)
+        NeuronPruning(n_leave / 4, 1, 0, (0,)).prune_hidden(network)
         stay = sorted(set(range(4)) - set(order[:n_leave]))
         np.testing.assert_array_equal(network.layers[0].bias, stay)
         np.testing.assert_array_equal(
@@ -190,7 +190,7 @@ def test_neurons_leave_by_the_reference():
     network = random_network([30, 60, 50, 4], epsilon=3)
     twin = reference.layers_of(network)
     for _ in range(5):
-        NeuronPruning(0.1, 1, 0, (0, 1))(network)
+        NeuronPruning(0.1, 1, 0, (0, 1)).prune_hidden(network)
         reference.prune(twin, 0.1, (0, 1))
         for layer, theirs in zip(network.layers, twin, strict=True):
             np.testing.assert_array_equal(layer.weights, theirs.W[theirs.mask])
@@ -200,8 +200,8 @@ def test_the_second_layer_counts_what_the_first_left():
     """Neurons of layer 1 are judged by their own outputs, whatever layer 0 lost."""
     network = random_network([30, 60, 50, 4], epsilon=3)
     alone = random_network([30, 60, 50, 4], epsilon=3)
-    NeuronPruning(0.5, 1, 0, (0, 1))(network)
-    NeuronPruning(0.5, 1, 0, (1,))(alone)
+    NeuronPruning(0.5, 1, 0, (0, 1)).prune_hidden(network)
+    NeuronPruning(0.5, 1, 0, (1,)).prune_hidden(alone)
     np.testing.assert_array_equal(network.layers[2].weights, alone.layers[2].weights)
 
 
@@ -209,7 +209,7 @@ def test_in_degree_does_not_matter():
     inward = np.full((4, 3), O)
     inward[0] = 1  # only neuron 0 has inputs, but it has the fewest outputs
     network = Network([layer_from(inward), layer_from([[O, 1, 1, 1], [1, 1, 1, 1]])])
-    NeuronPruning(0.25, 1, 0, (0,))(network)
+    NeuronPruning(0.25, 1, 0, (0,)).prune_hidden(network)
     assert network.layers[0].nnz == 0 and network.layers[0].n_out == 3
 
 

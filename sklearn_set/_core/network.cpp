@@ -236,9 +236,7 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
             }
             return mix * targets.values[row * k + j] + (1 - mix) * targets.values[other * k + j];
         };
-        T weight = 1;
-        if (targets.weights)
-            weight = mix * targets.weights[row] + (1 - mix) * targets.weights[other];
+        const T weight = targets.weights ? targets.weights[row] : T(1);
         const T scale = work.weight > 0 ? static_cast<T>(weight / work.weight) : T(0);
         double loss = 0;
         T largest = -std::numeric_limits<T>::infinity(), normaliser = 0;
@@ -370,13 +368,8 @@ void Network<T>::run_batch(const Samples<T> &samples, const Targets<T> &targets,
     Work &work = work_;
     prepare(work, batch.size, true, samples.sparse());
     work.weight = 0;
-    for (int64_t b = 0; b < batch.size; ++b) {
-        if (!targets.weights) work.weight += 1;
-        else if (!batch.partners) work.weight += targets.weights[batch.rows[b]];
-        else
-            work.weight += batch.mix[b] * targets.weights[batch.rows[b]] +
-                           (1 - batch.mix[b]) * targets.weights[batch.partners[b]];
-    }
+    for (int64_t b = 0; b < batch.size; ++b)
+        work.weight += targets.weights ? targets.weights[batch.rows[b]] : T(1);
     if (work.weight <= 0) return;  // nothing weighs anything: no step
     if (work.sparse) compact_input(samples, batch, work);
 

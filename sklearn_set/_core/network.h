@@ -76,7 +76,9 @@ struct Optimizer {
 };
 
 // Samples of one batch; with partners, row b is mix[b] of rows[b] and the rest
-// of partners[b], features and targets alike.
+// of partners[b], features and targets alike. It weighs as much as rows[b]: with
+// partners drawn in proportion to the weights, a weighted row then counts as much
+// as a repeated one, as first of a pair and as second.
 template <class T> struct Batch {
     const int64_t *rows;
     int64_t size;

@@ -1,0 +1,146 @@
+"""Imports inside of the package go down its layers only."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_set
+
+PACKAGE = Path(sklearn_set.__file__).parent
+
+# Each module may import from those above it, not from its neighbours.
+LAYERS = [
+    {"_native", "_sklearn_compat"},
+    {"_topology", "_threads"},
+    {"_losses", "_optimizers"},
+    {"_network"},
+    {"_evolution"},  # its rules take a Layer or a Network
+    {"_training"},
+    {"_base", "_docs"},
+    {"_multilayer_perceptron"},
+    {"__init__"},
+]
+ALONE = {"presets", "datasets"}  # import nothing from the package
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def modules():
+    """Names of the package's modules, dotted, without its own name."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield path, ".".join(parts)
+
+
+def imported(path):
+    """Modules of the package that a file imports, anywhere in it, dotted without its name."""
+    package = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first, *rest = alias.name.split(".")
+                if first == "sklearn_set":
+                    yield ".".join(rest) or "__init__"
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module.split(".") if node.module else []
+            if node.level:
+                base = package[: len(package) - node.level + 1]
+                target = [*base, *module]
+            elif module[:1] == ["sklearn_set"]:
+                target = module[1:]
+            else:
+                continue
+            if target:
+                yield ".".join(target)
+            else:  # from . import name
+                yield from (alias.name for alias in node.names)
+
+
+def edges():
+    return [(name, target) for path, name in modules() for target in imported(path)]
+
+
+def test_every_module_has_a_place():
+    """A new module is to be put into LAYERS, where this file says what it may import."""
+    top = {name.split(".")[0] for _, name in modules()}
+    assert top - ALONE == set(RANK) - {"_native"}
+
+
+def test_imports_go_down():
+    found = edges()
+    assert ("_network", "_topology") in found and ("_base", "_training") in found
+    wrong = [
+        (name, target)
+        for name, target in found
+        if name in RANK and RANK.get(target, len(LAYERS)) >= RANK[name]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_what_stands_alone(name):
+    wrong = [
+        (source, target)
+        for source, target in edges()
+        if source.split(".")[0] == name and target.split(".")[0] != name
+    ]
+    assert not wrong
+
+
+def test_only_the_compat_module_uses_private_parts_of_scikit_learn():
+    allowed = {("_base", "sklearn.utils.validation", "_check_sample_weight")}
+    wrong = set()
+    for path, name in modules():
+        if name == "_sklearn_compat":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn."):
+                private = "._" in node.module
+                wrong |= {
+                    (name, node.module, alias.name)
+                    for alias in node.names
+                    if private or alias.name.startswith("_")
+                }
+    assert wrong <= allowed
+
+
+@pytest.mark.parametrize("module", ["sklearn_set", "sklearn_set.presets", "sklearn_set.datasets"])
+def test_optional_packages_are_not_imported(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = {name.split(".")[0] for name in result.stdout.split()}
+    assert "sklearn_set" in loaded, result.stderr
+    assert not loaded & {"matplotlib", "pandas", "torch", "numba", "pytest", "hypothesis"}
+
+
+def test_public_names():
+    assert sorted(sklearn_set.__all__) == [
+        "NPSETClassifier", "NPSETRegressor", "SETClassifier", "SETRegressor",
+    ]  # fmt: skip
+    for _, name in modules():
+        if name.startswith("datasets.") or name == "__init__":
+            continue
+        module = __import__(f"sklearn_set.{name}", fromlist=["__all__"])
+        for public in getattr(module, "__all__", ()):
+            assert hasattr(module, public), (name, public)
+
+
+def test_a_missing_extension_says_how_to_build(tmp_path):
+    copy = tmp_path / "sklearn_set"
+    copy.mkdir()
+    for path in PACKAGE.glob("*.py"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    # Without site customisations: an editable install would lend its extension.
+    code = (
+        "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "sys.modules['sklearn_set._native'] = None\n"
+        "import sklearn_set"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "ImportError: sklearn_set's compiled extension is missing" in result.stderr
+    assert "pip install" in result.stderr
