@@ -1,5 +1,14 @@
 """Truly sparse neural networks that evolve while they learn, for scikit-learn."""
 
+try:
+    from . import _native as _native
+except ImportError as error:  # pragma: no cover - only without the extension
+    raise ImportError(
+        "sklearn_set's compiled extension is missing. Install the package with "
+        "`pip install .` (a C++17 compiler with OpenMP is needed), and do not import it from "
+        "the folder of its sources."
+    ) from error
+
 from ._multilayer_perceptron import (
     NPSETClassifier,
     NPSETRegressor,

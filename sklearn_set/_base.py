@@ -593,7 +593,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Strength of each input (sum of its |weights|), normalised to sum 1.
+        """Strength of each input (sum of its absolute weights), normalised to sum 1.
 
         How strongly a feature is wired into the network; it says nothing about
         what the later layers do with it.

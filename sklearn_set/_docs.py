@@ -139,7 +139,7 @@ classes_ : ndarray of shape (n_classes,)
     Class labels.
 n_features_in_ : int
     Number of features seen while fitting.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the features, if `X` had string names.
 coefs_ : list of scipy.sparse.csc_array
     Weights of each layer, of shape (fan_in, fan_out); they share memory with
@@ -150,11 +150,11 @@ hidden_layer_sizes_ : tuple of int
     Number of neurons that each hidden layer has now.
 n_connections_ : int
     Number of connections, all layers together.
-density_ : ndarray of shape (n_layers_ - 1,)
+density_ : ndarray of shape (`n_layers_` - 1,)
     Share of a layer's possible connections that exist.
 selected_features_ : ndarray of int
     Indices of the features that the network reads: all but pruned ones.
-feature_importances_ : ndarray of shape (n_features_in_,)
+feature_importances_ : ndarray of shape (`n_features_in_`,)
     Strength of each input (sum of its absolute weights), normalised to sum 1.
 n_iter_ : int
     Number of epochs trained.

@@ -13,14 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-try:
-    from . import _native
-except ImportError as error:  # pragma: no cover - only without the extension
-    raise ImportError(
-        "sklearn_set's compiled extension is missing. Install the package with "
-        "`pip install .` (a C++17 compiler with OpenMP is needed), and do not import it from "
-        "the folder of its sources."
-    ) from error
+from . import _native
 
 __all__ = ["Connectivity", "Rewiring", "Transposed", "decimal_floor", "draw_seed", "erdos_renyi"]
 

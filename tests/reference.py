@@ -5,6 +5,7 @@ order its places are the storage order of the core. Slow on purpose, and written
 rules (Mocanu et al. 2018; Liu et al. 2019; kernels.h and topology.h), not from the core.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -280,7 +281,7 @@ def train(layers, X, t, *, weight, activation, loss, optimizer, n_epochs, batch_
             prune(layers, alpha, hidden)
         order = np.arange(n) if shuffle_rng is None else shuffle_rng.permutation(n)
         total = 0.0
-        for first, last in zip(cuts, cuts[1:]):
+        for first, last in itertools.pairwise(cuts):
             rows, count = order[first:last], count + 1
             value, *gradients = gradient(layers, X[rows], t[rows], weight[rows], activation, loss)
             total += value * weight[rows].sum()

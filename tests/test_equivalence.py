@@ -92,7 +92,9 @@ def as_mlp(ours, theirs, X, y, parameters, sample_weight, n_epochs):
     """Train scikit-learn's MLP from the first weights of our model."""
     names = {"beta_1": "adam_beta_1", "beta_2": "adam_beta_2", "epsilon": "adam_epsilon"}
     parameters = {
-        k: v for k, v in parameters.items() if not k.startswith("adam_") and k not in ("betas", "scale_target")
+        k: v
+        for k, v in parameters.items()
+        if not k.startswith("adam_") and k not in ("betas", "scale_target")
     } | {k: getattr(ours, v) for k, v in names.items()}
     mlp = theirs(
         **parameters, alpha=0, shuffle=False, warm_start=True, max_iter=1,
@@ -217,6 +219,25 @@ def test_zeta_0_starts_and_shuffles_as_any_other_zeta():
         SETClassifier(**{**SMALL, "max_iter": 1}, zeta=zeta).fit(X, y) for zeta in (0, 0.3)
     ]
     same_model(*one_epoch)
+
+
+def test_each_purpose_has_its_own_randomness(monkeypatch):
+    """Shuffling and dropout go on alike whatever evolves beside them."""
+    seen = []
+    original = Network.train_batches
+
+    def spy(self, data, order, *args, dropout_seed, **kwargs):
+        seen[-1].append((order.tobytes(), dropout_seed))
+        return original(self, data, order, *args, dropout_seed=dropout_seed, **kwargs)
+
+    monkeypatch.setattr(Network, "train_batches", spy)
+    X, y = classes(3)
+    for change in ({"zeta": 0}, {"zeta": 0.3}, {"zeta": 0.5, "evolve_output": True},
+                   {"hidden_layer_sizes": (9,)}, {"init": "normal", "epsilon": 1}):  # fmt: skip
+        seen.append([])
+        SETClassifier(**{**SMALL, **change}, dropout=0.1).fit(X, y)
+    assert len(seen[0]) == 8 and len(set(seen[0])) == 8
+    assert all(other == seen[0] for other in seen[1:])
 
 
 @pytest.mark.parametrize("extra", [{}, EVOLVED, {"new_weights": "init", "solver": "sgd"}])

@@ -123,7 +123,7 @@ def test_float32_gradients(loss):
 @pytest.mark.parametrize("scale", [1e-3, 30.0, 600.0])
 def test_extreme_outputs_stay_finite(loss, scale):
     """No overflow where the loss itself is a number."""
-    network, data, X, values, _ = problem(loss, "identity", False, False)
+    network, data, *_ = problem(loss, "identity", False, False)
     last = network.layers[-1]
     last.bias[:] = scale * np.where(np.arange(last.n_out) % 2, -1, 1)
     value, weights, biases = network.loss_gradient(data)

@@ -671,7 +671,7 @@ def test_read_only_weights_are_for_prediction():
     out = np.zeros((3, 2))
     network.predict(_native.DataF64(np.arange(6.0).reshape(3, 2), None, None, None, 2), out, 1)
     np.testing.assert_array_equal(out, np.arange(6.0).reshape(3, 2))
-    with pytest.raises(TypeError, match="weights .* is read-only"):
+    with pytest.raises(TypeError, match=r"weights .* is read-only"):
         bound({"weights": weights}, trainable=True)
 
 
