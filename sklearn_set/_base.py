@@ -598,7 +598,7 @@ class PruningMixin:
         for layer in self.prune_layers:
             if self._prunes_inputs and isinstance(layer, str) and layer == "input":
                 numbers.add(INPUT)
-            elif isinstance(layer, Integral) and 0 <= layer < n_hidden:
+            elif isinstance(layer, int | np.integer) and 0 <= layer < n_hidden:
                 numbers.add(int(layer))
             else:
                 raise ValueError(
@@ -884,8 +884,8 @@ class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
         self._validate_params()
         return self._partial_fit(X, y, sample_weight)
 
-    def _validate_samples(self, X, y, sample_weight, *, reset) -> _Samples:
-        samples = super()._validate_samples(X, y, sample_weight, reset=reset)
+    def _validate_samples(self, X, y, sample_weight, *, reset, **kwargs) -> _Samples:
+        samples = super()._validate_samples(X, y, sample_weight, reset=reset, **kwargs)
         if reset:
             self._set_target_scale(samples)
         samples.target = self._scaled(samples.target, samples.X.dtype)

@@ -226,9 +226,7 @@ def train(
         network.restore(course.best)
 
 
-def _run_epoch(
-    network, data, order, starts, optimizer, streams, mixup, n_threads, course
-) -> float:
+def _run_epoch(network, data, order, starts, optimizer, streams, mixup, n_threads, course) -> float:
     partners, mix = mixup.draw(data, streams.mixup) if mixup else (None, None)
     loss, weight = network.train_batches(
         data,

@@ -16,7 +16,13 @@ from sklearn_set import (
 
 SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
 # Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
-SPARSE = {"mixup": 0, "hidden_layer_sizes": (400, 400), "epsilon": 8, "zeta": 0.3, "random_state": 0}
+SPARSE = {
+    "mixup": 0,
+    "hidden_layer_sizes": (400, 400),
+    "epsilon": 8,
+    "zeta": 0.3,
+    "random_state": 0,
+}
 # Prunes within the five epochs that the checks allow.
 PRUNING = {**SMALL, "mixup": 0, "alpha": 0.3, "beta": 1, "gamma": 2}
 
