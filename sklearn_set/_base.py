@@ -638,20 +638,19 @@ class PruningMixin(BaseSparseMLP):
         n_hidden = len(self._hidden_layer_sizes())
         if isinstance(self.prune_layers, str):
             return tuple(range(n_hidden))
-        layers = tuple(self.prune_layers)
-        first = 0
-        if self._prunes_inputs:
-            first = INPUT
-            layers = tuple(INPUT if layer == "input" else layer for layer in layers)
-        for layer in layers:
-            if isinstance(layer, Integral) and first <= int(layer) < n_hidden:
-                continue
-            raise ValueError(
-                f"prune_layers={self.prune_layers!r} names {layer!r}, which is no hidden layer: "
-                f"they are counted from 0 to {n_hidden - 1}."
-                + (' The inputs are called "input".' if self._prunes_inputs else "")
-            )
-        return tuple(sorted(set(int(layer) for layer in layers)))
+        numbers = set()
+        for layer in self.prune_layers:
+            if self._prunes_inputs and isinstance(layer, str) and layer == "input":
+                numbers.add(INPUT)
+            elif isinstance(layer, int | np.integer) and 0 <= layer < n_hidden:
+                numbers.add(int(layer))
+            else:
+                raise ValueError(
+                    f"prune_layers={self.prune_layers!r} names {layer!r}, which is no hidden "
+                    f"layer: they are counted from 0 to {n_hidden - 1}."
+                    + (' The inputs are called "input".' if self._prunes_inputs else "")
+                )
+        return tuple(sorted(numbers))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -13,12 +13,12 @@ import textwrap
 __all__ = ["document"]
 
 _PARAMETERS = """
-hidden_layer_sizes : array-like of int or int, default=(1000, 1000)
+hidden_layer_sizes : array-like of int or int, default=(300, 300)
     Number of neurons in each hidden layer before any pruning.
 activation : {"relu", "leaky_relu", "all_relu", "tanh", "logistic", "identity"}, default="relu"
     Activation of the hidden neurons. "leaky_relu" has the slope 0.01 below
     zero, "all_relu" the slopes -0.6 and 0.6 in turn (Curci et al. 2021).
-epsilon : float, default=20
+epsilon : float, default=30
     Density: each layer, the output included, starts with
     ``epsilon * (n_in + n_out)`` places drawn with replacement, places drawn
     twice collapsed [1]_. (Adam's constant is `adam_epsilon`.)
@@ -54,7 +54,7 @@ solver : {"adam", "sgd"}, default="adam"
     Optimizer. A new connection starts with an optimizer state of zeros.
 learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
     Course of the learning rate, for ``solver="sgd"``, as in `MLPClassifier`.
-learning_rate_init : float, default=0.001
+learning_rate_init : float, default=0.003
     Initial learning rate.
 power_t : float, default=0.5
     Exponent of ``learning_rate="invscaling"``.
@@ -78,11 +78,12 @@ decay_rule : {"l2", "decoupled", "per_step"}, default="l2"
 dropout : float in [0, 1), default=0.0
     Probability that the output of a hidden neuron is dropped for a sample
     while training; the others are scaled up.
-mixup : float, default=0.0
+mixup : float, default=1.0
     Strength of mixup: the network learns from mixtures of two random samples
     and of their targets, the share of the first drawn from Beta(mixup, mixup)
-    [M]_. 0 learns from the samples themselves.
-averaging : float in [0, 1], default=0.0
+    (Zhang et al. 2018). With `sample_weight`, the second sample is drawn in
+    proportion to the weights. 0 learns from the samples themselves.
+averaging : float in [0, 1], default=0.4
     Share of the epochs, the last ones, over which the weights are averaged while
     the topology rests; the average is the model. It begins after the last
     pruning at the earliest, and is not used with `early_stopping`, which keeps
@@ -97,7 +98,7 @@ shuffle : bool, default=True
 tol : float, default=1e-4
     Improvement of the training loss (or of the validation score, with
     `early_stopping`) that counts.
-n_iter_no_change : int or inf, default=10
+n_iter_no_change : int or inf, default=inf
     Training stops after more than so many epochs in a row without an
     improvement of `tol`. The count begins after the last scheduled pruning.
 early_stopping : bool, default=False
@@ -132,6 +133,24 @@ random_state : int, RandomState instance or None, default=None
     the validation split. An int makes fits repeatable, bit for bit.
 verbose : bool or int, default=False
     1 prints a line for each epoch, 2 adds the topology.
+"""
+
+# Entries that differ in the estimators that can prune inputs.
+_INPUT_PRUNING = """
+alpha : float in [0, 1), default=0.04
+    Fraction of a layer's current neurons removed at each pruning. Of the
+    inputs, ``floor(alpha * n)`` of the smallest strength (sum of absolute
+    weights) leave, and their connections grow anew among the others; of a
+    hidden layer those with the fewest output connections [2]_, with all their
+    connections, for good. 0 turns pruning off. (Not an L2 penalty: that is
+    `weight_decay`.)
+beta : int, default=20
+    First epoch that starts with a pruning; epochs count from 0.
+gamma : int, default=80
+    The last pruning is at the start of epoch ``beta + gamma``.
+prune_layers : "all" or array-like of int or "input", default=("input",)
+    Layers to prune: hidden ones, counted from 0, and "input". "all" are all
+    hidden layers.
 """
 
 _ATTRIBUTES = """
@@ -216,6 +235,8 @@ def document(cls):
     parameters = _entries(
         _PARAMETERS.replace("{loss_options}", options).replace("{loss_text}", text)
     )
+    if getattr(cls, "_prunes_inputs", False):
+        parameters.update(_entries(_INPUT_PRUNING))
     signature = inspect.signature(cls.__init__).parameters
     chosen = "".join(parameters[name] for name in signature if name != "self")
     attributes = _entries(_ATTRIBUTES)

@@ -1,8 +1,10 @@
-"""The estimators of SET and NPSET.
+"""The estimators of SET and NPSET, and their general composition.
 
 Owns: their parameters and documentation. May not touch: anything that
 `_base.py` does for all estimators.
 """
+
+import numpy as np
 
 from ._base import BaseSparseMLPClassifier, BaseSparseMLPRegressor, PruningMixin
 from ._docs import document
@@ -65,15 +67,15 @@ class SETClassifier(BaseSparseMLPClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -83,13 +85,13 @@ class SETClassifier(BaseSparseMLPClassifier):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         class_weight=None,
@@ -184,17 +186,17 @@ class SETRegressor(BaseSparseMLPRegressor):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -204,13 +206,13 @@ class SETRegressor(BaseSparseMLPRegressor):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         init="he_uniform",
@@ -316,10 +318,10 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
         alpha=0.04,
         beta=10,
@@ -328,7 +330,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -338,13 +340,13 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         class_weight=None,
@@ -451,10 +453,10 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
         alpha=0.04,
         beta=10,
@@ -465,7 +467,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         scale_target=True,
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -475,13 +477,13 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         init="he_uniform",
@@ -537,11 +539,14 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
 
 @document
 class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
-    """Evolving sparse multilayer perceptron that also prunes hidden neurons.
+    """Evolving sparse multilayer perceptron that also selects its input features.
 
-    SET with Neurons Pruning [2]_: as `SETClassifier`, and at the start of the epochs
-    `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
-    neurons, those with the fewest output connections.
+    The composition of which `SETClassifier` (``alpha=0``) and `NPSETClassifier`
+    (``prune_layers="all"``) are special cases: connections evolve after every
+    epoch [1]_, and at the start of the epochs `beta` to ``beta + gamma`` the layers
+    in `prune_layers` lose a fraction `alpha` of their neurons. By default these are
+    the inputs: the features with the weakest connections leave, and the others
+    receive their connections. For data of which most features are noise.
 
     Parameters
     ----------
@@ -554,6 +559,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
     See Also
     --------
     SETClassifier : Evolves the connections only.
+    NPSETClassifier : Also prunes hidden neurons.
     SparseMLPRegressor : The same for regression.
 
     References
@@ -567,21 +573,18 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.datasets import make_classification
     >>> from sklearn.model_selection import train_test_split
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import SparseMLPClassifier
-    >>> X, y = load_digits(return_X_y=True)
+    >>> X, y = make_classification(600, 200, n_informative=5, n_redundant=0, random_state=0)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(),
-    ...     SparseMLPClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0),
-    ... )
-    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
+    >>> model = make_pipeline(StandardScaler(), SparseMLPClassifier(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.75)
     True
-    >>> model[-1].hidden_layer_sizes_
-    (66, 66)
+    >>> len(model[-1].selected_features_)
+    24
     """
 
     _prunes_inputs = True
@@ -592,19 +595,19 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
-        alpha=0.02,
+        alpha=0.04,
         beta=20,
         gamma=80,
         prune_layers=("input",),
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -614,13 +617,13 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         class_weight=None,
@@ -676,11 +679,14 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
 
 @document
 class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
-    """Evolving sparse multilayer perceptron for regression that also prunes hidden neurons.
+    """Evolving sparse multilayer perceptron for regression that also selects its features.
 
-    SET with Neurons Pruning [2]_: as `SETRegressor`, and at the start of the epochs
-    `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
-    neurons, those with the fewest output connections.
+    The composition of which `SETRegressor` (``alpha=0``) and `NPSETRegressor`
+    (``prune_layers="all"``) are special cases: connections evolve after every
+    epoch [1]_, and at the start of the epochs `beta` to ``beta + gamma`` the layers
+    in `prune_layers` lose a fraction `alpha` of their neurons. By default these are
+    the inputs: the features with the weakest connections leave, and the others
+    receive their connections. For data of which most features are noise.
 
     Parameters
     ----------
@@ -693,6 +699,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
     See Also
     --------
     SETRegressor : Evolves the connections only.
+    NPSETRegressor : Also prunes hidden neurons.
     SparseMLPClassifier : The same for classification.
 
     References
@@ -706,17 +713,15 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.datasets import make_friedman1
     >>> from sklearn.model_selection import train_test_split
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import SparseMLPRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X, y = make_friedman1(400, 100, random_state=0)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), SparseMLPRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
-    ... )
-    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    >>> model = make_pipeline(StandardScaler(), SparseMLPRegressor(random_state=0))
+    >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.6)
     True
     """
 
@@ -728,12 +733,12 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
 
     def __init__(
         self,
-        hidden_layer_sizes=(1000, 1000),
+        hidden_layer_sizes=(300, 300),
         activation="relu",
         *,
-        epsilon=20,
+        epsilon=30,
         zeta=0.3,
-        alpha=0.02,
+        alpha=0.04,
         beta=20,
         gamma=80,
         prune_layers=("input",),
@@ -742,7 +747,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         scale_target=True,
         solver="adam",
         learning_rate="constant",
-        learning_rate_init=0.001,
+        learning_rate_init=0.003,
         power_t=0.5,
         momentum=0.9,
         nesterovs_momentum=True,
@@ -752,13 +757,13 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         weight_decay=0.01,
         decay_rule="l2",
         dropout=0.0,
-        mixup=0.0,
-        averaging=0.0,
+        mixup=1.0,
+        averaging=0.4,
         batch_size="auto",
         max_iter=200,
         shuffle=True,
         tol=1e-4,
-        n_iter_no_change=10,
+        n_iter_no_change=np.inf,
         early_stopping=False,
         validation_fraction=0.1,
         init="he_uniform",

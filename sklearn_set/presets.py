@@ -27,6 +27,8 @@ PAPER_SET = {
     "nesterovs_momentum": False,
     "weight_decay": 2e-4,
     "decay_rule": "per_step",
+    "mixup": 0.0,
+    "averaging": 0.0,
     "batch_size": 2,
     "max_iter": 100,
     "tol": 0.0,

@@ -5,30 +5,59 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
+from sklearn_set import (
+    NPSETClassifier,
+    NPSETRegressor,
+    SETClassifier,
+    SETRegressor,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
+)
 
 SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
 # Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
-SPARSE = {"hidden_layer_sizes": (400, 400), "epsilon": 8, "zeta": 0.3, "random_state": 0}
+SPARSE = {
+    "mixup": 0,
+    "hidden_layer_sizes": (400, 400),
+    "epsilon": 8,
+    "zeta": 0.3,
+    "random_state": 0,
+}
 # Prunes within the five epochs that the checks allow.
-PRUNING = {**SMALL, "alpha": 0.3, "beta": 1, "gamma": 2}
+PRUNING = {**SMALL, "mixup": 0, "alpha": 0.3, "beta": 1, "gamma": 2}
 
 ESTIMATORS = [
     SETClassifier(),
     SETRegressor(),
     NPSETClassifier(),
     NPSETRegressor(),
+    SparseMLPClassifier(),
+    SparseMLPRegressor(),
+    *(each(mixup=0) for each in (SETClassifier, SETRegressor, NPSETClassifier, NPSETRegressor)),
+    SparseMLPClassifier(**PRUNING, prune_layers=("input", 0, 1)),
+    SparseMLPRegressor(**PRUNING, prune_layers=("input", 0, 1)),
     SETClassifier(**SPARSE),
     SETRegressor(**SPARSE),
-    SETClassifier(**SMALL, solver="sgd", loss="squared_error", learning_rate_init=0.1),
-    SETRegressor(**SMALL, loss="huber", activation="tanh"),
-    SETClassifier(**SMALL, activation="all_relu", evolve_output=True, new_weights="init"),
+    SETClassifier(**SMALL, solver="sgd", loss="squared_error", learning_rate_init=0.1, mixup=0),
+    SETRegressor(**SMALL, loss="huber", activation="tanh", mixup=0),
+    SETClassifier(**SMALL, mixup=0, activation="all_relu", evolve_output=True, new_weights="init"),
     NPSETClassifier(**PRUNING),
     NPSETRegressor(**PRUNING),
 ]
 
 
-@parametrize_with_checks(ESTIMATORS)
+def expected_failures(estimator):
+    if estimator.mixup == 0:
+        return {}
+    reason = (
+        "mixup pairs samples at random: a weighted and a repeated sample give the same "
+        "distribution of models (test_generalization.py), not the same model"
+    )
+    kinds = ("dense", "sparse")
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_sklearn_check(estimator, check):
     check(estimator)
 
@@ -43,7 +72,7 @@ NOT_YIELDED = [
 @pytest.mark.parametrize("check", NOT_YIELDED, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
     "estimator",
-    [SETClassifier(**SMALL), SETRegressor(**SMALL), NPSETClassifier(**SMALL)],
+    [SETClassifier(**SMALL), SETRegressor(**SMALL), SparseMLPClassifier(**SMALL)],
     ids=lambda e: type(e).__name__,
 )
 def test_check_that_sklearn_leaves_out(estimator, check):

@@ -1,0 +1,375 @@
+"""Mixup, weight averaging, pruning of inputs, and scaling of regression targets."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import make_classification, make_friedman1, make_regression
+
+from sklearn_set import (
+    NPSETClassifier,
+    SETClassifier,
+    SETRegressor,
+    SparseMLPClassifier,
+    SparseMLPRegressor,
+)
+from sklearn_set._evolution import Evolution
+from sklearn_set._losses import Loss
+from sklearn_set._network import Data, Network
+from sklearn_set._optimizers import Optimizer
+from sklearn_set._training import Course, Mixup, Streams, train
+from sklearn_set.presets import PAPER_NPSET, PAPER_SET
+
+SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def samples():
+    X, y = make_classification(90, 60, n_informative=8, n_classes=3, random_state=0)
+    return X, y
+
+
+def same_weights(a, b):
+    return all(
+        np.array_equal(la.indices, lb.indices) and np.array_equal(la.data, lb.data)
+        for la, lb in zip(a.coefs_, b.coefs_)
+    )
+
+
+# ---------------------------------------------------------------- mixup
+
+
+def test_mixup_draws_each_partner_once_without_weights():
+    data = Data(np.zeros((50, 2)), np.float64)
+    partners, mix = Mixup(0.5).draw(data, np.random.default_rng(0))
+    assert_array_equal(np.sort(partners), np.arange(50))
+    assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
+
+
+def test_mixup_draws_partners_in_proportion_to_weights():
+    weight = np.array([0.0, 1.0, 3.0] * 2000)
+    loss = Loss("squared_error")
+    data = Data(np.zeros((6000, 2)), np.float64, loss, np.zeros((6000, 1)), weight)
+    partners, _ = Mixup(1.0).draw(data, np.random.default_rng(0))
+    counts = np.bincount(np.arange(6000)[partners] % 3, minlength=3) / 6000
+    assert_allclose(counts, [0, 0.25, 0.75], atol=0.03)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+@pytest.mark.parametrize("kind", ["labels", "values"])
+def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 5)) * (rng.random((12, 5)) < 0.6)
+    values = np.eye(3)[rng.integers(0, 3, 12)]
+    weight = rng.uniform(0.5, 2, 12)
+    partners, mix = rng.permutation(12), rng.random(12)
+    mixed_X = mix[:, None] * X + (1 - mix[:, None]) * X[partners]
+    mixed_values = mix[:, None] * values + (1 - mix[:, None]) * values[partners]
+    name = "softmax_log_loss" if kind == "labels" else "squared_error"
+    target = values.argmax(axis=1) if kind == "labels" else values
+
+    def trained(X, target, **mixture):
+        network = Network.random(
+            [5, 8, 3],
+            epsilon=4,
+            init="he_uniform",
+            activation="relu",
+            dropout=0.0,
+            dtype=np.float64,
+            rng=np.random.default_rng(1),
+        )
+        optimizer = Optimizer("sgd", 0.1)
+        network.start_optimizer(optimizer)
+        X = sparse.csr_array(X) if as_sparse else X
+        data = Data(X, np.float64, Loss(name), target, weight)
+        starts = np.array([0, 12])
+        network.train_batches(data, np.arange(12), starts, optimizer, **mixture)
+        return network
+
+    mixed = trained(X, target, partners=partners, mix=mix)
+    # A mixture of labels is a target of values, which the softmax head takes too.
+    expected = trained(mixed_X, mixed_values)
+    for a, b in zip(mixed.layers, expected.layers):
+        assert_allclose(a.weights, b.weights, rtol=1e-10)
+        assert_allclose(a.bias, b.bias, rtol=1e-10, atol=1e-14)
+
+
+def test_mixup_has_its_own_stream():
+    four = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(5).spawn(4)]
+    streams = Streams.spawn(5)
+    names = ("init", "shuffle", "evolution", "dropout")
+    assert [getattr(streams, n).random() for n in names] == [g.random() for g in four]
+
+
+def test_mixup_changes_the_model_and_keeps_the_topology_of_the_start(samples):
+    with_mixup = SETClassifier(**SMALL, zeta=0.0).fit(*samples)
+    without = SETClassifier(**SMALL, zeta=0.0, mixup=0).fit(*samples)
+    assert_array_equal(with_mixup.coefs_[0].indices, without.coefs_[0].indices)
+    assert not np.array_equal(with_mixup.coefs_[0].data, without.coefs_[0].data)
+
+
+def test_weighted_and_repeated_samples_give_the_same_distribution_of_models():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(15, 6)), np.arange(15) % 2
+    weight = rng.integers(0, 4, 15)
+    X_repeated, y_repeated = X.repeat(weight, axis=0), y.repeat(weight)
+    parameters = {**SMALL, "batch_size": 64, "max_iter": 30}
+
+    def probabilities(X_fit, y_fit, weight=None):
+        return np.array(
+            [
+                SETClassifier(**{**parameters, "random_state": seed})
+                .fit(X_fit, y_fit, sample_weight=weight)
+                .predict_proba(X)[:, 1]
+                for seed in range(60)
+            ]
+        )
+
+    weighted, repeated = probabilities(X, y, weight), probabilities(X_repeated, y_repeated)
+    unweighted = probabilities(X, y)
+    error = np.sqrt((weighted.var(axis=0) + repeated.var(axis=0)) / 60)
+    assert (np.abs(weighted.mean(axis=0) - repeated.mean(axis=0)) < 4.5 * error).all()
+    assert (np.abs(weighted.mean(axis=0) - unweighted.mean(axis=0)) > 4.5 * error).any()
+
+
+def test_mixup_learns_multilabel_targets_and_balanced_classes(samples):
+    X, y = samples
+    labels = np.column_stack([y == 0, y == 1]).astype(int)
+    assert SETClassifier(**SMALL).fit(X, labels).predict_proba(X).shape == (90, 2)
+    SETClassifier(**SMALL, class_weight="balanced").fit(X, y)
+
+
+# ---------------------------------------------------------------- averaging
+
+
+def test_average_is_the_mean_over_the_last_epochs():
+    rng = np.random.default_rng(0)
+    X, target = rng.normal(size=(40, 4)), rng.integers(0, 3, 40).astype(np.int32)
+    data = Data(X, np.float64, Loss("softmax_log_loss"), target)
+
+    def trained(n_epochs, averaging):
+        streams = Streams.spawn(0)
+        network = Network.random(
+            [4, 10, 3],
+            epsilon=5,
+            init="he_uniform",
+            activation="relu",
+            dropout=0.0,
+            dtype=np.float64,
+            rng=streams.init,
+        )
+        optimizer = Optimizer("adam", 0.01)
+        network.start_optimizer(optimizer)
+        course = Course()
+        arguments = (network, data, optimizer, Evolution(), streams, course)
+        train(*arguments, n_epochs=n_epochs, batch_size=10, averaging=averaging)
+        return network
+
+    ends = [trained(n, 0.0) for n in (8, 9, 10)]
+    average = trained(10, 0.3)
+    for number, layer in enumerate(average.layers):
+        expected = np.mean([end.layers[number].weights for end in ends], axis=0)
+        assert_allclose(layer.weights, expected, rtol=1e-12)
+
+
+def test_topology_rests_while_weights_are_averaged(samples):
+    history = SETClassifier(**SMALL, averaging=0.5).fit(*samples).history_
+    assert all(n > 0 for n in history["n_dropped"][1:6])
+    assert history["n_dropped"][6:] == [0] * 6
+
+
+def test_averaging_waits_for_the_last_pruning(samples):
+    pruning = {"alpha": 0.1, "beta": 2, "gamma": 6}
+    model = NPSETClassifier(**SMALL, **pruning, averaging=0.9).fit(*samples)
+    last = NPSETClassifier(**SMALL, **pruning, averaging=0.0).fit(*samples)
+    assert model.hidden_layer_sizes_ == last.hidden_layer_sizes_
+    assert [n > 0 for n in model.history_["n_dropped"]] == [False] + [True] * 8 + [False] * 3
+
+
+def test_held_out_scores_while_averaging_are_those_of_the_average(samples):
+    X, y = samples
+    model = SETClassifier(**SMALL).fit(X, y, X_val=X, y_val=y)
+    assert model.validation_scores_[-1] == model.score(X, y)
+
+
+def test_early_stopping_keeps_the_best_network_without_averaging(samples):
+    X, y = samples
+    parameters = {**SMALL, "early_stopping": True, "n_iter_no_change": 4}
+    model = SETClassifier(**parameters).fit(X, y, X_val=X, y_val=y)
+    assert model.score(X, y) == max(model.validation_scores_)
+
+
+def test_warm_start_averages_over_each_fit(samples):
+    model = SETClassifier(**SMALL, warm_start=True, averaging=0.25).fit(*samples).fit(*samples)
+    rest = [n == 0 for n in model.history_["n_dropped"]]
+    assert rest == [True] + [False] * 8 + [True] * 3 + [False] * 9 + [True] * 3
+
+
+# ------------------------------------------------------- pruning of inputs
+
+INPUTS = {"alpha": 0.2, "beta": 2, "gamma": 4}
+
+
+def test_pruned_inputs_have_no_connections_and_the_budget_is_kept(samples):
+    X, y = samples
+    model = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
+    n_left = 60
+    for _ in range(5):
+        n_left -= int(0.2 * n_left)
+    selected = model.selected_features_
+    assert len(selected) == n_left and (np.diff(selected) > 0).all()
+    first = model.coefs_[0]
+    assert first.shape == (60, 30) and model.n_features_in_ == 60
+    used = np.flatnonzero(np.diff(first.tocsr().indptr))
+    assert np.isin(used, selected).all()
+    assert_array_equal(model.feature_importances_[np.setdiff1d(np.arange(60), selected)], 0)
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    connections = model.history_["n_connections_0"]
+    assert connections[-1] == min(connections[0], n_left * 30)
+    assert sum(model.history_["n_pruned"]) == 60 - n_left
+
+
+def test_prediction_is_the_forward_pass_over_coefs(samples):
+    X, y = samples
+    model = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
+    raw = X
+    for number, (coef, bias) in enumerate(zip(model.coefs_, model.intercepts_)):
+        raw = raw @ coef + bias
+        if number < 2:
+            raw = np.maximum(raw, 0)
+    assert_allclose(model.decision_function(X), raw, rtol=1e-8, atol=1e-10)
+
+
+def test_input_pruning_on_sparse_samples(samples):
+    X, y = samples
+    X = X * (np.abs(X) > 0.5)
+    dense = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
+    csr = SparseMLPClassifier(**SMALL, **INPUTS).fit(sparse.csr_array(X), y)
+    assert_array_equal(dense.selected_features_, csr.selected_features_)
+    assert_allclose(dense.predict_proba(X), csr.predict_proba(sparse.csr_array(X)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("zeta", [0.0, 0.3])
+def test_input_pruning_finds_the_informative_features(zeta):
+    X, y = make_friedman1(300, 100, noise=0.1, random_state=0)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = SparseMLPRegressor(zeta=zeta, random_state=0, max_iter=120, hidden_layer_sizes=100)
+    kept = model.fit(X.astype(np.float32), y).selected_features_
+    assert len(kept) < 30 and np.isin([0, 1, 3, 4], kept).all()
+
+
+def test_input_pruning_survives_pickle_partial_fit_and_warm_start(samples):
+    X, y = samples
+    model = SparseMLPClassifier(**SMALL, **INPUTS, warm_start=True).fit(X, y)
+    selected = model.selected_features_
+    copy = pickle.loads(pickle.dumps(model))
+    assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert_array_equal(model.fit(X, y).selected_features_, selected)
+    model.partial_fit(X, y)
+    assert_array_equal(model.selected_features_, selected)
+
+
+def test_same_bits_with_any_number_of_threads(samples):
+    X, y = samples
+    one = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=1).fit(X, y)
+    two = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=2).fit(X, y)
+    assert same_weights(one, two)
+
+
+def test_early_stopping_restores_the_inputs_too(samples):
+    X, y = samples
+    parameters = {**SMALL, **INPUTS, "early_stopping": True}
+    model = SparseMLPClassifier(**parameters).fit(X, y)
+    assert model.coefs_[0].shape == (60, 30)
+    assert len(model.selected_features_) < 60
+
+
+def test_named_methods_are_special_cases(samples):
+    composed = SparseMLPClassifier(**SMALL, alpha=0).fit(*samples)
+    assert same_weights(composed, SETClassifier(**SMALL).fit(*samples))
+    pruning = {"alpha": 0.1, "beta": 2, "gamma": 4}
+    composed = SparseMLPClassifier(**SMALL, **pruning, prune_layers="all").fit(*samples)
+    assert same_weights(composed, NPSETClassifier(**SMALL, **pruning).fit(*samples))
+
+
+def test_npset_without_alpha_is_set(samples):
+    assert same_weights(
+        NPSETClassifier(**SMALL, alpha=0).fit(*samples), SETClassifier(**SMALL).fit(*samples)
+    )
+
+
+@pytest.mark.parametrize("layers", [("output",), (2,), (-1,), ("input", -2)])
+def test_unknown_layers_are_refused(samples, layers):
+    with pytest.raises(ValueError, match="prune_layers="):
+        SparseMLPClassifier(**SMALL, prune_layers=layers).fit(*samples)
+
+
+def test_npset_has_no_input_pruning(samples):
+    with pytest.raises(ValueError, match="no hidden layer"):
+        NPSETClassifier(**SMALL, prune_layers=("input",)).fit(*samples)
+
+
+# -------------------------------------------------------- targets of regression
+
+
+def test_the_unit_of_the_target_does_not_matter():
+    X, y = make_regression(80, 10, random_state=0)
+    a = SETRegressor(**SMALL).fit(X, y).predict(X)
+    b = SETRegressor(**SMALL).fit(X, 1000 * y + 5).predict(X)
+    assert_allclose(b, 1000 * a + 5, rtol=1e-6, atol=1e-6 * 1000 * y.std())
+
+
+def test_poisson_scales_by_the_mean_and_stays_positive():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 5))
+    y = 500 * np.exp(X[:, 0])
+    model = SETRegressor(**{**SMALL, "max_iter": 60}, loss="poisson").fit(X, y)
+    predicted = model.predict(X)
+    assert (predicted > 0).all() and np.corrcoef(predicted, y)[0, 1] > 0.8
+
+
+def test_constant_and_several_targets():
+    X, y = make_regression(60, 8, n_targets=3, random_state=0)
+    y[:, 1] = 7.0
+    predicted = SETRegressor(**{**SMALL, "max_iter": 80}).fit(X, y).predict(X)
+    assert predicted.shape == (60, 3)
+    assert_allclose(predicted[:, 1], 7.0, atol=1.5)
+
+
+def test_sample_weights_enter_the_scale():
+    X, y = make_regression(40, 5, random_state=0)
+    weight = np.arange(40) % 3
+    weighted = SETRegressor(**SMALL, mixup=0).fit(X, y, sample_weight=weight)
+    repeated = SETRegressor(**SMALL, mixup=0).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert_allclose(weighted._target_offset, repeated._target_offset)
+    assert_allclose(weighted._target_scale, repeated._target_scale)
+
+
+def test_later_chunks_keep_the_scale_of_the_first():
+    X, y = make_regression(60, 5, random_state=0)
+    model = SETRegressor(**SMALL).partial_fit(X[:30], y[:30])
+    scale = model._target_scale
+    assert_array_equal(model.partial_fit(X[30:], 10 * y[30:])._target_scale, scale)
+
+
+def test_scale_target_can_be_switched_off():
+    X, y = make_regression(60, 5, random_state=0)
+    model = SETRegressor(**SMALL, scale_target=False).fit(X, y)
+    assert model._target_offset == 0 and model._target_scale == 1
+
+
+# ------------------------------------------------------------------ presets
+
+
+@pytest.mark.parametrize("preset", [PAPER_SET, PAPER_NPSET])
+def test_presets_switch_the_new_mechanisms_off(preset):
+    assert preset["mixup"] == 0 and preset["averaging"] == 0
+
+
+def test_most_newborn_connections_outlive_the_next_rewiring_by_default(samples):
+    X, y = samples
+    history = SETClassifier(random_state=0, n_jobs=1).fit(X.astype(np.float32), y).history_
+    grown, survived = np.array(history["n_grown"]), np.array(history["n_survived"])
+    assert survived.sum() > 0.3 * grown[:-1].sum()
