@@ -20,13 +20,20 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "doc" / "benchmarks" / "generalization.md"
 
 
+WHOLE = ("datasets", "wins", "ties", "losses")
+
+
+def cell(value: float, digits: int) -> str:
+    return "–" if pd.isna(value) else f"{value:.{digits}f}"
+
+
 def markdown(table: pd.DataFrame, digits: int, index: str) -> str:
     lines = [
         "| " + " | ".join([index, *map(str, table.columns)]) + " |",
         "|---" * (len(table.columns) + 1) + "|",
     ]
     for name, row in table.iterrows():
-        cells = ["–" if pd.isna(v) else f"{v:.{digits}f}" for v in row]
+        cells = [cell(value, 0 if row.index[i] in WHOLE else digits) for i, value in enumerate(row)]
         lines.append("| " + " | ".join([str(name), *cells]) + " |")
     return "\n".join(lines)
 
