@@ -73,7 +73,6 @@ def plot(accuracy: pd.DataFrame, path: Path) -> None:
         axes.scatter(values, place + spread, s=16, alpha=0.6, color=color, linewidths=0)
         axes.plot([values.mean()] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2.5)
     axes.set_yticks(range(len(order)), order)
-    axes.set_xlim(-30, 1)
     axes.set_xlabel("accuracy behind the best model of a dataset (points; line: mean)")
     axes.grid(axis="x", linewidth=0.4)
     figure.savefig(path, dpi=150)
