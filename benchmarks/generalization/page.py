@@ -20,13 +20,20 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "doc" / "benchmarks" / "generalization.md"
 
 
+WHOLE = ("datasets", "wins", "ties", "losses")
+
+
+def cell(value: float, digits: int) -> str:
+    return "–" if pd.isna(value) else f"{value:.{digits}f}"
+
+
 def markdown(table: pd.DataFrame, digits: int, index: str) -> str:
     lines = [
         "| " + " | ".join([index, *map(str, table.columns)]) + " |",
         "|---" * (len(table.columns) + 1) + "|",
     ]
     for name, row in table.iterrows():
-        cells = ["–" if pd.isna(v) else f"{v:.{digits}f}" for v in row]
+        cells = [cell(value, 0 if row.index[i] in WHOLE else digits) for i, value in enumerate(row)]
         lines.append("| " + " | ".join([str(name), *cells]) + " |")
     return "\n".join(lines)
 
@@ -66,7 +73,6 @@ def plot(accuracy: pd.DataFrame, path: Path) -> None:
         axes.scatter(values, place + spread, s=16, alpha=0.6, color=color, linewidths=0)
         axes.plot([values.mean()] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2.5)
     axes.set_yticks(range(len(order)), order)
-    axes.set_xlim(-30, 1)
     axes.set_xlabel("accuracy behind the best model of a dataset (points; line: mean)")
     axes.grid(axis="x", linewidth=0.4)
     figure.savefig(path, dpi=150)
