@@ -33,16 +33,15 @@ ESTIMATORS = [
     NPSETRegressor(),
     SparseMLPClassifier(),
     SparseMLPRegressor(),
-    *(each(mixup=0) for each in (SETClassifier, SETRegressor, NPSETClassifier, NPSETRegressor)),
+    SETClassifier(mixup=0),
+    NPSETRegressor(mixup=0),
     SparseMLPClassifier(**PRUNING, prune_layers=("input", 0, 1)),
-    SparseMLPRegressor(**PRUNING, prune_layers=("input", 0, 1)),
     SETClassifier(**SPARSE),
     SETRegressor(**SPARSE),
     SETClassifier(**SMALL, solver="sgd", loss="squared_error", learning_rate_init=0.1, mixup=0),
     SETRegressor(**SMALL, loss="huber", activation="tanh", mixup=0),
     SETClassifier(**SMALL, mixup=0, activation="all_relu", evolve_output=True, new_weights="init"),
     NPSETClassifier(**PRUNING),
-    NPSETRegressor(**PRUNING),
 ]
 
 
