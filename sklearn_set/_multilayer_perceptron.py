@@ -63,6 +63,10 @@ class SETClassifier(BaseSparseMLPClassifier):
         *,
         epsilon=20,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -97,6 +101,10 @@ class SETClassifier(BaseSparseMLPClassifier):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -178,6 +186,10 @@ class SETRegressor(BaseSparseMLPRegressor):
         *,
         epsilon=20,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         loss="squared_error",
         huber_delta=1.0,
         solver="adam",
@@ -212,6 +224,10 @@ class SETRegressor(BaseSparseMLPRegressor):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.loss = loss
         self.huber_delta = huber_delta
         self.solver = solver
@@ -304,10 +320,16 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         *,
         epsilon=20,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=10,
         gamma=40,
         prune_layers="all",
+        prune_by="out_degree",
+        prune_every=1,
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -342,10 +364,16 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -436,10 +464,16 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         *,
         epsilon=20,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=10,
         gamma=40,
         prune_layers="all",
+        prune_by="out_degree",
+        prune_every=1,
         loss="squared_error",
         huber_delta=1.0,
         solver="adam",
@@ -474,10 +508,16 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.huber_delta = huber_delta
         self.solver = solver

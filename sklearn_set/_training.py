@@ -113,14 +113,20 @@ def train(
     """
     starts = batch_starts(data.n_samples, batch_size)
     order = np.arange(data.n_samples)
+    evolution.begin(network, course.history)
     try:
         for _ in range(n_epochs):
             began = perf_counter()
             with network.whole_or_unchanged():
-                counts = evolution.start_epoch(course.epoch, network, streams.evolution)
+                counts = evolution.start_epoch(
+                    course.epoch, network, streams.evolution, data, batch_size
+                )
             if shuffle:
                 order = streams.shuffle.permutation(data.n_samples)
-            loss = _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course)
+            loss = _run_epoch(
+                network, data, order, starts, optimizer, streams, n_threads, course,
+                evolution, counts,
+            )  # fmt: skip
             course.loss_curve.append(loss)
             scores = {}
             if validate is not None:
@@ -156,15 +162,27 @@ def train(
         raise NonFiniteLossError(_diverged("The weights became infinite", course, optimizer))
 
 
-def _run_epoch(network, data, order, starts, optimizer, streams, n_threads, course) -> float:
-    loss, weight = network.train_batches(
-        data,
-        order,
-        starts,
-        optimizer,
-        dropout_seed=int(streams.dropout.integers(0, 2**63)),
-        n_threads=n_threads,
-    )
+def _run_epoch(
+    network, data, order, starts, optimizer, streams, n_threads, course, evolution, counts
+) -> float:
+    loss, weight = 0.0, 0.0
+    batch_size = int(starts[1] - starts[0])
+    for part in evolution.parts(starts, optimizer.n_steps):
+        with network.whole_or_unchanged():
+            evolution.between_batches(
+                optimizer.n_steps, network, streams.evolution, counts, data, batch_size
+            )
+        part_loss, part_weight = network.train_batches(
+            data,
+            order,
+            part,
+            optimizer,
+            dropout_seed=int(streams.dropout.integers(0, 2**63)),
+            n_threads=n_threads,
+        )
+        loss, weight = loss + part_loss, weight + part_weight
+        if not np.isfinite(loss):
+            break
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)
     if not np.isfinite(loss):
