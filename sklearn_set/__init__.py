@@ -9,6 +9,8 @@ except ImportError as error:  # pragma: no cover - only without the extension
         "the folder of its sources."
     ) from error
 
+from ._dsr import DSRClassifier, DSRRegressor
+from ._feature_selection import SETFeatureSelector
 from ._multilayer_perceptron import (
     NPSETClassifier,
     NPSETRegressor,
@@ -17,13 +19,18 @@ from ._multilayer_perceptron import (
     SparseMLPClassifier,
     SparseMLPRegressor,
 )
+from ._rbm import SETBernoulliRBM
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DSRClassifier",
+    "DSRRegressor",
     "NPSETClassifier",
     "NPSETRegressor",
+    "SETBernoulliRBM",
     "SETClassifier",
+    "SETFeatureSelector",
     "SETRegressor",
     "SparseMLPClassifier",
     "SparseMLPRegressor",

@@ -30,10 +30,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._evolution import INPUT, Evolution, NeuronPruning, new_weights_rule
+from ._evolution import DROPS, GROWS, INPUT, Evolution, NeuronPruning, new_weights_rule
 from ._losses import Loss
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
+from ._rules import SCHEDULES
 from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
@@ -76,6 +77,10 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "zeta": [Interval(Real, 0, 1, closed="both")],
+        "zeta_schedule": [StrOptions(set(SCHEDULES))],
+        "evolve_every": [Interval(Integral, 1, None, closed="left")],
+        "drop": [StrOptions(set(DROPS))],
+        "grow": [StrOptions(set(GROWS))],
         "solver": [StrOptions({"adam", "sgd"})],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -237,6 +242,11 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
             new_weights=new_weights_rule(self.new_weights, self.init),
             prune=self._make_pruning(),
             evolve_output=self.evolve_output,
+            drop=DROPS[self.drop],
+            grow=GROWS[self.grow],
+            schedule=SCHEDULES[self.zeta_schedule],
+            n_epochs=self.max_iter,
+            every=self.evolve_every,
         )
 
     def _make_optimizer(self) -> Optimizer:
@@ -632,6 +642,8 @@ class PruningMixin(BaseSparseMLP):
         "beta": [Interval(Integral, 0, None, closed="left")],
         "gamma": [Interval(Integral, 0, None, closed="left")],
         "prune_layers": [StrOptions({"all"}), "array-like"],
+        "prune_by": [StrOptions({"out_degree", "strength"})],
+        "prune_every": [Interval(Integral, 1, None, closed="left")],
     }
 
     def _pruned_layers(self) -> tuple[int, ...]:
@@ -668,7 +680,14 @@ class PruningMixin(BaseSparseMLP):
                 )
 
     def _make_pruning(self) -> NeuronPruning:
-        return NeuronPruning(self.alpha, self.beta, self.gamma, self._pruned_layers())
+        return NeuronPruning(
+            self.alpha,
+            self.beta,
+            self.gamma,
+            self._pruned_layers(),
+            by=self.prune_by,
+            every=self.prune_every,
+        )
 
 
 class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):

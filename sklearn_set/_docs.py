@@ -27,6 +27,34 @@ zeta : float in [0, 1], default=0.3
     positive and of the negative weights of a layer, nearest to zero, are
     dropped, exact zeros besides, and as many connections grow at random free
     places [1]_. 0 keeps the topology.
+target_fraction : float in [0, 1), default=0.01
+    Fraction of all connections that a rewiring should drop; the threshold is
+    doubled or halved to come near it. 0 keeps the topology.
+rewire_every : int, default=100
+    Number of optimizer steps (batches) from one rewiring to the next.
+initial_threshold : float, default=0.001
+    First threshold. Far below the size of the weights, nothing is dropped until
+    it has doubled a few times.
+zeta_schedule : {"constant", "cosine", "linear"}, default="constant"
+    Course of `zeta` over `max_iter` epochs: constant, or falling to zero along
+    half a cosine or a line.
+evolve_every : int, default=1
+    Number of epochs from one rewiring to the next.
+drop : {"magnitude", "sensitivity", "path"}, default="magnitude"
+    Which connections go. "magnitude": see `zeta`. The other two drop the
+    ``floor(zeta * n)`` of a layer's n connections that score lowest.
+    "sensitivity": the size of weight times loss gradient, summed over the
+    batches since the last rewiring. "path": the absolute weight times the
+    strength of the paths that lead to it from the inputs and from it to the
+    outputs, a path's strength being the product of its absolute weights. These
+    two are definitions of our own, after known measures of saliency; "Efficient
+    Sparse Artificial Neural Networks" (Naji et al. 2021), which proposes two
+    rules in this spirit, could not be read in full: its rules may differ.
+grow : {"random", "gradient"}, default="random"
+    Where connections grow: at random free places, or at those with the largest
+    absolute loss gradient, as in RigL (Evci et al. 2020), on `batch_size` samples
+    drawn at random (128 at least). The places of connections just dropped are
+    free too. The gradient of all places is computed but never stored.
 alpha : float in [0, 1), default=0.04
     Fraction of a layer's current neurons removed at each pruning [2]_:
     ``floor(alpha * n)`` of those with the fewest output connections, with all
@@ -40,6 +68,12 @@ gamma : int, default=40
 prune_layers : "all" or array-like of int, default="all"
     Hidden layers to prune, counted from 0. (0,) and (1,) are the paper's 1st
     and 2nd NPSET.
+prune_by : {"out_degree", "strength"}, default="out_degree"
+    Who is pruned: the neurons with the fewest output connections, or those with
+    the smallest sum of absolute input weights, as in the importance pruning of
+    Curci et al. (2021), which however keeps them in place without inputs.
+prune_every : int, default=1
+    Number of epochs from one pruning to the next, from `beta` on.
 loss : {loss_options}
     {loss_text}
 huber_delta : float, default=1.0
@@ -228,6 +262,14 @@ def _entries(text: str) -> dict[str, str]:
     return {part.split(" : ", 1)[0]: part for part in parts if part}
 
 
+def _with_default(entry: str, default) -> str:
+    """The entry of a parameter with the default that this estimator gives it."""
+    shown = f'"{default}"' if isinstance(default, str) else repr(default)
+    if isinstance(default, float) and "default=1e" in entry:
+        return entry
+    return re.sub(r"default=.*", lambda _: f"default={shown}", entry, count=1)
+
+
 def document(cls):
     """Fill ``{parameters}`` and ``{attributes}`` into the docstring of an estimator."""
     kind = "classifier" if cls.__name__.endswith("Classifier") else "regressor"
@@ -238,7 +280,11 @@ def document(cls):
     if getattr(cls, "_prunes_inputs", False):
         parameters.update(_entries(_INPUT_PRUNING))
     signature = inspect.signature(cls.__init__).parameters
-    chosen = "".join(parameters[name] for name in signature if name != "self")
+    chosen = "".join(
+        _with_default(parameters[name], parameter.default)
+        for name, parameter in signature.items()
+        if name != "self"
+    )
     attributes = _entries(_ATTRIBUTES)
     if kind == "regressor":
         del attributes["classes_"]

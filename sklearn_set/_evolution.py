@@ -9,21 +9,40 @@ at random, NPSET also prunes hidden neurons, a static network fills none.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import _native
-from ._network import Layer, Network, initial_weights
-from ._topology import decimal_floor
+from ._network import Data, Layer, Network, initial_weights
+from ._rules import (
+    SCHEDULES,
+    AdaptiveThreshold,
+    drop_by_path,
+    drop_by_sensitivity,
+    grow_random,
+    grow_steepest,
+)
+from ._topology import Rewiring, decimal_floor
 
-__all__ = ["INPUT", "Evolution", "NeuronPruning", "drop_nearest_zero", "new_weights_rule"]
+__all__ = [
+    "DROPS",
+    "GROWS",
+    "INPUT",
+    "Evolution",
+    "NeuronPruning",
+    "drop_magnitude",
+    "drop_nearest_zero",
+    "new_weights_rule",
+]
 
 #: Number of the input layer among the layers that can be pruned.
 INPUT = -1
 
-Drop = Callable[[Layer, float], np.ndarray]
+Drop = Callable[[Network, int, float], np.ndarray]
+Grow = Callable[..., Rewiring]
 NewWeights = Callable[[Layer, np.ndarray, int, np.random.Generator], np.ndarray]
 
 
@@ -39,6 +58,23 @@ def drop_nearest_zero(layer: Layer, fraction: float) -> np.ndarray:
     return _native.drop_nearest_zero(
         layer.weights, decimal_floor(fraction, negative), decimal_floor(fraction, positive)
     )
+
+
+def drop_magnitude(network: Network, number: int, fraction: float) -> np.ndarray:
+    """`drop_nearest_zero` for a layer of a network."""
+    return drop_nearest_zero(network.layers[number], fraction)
+
+
+#: The rules by the names that estimators use.
+DROPS: dict[str, Drop] = {
+    "magnitude": drop_magnitude,
+    "sensitivity": drop_by_sensitivity,
+    "path": drop_by_path,
+}
+GROWS: dict[str, Grow] = {"random": grow_random, "gradient": grow_steepest}
+
+# A gradient that decides over places is taken on so many samples at least.
+_MIN_GRADIENT_BATCH = 128
 
 
 def _zero_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
@@ -95,19 +131,37 @@ class NeuronPruning:
         out with 41 prunings for 40 epochs.
     layers : tuple of int
         Layers to prune: hidden ones, counted from 0, and INPUT.
+    by : {"out_degree", "strength"}
+        Who leaves: the neurons with the fewest output connections, or those
+        with the smallest sum of absolute input weights (Curci et al. 2021).
+    every : int
+        Of these epochs, the first and every so many-th one after it prune.
     """
 
     fraction: float
     start: int
     n_epochs: int
     layers: tuple[int, ...]
+    by: str = "out_degree"
+    every: int = 1
 
     @property
     def last_epoch(self) -> int:
-        return self.start + self.n_epochs
+        return self.start + self.n_epochs - self.n_epochs % self.every
 
     def is_due(self, epoch: int) -> bool:
-        return self.start <= epoch <= self.last_epoch
+        due = self.start <= epoch <= self.last_epoch
+        return due and (epoch - self.start) % self.every == 0
+
+    def order(self, network: Network, number: int) -> np.ndarray:
+        """The neurons of a hidden layer, those that leave first in front."""
+        inward, outward = network.layers[number], network.layers[number + 1]
+        if self.by == "strength":
+            strength = inward.connectivity.in_strength(inward.weights)
+            return np.argsort(strength, kind="stable")
+        degree = outward.connectivity.out_degree()
+        strength = outward.connectivity.out_strength(outward.weights)
+        return np.lexsort((strength, degree))  # stable: index decides last
 
     def prune_inputs(self, network: Network) -> int:
         """Prune the inputs once; returns the number of inputs removed.
@@ -128,7 +182,8 @@ class NeuronPruning:
         """Prune the hidden layers once; returns the number of neurons removed.
 
         Those with the fewest output connections go, of equals those with the
-        smallest output strength, then the lower index.
+        smallest output strength, then the lower index; or, with ``by="strength"``,
+        those of the smallest input strength.
         """
         n_pruned = 0
         for number in self.layers:
@@ -139,11 +194,8 @@ class NeuronPruning:
             n_leave = decimal_floor(self.fraction, n_neurons)
             if n_leave == 0:
                 continue
-            degree = outward.connectivity.out_degree()
-            strength = outward.connectivity.out_strength(outward.weights)
-            order = np.lexsort((strength, degree))  # stable: index decides last
             keep = np.ones(n_neurons, dtype=bool)
-            keep[order[:n_leave]] = False
+            keep[self.order(network, number)[:n_leave]] = False
             network.prune_hidden(number, keep)
             n_pruned += n_leave
         return n_pruned
@@ -151,7 +203,7 @@ class NeuronPruning:
 
 @dataclass(frozen=True)
 class Evolution:
-    """What happens to the topology at the start of an epoch.
+    """What happens to the topology at the start of an epoch, or between batches.
 
     Parameters
     ----------
@@ -162,13 +214,32 @@ class Evolution:
     prune : NeuronPruning or None
     evolve_output : bool
         Whether the output layer's connections are rewired too.
+    grow : callable
+        Where new connections come, a rule of `_rules`.
+    redistribute : callable or None
+        How many of all new connections each layer gets (`_rules.in_proportion`);
+        None: as many as it lost.
+    schedule : callable
+        Factor of `fraction` by the share of `n_epochs` that has passed.
+    n_epochs : int
+        Length of the schedule.
+    every : int
+        Rewire at the start of every so many-th epoch.
+    every_steps : int or None
+        If given, rewire instead between two batches, after every so many steps.
     """
 
     fraction: float = 0.0
-    drop: Drop = drop_nearest_zero
+    drop: Drop = drop_magnitude
     new_weights: NewWeights = _small_weights
     prune: NeuronPruning | None = None
     evolve_output: bool = False
+    grow: Grow = grow_random
+    redistribute: Callable[..., list[int]] | None = None
+    schedule: Callable[[float], float] = SCHEDULES["constant"]
+    n_epochs: int = 1
+    every: int = 1
+    every_steps: int | None = None
 
     @property
     def last_pruning_epoch(self) -> int:
@@ -176,17 +247,44 @@ class Evolution:
         prunes = self.prune and self.prune.fraction > 0 and self.prune.layers
         return self.prune.last_epoch if self.prune and prunes else 0
 
-    @staticmethod
-    def no_changes() -> dict[str, int]:
-        return {"n_dropped": 0, "n_grown": 0, "n_survived": 0, "n_pruned": 0}
+    def no_changes(self) -> dict[str, float]:
+        """Counts for the history of an epoch in which the topology rests."""
+        counts: dict[str, float] = dict.fromkeys(
+            ("n_dropped", "n_grown", "n_survived", "n_pruned"), 0
+        )
+        if isinstance(self.drop, AdaptiveThreshold):
+            counts["threshold"] = self.drop.value
+        return counts
 
-    def start_epoch(self, epoch: int, network: Network, rng: np.random.Generator) -> dict[str, int]:
+    def fraction_at(self, epoch: int) -> float:
+        """Share of the connections rewired at the start of `epoch`; 0: it is not due."""
+        if epoch == 0 or self.every_steps is not None or epoch % self.every:
+            return 0.0
+        return self.fraction * self.schedule(min(1.0, epoch / self.n_epochs))
+
+    def begin(self, network: Network, history: dict[str, list]) -> None:
+        """Make ready for training, which `history` may show to be continued."""
+        if self.drop is drop_by_sensitivity and self.fraction > 0:
+            network.measure_sensitivity()
+        if isinstance(self.drop, AdaptiveThreshold) and history.get("threshold"):
+            self.drop.value = history["threshold"][-1]
+
+    def start_epoch(
+        self,
+        epoch: int,
+        network: Network,
+        rng: np.random.Generator,
+        data: Data | None = None,
+        batch_size: int = 1,
+    ) -> dict[str, float]:
         """Change the topology at the start of `epoch`.
 
         In this order: inputs leave; connections are dropped and others grown,
         in the first layer those of the inputs that left too; hidden neurons
         leave. Nothing happens at the start of epoch 0: what has not been
-        trained yet cannot be judged. Returns the counts for the history.
+        trained yet cannot be judged. `data` (with all features) and
+        `batch_size` are those of training, which growth by gradient looks at.
+        Returns the counts for the history.
         """
         counts = self.no_changes()
         if epoch == 0:
@@ -195,27 +293,112 @@ class Evolution:
         n_lost = network.layers[0].nnz
         n_pruned = pruning.prune_inputs(network) if pruning else 0
         n_lost -= network.layers[0].nnz
-        n_evolving = len(network.layers) - (not self.evolve_output) if self.fraction > 0 else 0
-        for number in range(max(n_evolving, n_lost > 0)):
-            self._rewire(number, network, rng, counts, n_lost if number == 0 else 0)
+        fraction = self.fraction_at(epoch)
+        if data is not None and self.grow is grow_steepest:
+            data = data.of_features(network.features)
+        if fraction > 0 or n_lost > 0:
+            self.rewire(network, rng, counts, fraction, data, batch_size, n_lost)
         if pruning:
             n_pruned += pruning.prune_hidden(network)
         counts["n_pruned"] = n_pruned
         return counts
 
-    def _rewire(self, number: int, network: Network, rng, counts, n_lost: int) -> None:
-        """Drop and grow in one layer; `n_lost` connections are gone already."""
-        layer = network.layers[number]
-        if self.fraction > 0:
-            keep = self.drop(layer, self.fraction)
+    def parts(self, starts: np.ndarray, n_steps: int) -> list[np.ndarray]:
+        """Cut an epoch's batches where a rewiring is due; `n_steps` were made before."""
+        if self.every_steps is None:
+            return [starts]
+        n_batches = len(starts) - 1
+        first = -n_steps % self.every_steps or self.every_steps
+        cuts = [0, *range(first, n_batches, self.every_steps), n_batches]
+        return [starts[a : b + 1] for a, b in itertools.pairwise(cuts)]
+
+    def between_batches(
+        self, n_steps: int, network: Network, rng, counts: dict, data: Data, batch_size: int
+    ) -> None:
+        """Change the topology before a batch if that is due after `n_steps` steps."""
+        if self.every_steps is None:
+            return
+        if n_steps > 0 and n_steps % self.every_steps == 0 and self.fraction > 0:
+            self.rewire(network, rng, counts, self.fraction, data, batch_size)
+        if isinstance(self.drop, AdaptiveThreshold):
+            counts["threshold"] = self.drop.value
+
+    # ------------------------------------------------------------ one rewiring
+
+    def evolving(self, network: Network) -> range:
+        """Numbers of the layers whose connections change."""
+        return range(len(network.layers) - (not self.evolve_output))
+
+    def rewire(
+        self,
+        network: Network,
+        rng,
+        counts: dict,
+        fraction: float,
+        data=None,
+        batch_size: int = 1,
+        n_lost: int = 0,
+    ) -> None:
+        """Drop and grow once in every evolving layer.
+
+        `n_lost` connections of the first layer are gone already and grow anew
+        as far as there are free places.
+        """
+        first = network.layers[0]
+        if fraction > 0:
+            numbers = self.evolving(network)
+            keeps = [self.drop(network, number, fraction) for number in numbers]
+            n_new = self._quotas(network, keeps)
         else:
-            keep = np.ones(layer.nnz, dtype=np.uint8)
-        n_dropped = layer.nnz - int(np.count_nonzero(keep))
-        n_free = layer.n_in * layer.n_out - layer.nnz
-        n_new = n_dropped + min(n_lost, n_free)
+            numbers, n_new = range(0), []
+            keeps = []
+        if n_lost > 0 and not numbers:
+            numbers, keeps, n_new = range(1), [np.ones(first.nnz, dtype=np.uint8)], [0]
+        if n_lost > 0:
+            n_new[0] += min(n_lost, first.n_in * first.n_out - first.nnz)
+        places: dict[int, np.ndarray] = {}
+        if self.grow is grow_steepest and data is not None:
+            rows = np.arange(data.n_samples)
+            n_rows = max(batch_size, _MIN_GRADIENT_BATCH)
+            if n_rows < len(rows):  # all of few samples: repeated ones count as weighted ones
+                rows = rng.permutation(rows)[:n_rows]
+            wanted = {n: (keep, new) for n, keep, new in zip(numbers, keeps, n_new)}
+            places = network.steepest_places(data, rows, wanted)
+        n_connections = sum(network.layers[number].nnz for number in numbers)
+        n_dropped = n_lost
+        for number, keep, new in zip(numbers, keeps, n_new):
+            n_dropped += network.layers[number].nnz - int(np.count_nonzero(keep))
+            self._rewire(number, network, rng, counts, keep, new, places.get(number))
+        counts["n_dropped"] += n_dropped
+        if isinstance(self.drop, AdaptiveThreshold):
+            self.drop.adapt(n_dropped, n_connections, fraction)
+
+    def remove(self, network: Network, fraction: float) -> None:
+        """Drop without growing anything, as the SET paper does after the last epoch."""
+        numbers = self.evolving(network)
+        keeps = [self.drop(network, number, fraction) for number in numbers]
+        for number, keep in zip(numbers, keeps):
+            nothing = np.empty(0, dtype=np.int64)
+            network.rewire(number, network.layers[number].connectivity.grow_at(keep, nothing), None)
+
+    def _quotas(self, network: Network, keeps: list[np.ndarray]) -> list[int]:
+        """How many connections each evolving layer grows."""
+        layers = [network.layers[number] for number in self.evolving(network)]
+        n_kept = [int(np.count_nonzero(keep)) for keep in keeps]
+        n_dropped = [layer.nnz - kept for layer, kept in zip(layers, n_kept)]
+        if self.redistribute is None:
+            return n_dropped
+        n_free = [layer.n_in * layer.n_out - layer.nnz for layer in layers]
+        if sum(n_dropped) > sum(n_free):  # too full to spare the places just dropped
+            n_free = [free + dropped for free, dropped in zip(n_free, n_dropped)]
+        return self.redistribute(n_kept, n_free, sum(n_dropped))
+
+    def _rewire(self, number, network: Network, rng, counts, keep, n_new: int, places) -> None:
+        layer = network.layers[number]
         if layer.newborn is not None:
             counts["n_survived"] += int(np.count_nonzero(layer.newborn & (keep != 0)))
         weights = self.new_weights(layer, keep, n_new, rng)
-        network.rewire(number, layer.connectivity.grow(keep, n_new, rng), weights)
-        counts["n_dropped"] += n_dropped + n_lost
+        network.rewire(number, self.grow(layer, keep, n_new, rng, places), weights)
         counts["n_grown"] += n_new
+        if self.drop is drop_by_sensitivity and layer.sensitivity is not None:
+            layer.sensitivity[:] = 0  # a new count until the next rewiring

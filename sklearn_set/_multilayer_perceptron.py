@@ -72,6 +72,10 @@ class SETClassifier(BaseSparseMLPClassifier):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -108,6 +112,10 @@ class SETClassifier(BaseSparseMLPClassifier):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -191,6 +199,10 @@ class SETRegressor(BaseSparseMLPRegressor):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
@@ -228,6 +240,10 @@ class SETRegressor(BaseSparseMLPRegressor):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.loss = loss
         self.huber_delta = huber_delta
         self.scale_target = scale_target
@@ -323,10 +339,16 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=10,
         gamma=40,
         prune_layers="all",
+        prune_by="out_degree",
+        prune_every=1,
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -337,8 +359,8 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         adam_beta_1=0.9,
         adam_beta_2=0.999,
         adam_epsilon=1e-8,
-        weight_decay=0.01,
-        decay_rule="l2",
+        weight_decay=3.0,
+        decay_rule="decoupled",
         dropout=0.0,
         mixup=1.0,
         averaging=0.4,
@@ -363,10 +385,16 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -458,10 +486,16 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=10,
         gamma=40,
         prune_layers="all",
+        prune_by="out_degree",
+        prune_every=1,
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
@@ -474,8 +508,8 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         adam_beta_1=0.9,
         adam_beta_2=0.999,
         adam_epsilon=1e-8,
-        weight_decay=0.01,
-        decay_rule="l2",
+        weight_decay=3.0,
+        decay_rule="decoupled",
         dropout=0.0,
         mixup=1.0,
         averaging=0.4,
@@ -499,10 +533,16 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.huber_delta = huber_delta
         self.scale_target = scale_target
@@ -600,10 +640,16 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=20,
         gamma=80,
         prune_layers=("input",),
+        prune_by="out_degree",
+        prune_every=1,
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -640,10 +686,16 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -738,10 +790,16 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         *,
         epsilon=30,
         zeta=0.3,
+        zeta_schedule="constant",
+        evolve_every=1,
+        drop="magnitude",
+        grow="random",
         alpha=0.04,
         beta=20,
         gamma=80,
         prune_layers=("input",),
+        prune_by="out_degree",
+        prune_every=1,
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
@@ -779,10 +837,16 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.activation = activation
         self.epsilon = epsilon
         self.zeta = zeta
+        self.zeta_schedule = zeta_schedule
+        self.evolve_every = evolve_every
+        self.drop = drop
+        self.grow = grow
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
         self.prune_layers = prune_layers
+        self.prune_by = prune_by
+        self.prune_every = prune_every
         self.loss = loss
         self.huber_delta = huber_delta
         self.scale_target = scale_target

@@ -279,6 +279,13 @@ class Network:
             layer.bias_second = np.zeros_like(layer.bias) if n > 1 else None
         self._bound = None
 
+    def measure_sensitivity(self) -> None:
+        """Let training sum |w * dL/dw| in every layer, from zero where it does not yet."""
+        for layer in self.layers:
+            if layer.sensitivity is None:
+                layer.sensitivity = np.zeros_like(layer.weights)
+                self._bound = None
+
     def drop_optimizer(self) -> None:
         for layer in self.layers:
             for name in (*_STATE, "sensitivity", "newborn"):
@@ -382,6 +389,33 @@ class Network:
         native = self._native(train=True)
         loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
         return loss, weights, biases
+
+    def steepest_places(
+        self,
+        data: Data,
+        rows: np.ndarray,
+        wanted: dict[int, tuple[np.ndarray, int]],
+        *,
+        dropout_seed: int = 0,
+        n_threads: int = 1,
+    ) -> dict[int, np.ndarray]:
+        """The free places with the largest absolute loss gradient on the samples `rows`.
+
+        `wanted` holds, for the number of a layer, which connections it keeps and
+        how many places are asked for. Places are flat keys destination * n_in +
+        source, ascending; those with a gradient of zero are never among them.
+        The gradient of all places is formed row by row and never stored.
+        """
+        found = self._native(train=True).steepest_places(
+            data.native,
+            rows,
+            list(wanted),
+            [keep for keep, _ in wanted.values()],
+            [count for _, count in wanted.values()],
+            dropout_seed,
+            n_threads,
+        )
+        return dict(zip(wanted, found))
 
     def predict(self, data: Data, n_threads: int = 1) -> np.ndarray:
         """Raw outputs of shape (n_samples, n_outputs), from samples with all features."""

@@ -81,14 +81,30 @@ class Connectivity:
         sums = np.concatenate(([0.0], np.cumsum(np.abs(weights), dtype=np.float64)))
         return sums[self.indptr[1:]] - sums[self.indptr[:-1]]
 
-    def grow(self, keep: np.ndarray, n_new: int, rng: np.random.Generator) -> Rewiring:
+    def grow(
+        self,
+        keep: np.ndarray,
+        n_new: int,
+        rng: np.random.Generator,
+        regrow_dropped: bool = True,
+    ) -> Rewiring:
         """Keep the connections marked in `keep` and add `n_new` at random free places.
 
         Every set of free places is equally likely; the places of connections
-        that are not kept are free.
+        that are not kept are free, unless `regrow_dropped` is False.
         """
         indptr, indices, source = _native.grow_random(
-            self.indptr, self.indices, self.shape[0], keep, n_new, True, draw_seed(rng)
+            self.indptr, self.indices, self.shape[0], keep, n_new, regrow_dropped, draw_seed(rng)
+        )
+        return Rewiring(Connectivity(indptr, indices, self.shape), source)
+
+    def grow_at(self, keep: np.ndarray, places: np.ndarray) -> Rewiring:
+        """Keep the connections marked in `keep` and add those at the free `places`.
+
+        Places are flat keys, destination * n_in + source, ascending.
+        """
+        indptr, indices, source = _native.grow_at(
+            self.indptr, self.indices, self.shape[0], keep, places
         )
         return Rewiring(Connectivity(indptr, indices, self.shape), source)
 

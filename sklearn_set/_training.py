@@ -169,6 +169,7 @@ def train(
     """
     starts = batch_starts(data.n_samples, batch_size)
     order = np.arange(data.n_samples)
+    evolution.begin(network, course.history)
     all_features, data = data, data.of_features(network.features)
     average, rest_from = None, course.epoch + n_epochs
     if averaging > 0:
@@ -177,20 +178,24 @@ def train(
     try:
         for _ in range(n_epochs):
             began = perf_counter()
-            if course.epoch < rest_from:
-                features = network.features
-                with network.whole_or_unchanged():
-                    counts = evolution.start_epoch(course.epoch, network, streams.evolution)
-                if network.features is not features:
-                    data = all_features.of_features(network.features)
-            else:
+            resting = course.epoch >= rest_from
+            if resting:
                 counts = evolution.no_changes()
                 average = average or WeightAverage(network)
+            else:
+                features = network.features
+                with network.whole_or_unchanged():
+                    counts = evolution.start_epoch(
+                        course.epoch, network, streams.evolution, all_features, batch_size
+                    )
+                if network.features is not features:
+                    data = all_features.of_features(network.features)
             if shuffle:
                 order = streams.shuffle.permutation(data.n_samples)
             loss = _run_epoch(
-                network, data, order, starts, optimizer, streams, mixup, n_threads, course
-            )
+                network, data, order, starts, optimizer, streams, mixup, n_threads, course,
+                None if resting else evolution, counts,
+            )  # fmt: skip
             if average is not None:
                 average.add(network)
             course.loss_curve.append(loss)
@@ -232,18 +237,33 @@ def train(
         raise NonFiniteLossError(_diverged("The weights became infinite", course, optimizer))
 
 
-def _run_epoch(network, data, order, starts, optimizer, streams, mixup, n_threads, course) -> float:
+def _run_epoch(
+    network, data, order, starts, optimizer, streams, mixup, n_threads, course, evolution, counts
+) -> float:
+    """One pass over the samples; without `evolution` the topology rests."""
     partners, mix = mixup.draw(data, streams.mixup) if mixup else (None, None)
-    loss, weight = network.train_batches(
-        data,
-        order,
-        starts,
-        optimizer,
-        dropout_seed=int(streams.dropout.integers(0, 2**63)),
-        n_threads=n_threads,
-        partners=partners,
-        mix=mix,
-    )
+    loss, weight = 0.0, 0.0
+    batch_size = int(starts[1] - starts[0])
+    parts = evolution.parts(starts, optimizer.n_steps) if evolution else [starts]
+    for part in parts:
+        if evolution is not None:
+            with network.whole_or_unchanged():
+                evolution.between_batches(
+                    optimizer.n_steps, network, streams.evolution, counts, data, batch_size
+                )
+        part_loss, part_weight = network.train_batches(
+            data,
+            order,
+            part,
+            optimizer,
+            dropout_seed=int(streams.dropout.integers(0, 2**63)),
+            n_threads=n_threads,
+            partners=partners,
+            mix=mix,
+        )
+        loss, weight = loss + part_loss, weight + part_weight
+        if not np.isfinite(loss):
+            break
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)
     if not np.isfinite(loss):

@@ -17,10 +17,12 @@ LAYERS = [
     {"_topology", "_threads"},
     {"_losses", "_optimizers"},
     {"_network"},
-    {"_evolution"},  # its rules take a Layer or a Network
+    {"_rules"},  # they take a Layer or a Network
+    {"_evolution"},
     {"_training"},
     {"_base", "_docs"},
-    {"_multilayer_perceptron"},
+    {"_multilayer_perceptron", "_dsr", "_rbm"},
+    {"_feature_selection"},
     {"__init__"},
     {"callback", "inspection", "onnx"},  # around fitted estimators, imported by users
 ]

@@ -442,6 +442,38 @@ public:
         return network_.gradient(data.samples, data.targets, batch, weights, biases, n_threads);
     }
 
+    // For each listed layer the free places with the steepest gradient on `order`
+    // (one batch), at most `counts` of them; see Network::steepest_places.
+    nb::list steepest_places(Data<T> &data, In1<int64_t> order, const std::vector<int64_t> &layers,
+                             nb::list keeps, const std::vector<int64_t> &counts,
+                             uint64_t dropout_seed, int n_threads) {
+        check_trainable(data);
+        check_rows("order", order, data.samples.n_rows);
+        if (order.shape(0) == 0) fail("order is empty: a gradient needs a sample.");
+        require_size("keeps", nb::len(keeps), layers.size());
+        require_size("counts", counts.size(), layers.size());
+        std::vector<WantedPlaces> wanted;
+        std::vector<In1<uint8_t>> owners;
+        for (size_t i = 0; i < layers.size(); ++i) {
+            if (layers[i] < 0 || layers[i] >= int64_t(network_.layers().size()))
+                fail("There is no layer " + std::to_string(layers[i]) + ".");
+            owners.push_back(nb::cast<In1<uint8_t>>(keeps[i], false));
+            require_size("keep", owners.back().shape(0),
+                         network_.layers()[layers[i]].connections.nnz());
+            wanted.push_back({size_t(layers[i]), owners.back().data(), counts[i]});
+        }
+        const Batch<T> batch{order.data(), int64_t(order.shape(0)), nullptr, nullptr,
+                             static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
+        std::vector<std::vector<int64_t>> found;
+        {
+            nb::gil_scoped_release release;
+            found = network_.steepest_places(data.samples, data.targets, batch, wanted, n_threads);
+        }
+        nb::list result;
+        for (auto &keys : found) result.append(to_numpy(std::move(keys)));
+        return result;
+    }
+
     void predict(const Data<T> &data, Out2<T> out, int n_threads) const {
         data.check_against(network_, false);
         if (data.samples.sparse() && !network_.layers().front().by_source_indptr)
@@ -667,6 +699,9 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
              "shrink"_a, "shrink_bias"_a, "first_step"_a, "dropout_seed"_a, "n_threads"_a)
         .def("gradient", &BoundNetwork<T>::gradient, "data"_a, "order"_a.noconvert(),
              "weight_gradients"_a, "bias_gradients"_a, "dropout_seed"_a, "n_threads"_a)
+        .def("steepest_places", &BoundNetwork<T>::steepest_places, "data"_a,
+             "order"_a.noconvert(), "layers"_a, "keeps"_a, "counts"_a, "dropout_seed"_a,
+             "n_threads"_a)
         .def("predict", &BoundNetwork<T>::predict, "data"_a, "out"_a.noconvert(), "n_threads"_a);
 
     m.def("product", &py_product<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),

@@ -436,6 +436,103 @@ double Network<T>::gradient(const Samples<T> &samples, const Targets<T> &targets
     return weight > 0 ? loss / weight : 0;
 }
 
+namespace {
+
+// The `count` candidates with the largest values seen so far; of equals those with
+// the lower key. Keys must be offered in ascending order.
+template <class T> class Largest {
+public:
+    explicit Largest(int64_t count) : count_(count) {}
+
+    void offer(T value, int64_t key) {
+        if (!(value > floor_)) return;  // nor what is not a number
+        candidates_.emplace_back(value, key);
+        if (static_cast<int64_t>(candidates_.size()) >= 2 * count_ + 1024) shorten();
+    }
+
+    std::vector<int64_t> keys() {
+        shorten();
+        std::vector<int64_t> result;
+        for (const auto &candidate : candidates_) result.push_back(candidate.second);
+        std::sort(result.begin(), result.end());
+        return result;
+    }
+
+private:
+    void shorten() {
+        if (static_cast<int64_t>(candidates_.size()) <= count_) return;
+        auto precedes = [](const auto &a, const auto &b) {
+            return a.first > b.first || (a.first == b.first && a.second < b.second);
+        };
+        const auto last = candidates_.begin() + (count_ - 1);
+        std::nth_element(candidates_.begin(), last, candidates_.end(), precedes);
+        floor_ = last->first;
+        candidates_.resize(count_);
+    }
+
+    int64_t count_;
+    T floor_ = 0;
+    std::vector<std::pair<T, int64_t>> candidates_;
+};
+
+}  // namespace
+
+// Reads the activations and deltas that the last batch left behind.
+template <class T>
+std::vector<int64_t> Network<T>::steepest_in_layer(const WantedPlaces &wanted) const {
+    const size_t l = wanted.layer;
+    const ConnectivityView &c = layers_[l].connections;
+    if (wanted.count <= 0) return {};
+    std::vector<int32_t> sources;  // the rows of `a`: all neurons, or the active features
+    if (l == 0 && work_.sparse) sources = work_.active;
+    else {
+        sources.resize(c.n_in);
+        for (int32_t i = 0; i < c.n_in; ++i) sources[i] = i;
+    }
+    const int32_t n = static_cast<int32_t>(sources.size());
+    std::vector<int32_t> rows(n);
+    for (int32_t i = 0; i < n; ++i) rows[i] = i;
+    const int32_t row_indptr[2] = {0, n};
+    const T *a = l == 0 ? work_.a0 : work_.activations[l - 1];
+    std::vector<T> gradient(n);
+    std::vector<uint8_t> kept(c.n_in, 0);
+    Largest<T> largest(wanted.count);
+    T bias_gradient;
+    for (int32_t d = 0; d < c.n_out; ++d) {
+        kernels_.gradient(row_indptr, rows.data(), a, work_.deltas[l] + d * work_.stride,
+                          gradient.data(), &bias_gradient, work_.stride, 0, 1);
+        for (int32_t k = c.indptr[d]; k < c.indptr[d + 1]; ++k)
+            kept[c.indices[k]] = wanted.keep[k];
+        const int64_t base = int64_t{d} * c.n_in;
+        for (int32_t i = 0; i < n; ++i)
+            if (!kept[sources[i]]) largest.offer(std::abs(gradient[i]), base + sources[i]);
+        for (int32_t k = c.indptr[d]; k < c.indptr[d + 1]; ++k) kept[c.indices[k]] = 0;
+    }
+    return largest.keys();
+}
+
+template <class T>
+std::vector<std::vector<int64_t>> Network<T>::steepest_places(
+    const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
+    const std::vector<WantedPlaces> &wanted, int n_threads) {
+    std::vector<std::vector<T>> gradients;
+    std::vector<T *> weights, biases;
+    for (const auto &layer : layers_)
+        for (int64_t size : {layer.connections.nnz(), int64_t{layer.connections.n_out}})
+            gradients.emplace_back(size);
+    for (size_t i = 0; i < gradients.size(); ++i)
+        (i % 2 ? biases : weights).push_back(gradients[i].data());
+    Step step;
+    step.weight_gradients = &weights;
+    step.bias_gradients = &biases;
+    double loss = 0, weight = 0;
+    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+    std::vector<std::vector<int64_t>> found;
+    for (const WantedPlaces &w : wanted)
+        found.push_back(weight > 0 ? steepest_in_layer(w) : std::vector<int64_t>());
+    return found;
+}
+
 template <class T>
 void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const {
     // Blocks small enough that two layers of activations stay in the cache.

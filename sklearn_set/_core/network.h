@@ -87,6 +87,14 @@ template <class T> struct Batch {
     uint32_t dropout_seed;
 };
 
+// How many of a layer's free places are wanted; connections that `keep` does not
+// mark leave their places free.
+struct WantedPlaces {
+    size_t layer;
+    const uint8_t *keep;
+    int64_t count;
+};
+
 template <class T> class Network {
 public:
     explicit Network(std::vector<LayerView<T>> layers);
@@ -107,6 +115,16 @@ public:
                     const Batch<T> &batch, const std::vector<T *> &weights,
                     const std::vector<T *> &biases, int n_threads);
 
+    // The free places (flat keys destination * n_in + source, ascending) with the
+    // largest absolute gradient on one batch; of equals the lower key. Places whose
+    // gradient is zero are never among them, so that there may be fewer than wanted.
+    // The gradient of all places is formed for one destination at a time.
+    std::vector<std::vector<int64_t>> steepest_places(const Samples<T> &samples,
+                                                      const Targets<T> &targets,
+                                                      const Batch<T> &batch,
+                                                      const std::vector<WantedPlaces> &wanted,
+                                                      int n_threads);
+
     const std::vector<LayerView<T>> &layers() const { return layers_; }
 
 private:
@@ -126,6 +144,7 @@ private:
     void learn(size_t layer, Work &work, const Step &step, int part, int n_parts) const;
     void run_batch(const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
                    const Step &step, int n_threads, double &loss, double &weight);
+    std::vector<int64_t> steepest_in_layer(const WantedPlaces &wanted) const;
 
     std::vector<LayerView<T>> layers_;
     const Kernels<T> &kernels_;
