@@ -17,7 +17,10 @@ import sklearn_set
 from sklearn_set import presets
 
 ROOT = Path(__file__).parents[1]
-ESTIMATORS = [getattr(sklearn_set, name) for name in sklearn_set.__all__]
+ALL = [getattr(sklearn_set, name) for name in sklearn_set.__all__]
+# The perceptrons; other families share what is below about ALL.
+ESTIMATORS = [c for c in ALL if c.__name__.startswith(("SET", "NPSET", "SparseMLP"))]
+ESTIMATORS = [c for c in ESTIMATORS if c.__name__.endswith(("Classifier", "Regressor"))]
 FITTED = {
     "n_features_in_", "feature_names_in_", "coefs_", "intercepts_", "hidden_layer_sizes_",
     "n_connections_", "density_", "n_iter_", "n_layers_", "n_outputs_", "out_activation_", "loss_",
@@ -40,18 +43,18 @@ def section(doc, title):
     return entries
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", ALL)
 def test_parameters_are_documented_in_their_order(cls):
     documented = section(cls.__doc__, "Parameters")
     signature = inspect.signature(cls.__init__).parameters
     assert list(documented) == [name for name in signature if name != "self"]
-    assert set(documented) == set(cls._parameter_constraints)
+    assert set(documented) <= set(cls._parameter_constraints)
     for name, (kind, text) in documented.items():
         assert text.endswith((".", ".)")), name
         default = signature[name].default
         stated = re.search(r"default=(.+)$", kind).group(1)
-        assert eval(stated, {}) == default, name  # as it is written
-        if isinstance(default, str):
+        assert eval(stated, {"inf": np.inf}) == default, name  # as it is written
+        if isinstance(default, str) and cls in ESTIMATORS:
             # Every choice is listed, and nothing else.
             choices = set(re.findall(r'"(\w+)"', kind)) - {default} | {default}
             allowed = set()
@@ -73,7 +76,7 @@ def test_attributes_are_documented(cls):
     assert public | {"feature_names_in_"} == set(documented)
 
 
-@pytest.mark.parametrize("cls", ESTIMATORS)
+@pytest.mark.parametrize("cls", ALL)
 def test_methods_are_documented(cls):
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         if name.startswith("_") or not method.__module__.startswith("sklearn_set"):

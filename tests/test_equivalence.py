@@ -176,6 +176,7 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
 SMALL = {
     "hidden_layer_sizes": (30, 25), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "random_state": 3, "mixup": 0, "averaging": 0,
+    "weight_decay": 0.01, "decay_rule": "l2",
 }  # fmt: skip
 EVOLVED = {"dropout": 0.2, "activation": "all_relu", "evolve_output": True}
 
@@ -194,14 +195,14 @@ def untouched(network, n_epochs, X, y, loss, parameters, dropout=0.0):
 
 def test_zeta_0_is_the_static_network():
     X, y = classes(3)
-    model = SETClassifier(**SMALL, zeta=0, dropout=0.1, weight_decay=0.02).fit(X, y)
+    model = SETClassifier(**SMALL, zeta=0, dropout=0.1).fit(X, y)
     network, course = untouched(
         lambda rng: Network.random(
             [7, 30, 25, 3], epsilon=3, init="he_uniform", activation="relu", dropout=0.1,
             dtype=np.float64, rng=rng,
         ),
         8, X, y.astype(np.int32), Loss("softmax_log_loss"),
-        {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.02},
+        {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.01},
     )  # fmt: skip
     assert course.loss_curve == model.loss_curve_
     for layer, coef in zip(network.layers, model.coefs_, strict=True):

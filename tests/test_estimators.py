@@ -32,6 +32,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor, _network
 from sklearn_set._base import BaseSparseMLP
 from sklearn_set._threads import effective_n_threads
+from sklearn_set._training import Course
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -352,7 +353,7 @@ def test_patience_begins_after_the_last_pruning():
 
 
 def test_patience_counts_from_the_best():
-    model = SETClassifier(**{**SMALL, "max_iter": 400}, tol=1e-3, n_iter_no_change=5).fit(X, Y)
+    model = SETClassifier(**{**SMALL, "max_iter": 400, "n_iter_no_change": 5}, tol=1e-3).fit(X, Y)
     best, stale, wanted = np.inf, 0, None
     for epoch, loss in enumerate(model.loss_curve_):
         stale = 0 if loss <= best - 1e-3 else stale + 1
@@ -362,7 +363,7 @@ def test_patience_counts_from_the_best():
             break
     assert model.n_iter_ == wanted < 400
     assert SETClassifier(
-        **{**SMALL, "max_iter": 60}, tol=10.0, n_iter_no_change=np.inf
+        **{**SMALL, "max_iter": 60, "n_iter_no_change": np.inf}, tol=10.0
     ).fit(X, Y).n_iter_ == 60  # fmt: skip
 
 
@@ -857,19 +858,26 @@ def test_a_failed_refit_keeps_the_model(cls, warm_start, change, data, y):
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_interrupt_keeps_what_was_learned(early_stopping, n_jobs):
+def test_interrupt_keeps_what_was_learned(monkeypatch, early_stopping, n_jobs):
     data, y = load_digits(return_X_y=True)
     data = data / 16
     model = SETClassifier(
         (300, 300), max_iter=10**6, n_iter_no_change=np.inf, n_jobs=n_jobs, random_state=0,
         early_stopping=early_stopping,
     )  # fmt: skip
-    timer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    original = Course.record
+
+    def record(self, **columns):
+        original(self, **columns)
+        if self.epoch == 5:  # counted from 0
+            timer.start()
+
+    monkeypatch.setattr(Course, "record", record)
     with pytest.warns(UserWarning, match=r"interrupted in epoch \d+; the model keeps what it"):
         model.fit(data, y)
     timer.join()
-    assert 1 <= model.n_iter_ < 10**6
+    assert 5 <= model.n_iter_ < 10**6
     assert_consistent(model)
     assert model.score(data, y) > 0.5
 
