@@ -50,7 +50,8 @@ def _small_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarra
     model little and has to grow to outlive the next rewirings.
     """
     size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
-    return np.where(rng.random(n_new) < 0.5, -size, size).astype(layer.weights.dtype)
+    size = layer.weights.dtype.type(size)
+    return np.where(rng.integers(0, 2, n_new, dtype=np.int8) == 0, -size, size)
 
 
 def new_weights_rule(name: str, init: str) -> NewWeights:
@@ -66,9 +67,7 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
         return _small_weights
 
     def as_at_start(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
-        # Drawn for a whole layer, so that the scale is that of the neurons entered.
-        weights = initial_weights(layer.connectivity, init, layer.weights.dtype, rng)
-        return rng.choice(weights, n_new)
+        return initial_weights(layer.connectivity, init, layer.weights.dtype, rng, n_new)
 
     return as_at_start
 

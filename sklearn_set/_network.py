@@ -33,9 +33,15 @@ _STATE = ("first", "second", "bias_first", "bias_second")
 
 
 def initial_weights(
-    connectivity: Connectivity, init: str, dtype, rng: np.random.Generator
+    connectivity: Connectivity,
+    init: str,
+    dtype,
+    rng: np.random.Generator,
+    n_weights: int | None = None,
 ) -> np.ndarray:
     """Draw a weight for each connection, scaled by the real number of connections.
+
+    Or `n_weights` only, each on the scale of some connection.
 
     "he_uniform" and "he_normal" have the variance 2 / in-degree of the neuron
     that the connection enters (He et al. 2015); "glorot_uniform" 2 / (mean
@@ -43,8 +49,9 @@ def initial_weights(
     standard deviation 0.1 of the SET reference.
     """
     nnz = connectivity.nnz
+    n = nnz if n_weights is None else n_weights
     if init == "normal":
-        return (0.1 * rng.standard_normal(nnz)).astype(dtype, copy=False)
+        return (0.1 * rng.standard_normal(n)).astype(dtype, copy=False)
     if init == "glorot_uniform":
         n_in, n_out = connectivity.shape
         degree = nnz / max(n_in, 1) + nnz / max(n_out, 1)
@@ -52,10 +59,12 @@ def initial_weights(
     else:
         in_degree = connectivity.in_degree()
         scale = np.repeat(np.sqrt(2 / np.maximum(in_degree, 1)), in_degree)
+        if n_weights is not None:
+            scale = rng.choice(scale, n_weights)
     if init == "he_normal":
-        draws = rng.standard_normal(nnz)
+        draws = rng.standard_normal(n)
     else:
-        draws = rng.uniform(-np.sqrt(3), np.sqrt(3), nnz)
+        draws = rng.uniform(-np.sqrt(3), np.sqrt(3), n)
     return (scale * draws).astype(dtype, copy=False)
 
 
@@ -163,6 +172,7 @@ class Network:
     def __init__(self, layers: Iterable[Layer]):
         self.layers = list(layers)
         self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
+        self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
 
     @classmethod
     def random(
@@ -194,7 +204,7 @@ class Network:
                 layer.slope = -slope
         last = self.layers[-1]
         last.activation, last.slope, last.dropout = 0, 0.0, 0.0
-        self._bound = None
+        self._unbind()
 
     @property
     def dtype(self):
@@ -219,7 +229,7 @@ class Network:
         layer = self.layers[number]
         layer.carry(rewiring, new_weights)
         layer.newborn = rewiring.source < 0
-        self._bound = None
+        self._unbind()
 
     def prune_hidden(self, number: int, keep: np.ndarray) -> None:
         """Remove the neurons of hidden layer `number` that `keep` does not mark."""
@@ -230,7 +240,7 @@ class Network:
             if layer.newborn is not None:
                 layer.newborn = layer.newborn[rewiring.source]
         inward.keep_outputs(keep)
-        self._bound = None
+        self._unbind()
 
     # ------------------------------------------------------------ numbers
 
@@ -242,13 +252,13 @@ class Network:
             layer.second = np.zeros_like(layer.weights) if n > 1 else None
             layer.bias_first = np.zeros_like(layer.bias) if n > 0 else None
             layer.bias_second = np.zeros_like(layer.bias) if n > 1 else None
-        self._bound = None
+        self._unbind()
 
     def drop_optimizer(self) -> None:
         for layer in self.layers:
             for name in (*_STATE, "sensitivity", "newborn"):
                 setattr(layer, name, None)
-        self._bound = None
+        self._bound = self._unbound = None
 
     def snapshot(self) -> list[tuple[Connectivity, np.ndarray, np.ndarray]]:
         return [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
@@ -265,7 +275,7 @@ class Network:
                     setattr(layer, name, np.zeros_like(like))
             if layer.sensitivity is not None and moved:
                 layer.sensitivity = np.zeros_like(weights)
-        self._bound = None
+        self._unbind()
 
     def _native(self, *, train: bool = False, sparse_input: bool = False):
         """The core's view of the arrays.
@@ -275,16 +285,28 @@ class Network:
         """
         n_by_source = len(self.layers) if train else int(sparse_input)
         if self._bound is None or self._bound[0] < (train, n_by_source):
-            native = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-            self._bound = (train, n_by_source), native(self.layers, n_by_source, train)
+            native = self._unbound if train else None
+            if native is not None:
+                native.bind(self.layers, n_by_source, train)
+            else:
+                kind = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
+                native = kind(self.layers, n_by_source, train)
+            self._bound = (train, n_by_source), native
         return self._bound[1]
+
+    def _unbind(self) -> None:
+        """Forget the core's view, since arrays changed; keep the buffers that training uses."""
+        if self._bound is not None and self._bound[0][0]:
+            self._unbound = self._bound[1]
+            self._unbound.unbind()
+        self._bound = None
 
     def __getstate__(self):
         return {"layers": self.layers}
 
     def __setstate__(self, state):
         self.layers = state["layers"]
-        self._bound = None
+        self._bound = self._unbound = None
 
     def train_batches(
         self,
