@@ -50,8 +50,12 @@ def _small_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarra
     model little and has to grow to outlive the next rewirings.
     """
     size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
-    size = layer.weights.dtype.type(size)
-    return np.where(rng.integers(0, 2, n_new, dtype=np.int8) == 0, -size, size)
+    # Arithmetic: np.where guesses at a branch for each of the random signs.
+    bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
+    weights = np.unpackbits(bits, count=n_new).astype(layer.weights.dtype)
+    weights *= 2 * size
+    weights -= size
+    return weights
 
 
 def new_weights_rule(name: str, init: str) -> NewWeights:

@@ -240,7 +240,8 @@ def evolve(layers, zeta, new_weights, rng):
         n_new = int((~keep).sum())
         if new_weights == "small":
             size = 0.25 * np.sqrt(6 * layer.W.shape[0] / weights.size)
-            fresh = np.where(rng.integers(0, 2, n_new, dtype=np.int8) == 0, -size, size)
+            bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
+            fresh = np.where(np.unpackbits(bits, count=n_new), size, -size)
         elif new_weights == "zero":
             fresh = np.zeros(n_new)
         else:  # init="normal"
