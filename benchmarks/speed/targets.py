@@ -34,14 +34,25 @@ SHAPES = {
     "arcene": (10000, 10000, 10000, 2),
 }
 
-# Seconds of doc/benchmarks' peers that need work to run, on another machine: a training
-# step at batch 32 of PyTorch-CSR and of SparseProp, an epoch of the reference code at
-# batch 2 (steps, evolution) and its steps an epoch. Only their ratios to PyTorch-CSR,
-# which is measured here too, are used.
+# Seconds of peers that need work to run, on another machine: a training step at batch 32 of
+# PyTorch-CSR and of SparseProp, an epoch of the reference code at batch 2 (steps, evolution)
+# and its steps an epoch. Only their ratios to PyTorch-CSR and to masked PyTorch,
+# which are measured here too, are used; our PyTorch-CSR is faster than the one there, so
+# that the ratio to it flatters the peer.
 ELSEWHERE = {
-    "Lung-discrete": {"csr": 1.2e-3, "sparseprop": 1.2e-3, "reference": (0.056, 0.10, 24)},
-    "PCMAC": {"csr": 4.3e-3, "sparseprop": 4.3e-3, "reference": (5.8, 5.3, 647)},
-    "leukemia": {"csr": 23e-3, "sparseprop": 10.6e-3, "reference": (0.22, 4.7, 24)},
+    "Lung-discrete": {
+        "csr": 1.2e-3,
+        "masked": 1.2e-3,
+        "sparseprop": 1.2e-3,
+        "reference": (0.056, 0.10, 24),
+    },
+    "PCMAC": {"csr": 4.3e-3, "masked": 95e-3, "sparseprop": 4.3e-3, "reference": (5.8, 5.3, 647)},
+    "leukemia": {
+        "csr": 23e-3,
+        "masked": 542e-3,
+        "sparseprop": 10.6e-3,
+        "reference": (0.22, 4.7, 24),
+    },
 }
 
 
@@ -151,23 +162,39 @@ def training_step(options, report):
             dense = _dense_steps(sizes, data, x, labels, ours, n_batches, options)
         row = [name, network.n_connections, ms(s["ours"])]
         row += [f"{s['ours'] / network.n_connections * 1e9:.2f}"]
-        row += [ms(s["csr"]) if "csr" in s else "–"]
+        row += [ms(s[p]) if p in s else "–" for p in ("csr",)]
         row += [ms(dense[p]) if p in dense else "–" for p in ("masked", "MLPClassifier")]
         row += [f"{s['ours, batch 2'] * 1e6:.0f}", f"{s['recipe, batch 2'] * 1e6:.0f}"]
         rows.append(row)
         if "csr" in s:
             ratio = s["csr"] / s["ours"]
-            report.target("1a", f"{name}: step against PyTorch-CSR", ratio, 5, at_least=True)
-            if name in ELSEWHERE:
-                there = ELSEWHERE[name]
+            what = f"{name}: step against PyTorch-CSR"
+            report.target("1a", what, ratio, 5, at_least=True)
+        # The peers that were measured elsewhere, by their ratios to those measured here.
+        if name in ELSEWHERE:
+            here = {"csr": s.get("csr"), "masked": dense.get("masked")}
+            ours_here = {"csr": s["ours"], "masked": dense.get("ours")}
+            for yardstick, words in (("csr", "PyTorch-CSR"), ("masked", "masked PyTorch")):
+                if here[yardstick] is None:
+                    continue
+                factor = here[yardstick] / ELSEWHERE[name][yardstick]
                 report.target(
                     "1a",
-                    f"{name}: step against SparseProp (by its ratio to PyTorch-CSR elsewhere)",
-                    ratio * there["sparseprop"] / there["csr"],
+                    f"{name}: step against SparseProp (by its ratio to {words} elsewhere)",
+                    factor * ELSEWHERE[name]["sparseprop"] / ours_here[yardstick],
                     5,
                     at_least=True,
                 )
-        elif name == "Lung-discrete":
+                seconds, _, n_steps = ELSEWHERE[name]["reference"]
+                report.target(
+                    "1d",
+                    f"{name}: step at batch 2 against the reference (by its ratio to {words})",
+                    factor * seconds / n_steps / s["ours, batch 2"],
+                    10,
+                    at_least=True,
+                    digits=1,
+                )
+        if "csr" not in s and name == "Lung-discrete":
             report.skip("1a", "step against PyTorch-CSR", "PyTorch is not installed")
         if name == "leukemia":
             for number, peer, wanted in (("1b", "masked", 200), ("1c", "MLPClassifier", 300)):
@@ -190,17 +217,6 @@ def training_step(options, report):
             at_least=True,
             digits=1,
         )
-        if "csr" in s and name in ELSEWHERE:
-            there = ELSEWHERE[name]
-            seconds, _, n_steps = there["reference"]
-            report.target(
-                "1d",
-                f"{name}: step at batch 2 against the reference (by its ratio elsewhere)",
-                seconds / n_steps / there["csr"] * s["csr"] / s["ours, batch 2"],
-                10,
-                at_least=True,
-                digits=1,
-            )
     report.table(
         "Training steps (batch 32: forward, loss, backward, Adam; one thread, float32)",
         ["shape of", "connections", "ours, ms", "ns per connection", "PyTorch-CSR, ms"]
@@ -236,7 +252,7 @@ def _compile_roofline():
         return None
     library = Path(tempfile.mkdtemp()) / "roofline.so"
     source = Path(__file__).with_name("roofline.cpp")
-    flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+    flags = ["-O3", "-march=native", "-shared", "-fPIC"]
     done = subprocess.run([compiler, *flags, str(source), "-o", str(library)], capture_output=True)
     return ctypes.CDLL(str(library)) if done.returncode == 0 else None
 
@@ -590,9 +606,7 @@ def two_threads(options, report):
             what = f"width {width}: gain of two threads against sgemm's ({sgemm_gain:.2f})"
             report.target("4a", what, gain / sgemm_gain, 0.9, at_least=True)
         else:  # 3 % for the noise of a clock on the wall
-            report.target(
-                "4b", f"width {width}: gain of two threads", gain, 0.97, at_least=True
-            )
+            report.target("4b", f"width {width}: gain of two threads", gain, 0.97, at_least=True)
     report.table(
         "Two threads, batch 128, wall time",
         ["width", "connections", "one thread, ms", "gain of two", "sgemm's gain"],
@@ -666,15 +680,17 @@ def growth(options, report):
     wanted = [10**5, 10**6] + [10**7] * (not options.quick) + [10**8] * options.large
     for n_connections in wanted:
         for batch in (32,) if options.quick else (32, 2):
-            r = run_apart("step_of", n_connections=n_connections, batch=batch)
+            r = run_apart(
+                "step_of", n_connections=n_connections, batch=batch, budget=options.budget(1.5)
+            )
             per = (r["peak"] - r["data"] - r["activations"]) / r["nnz"]
             rows.append(
                 [r["nnz"], batch, ms(r["seconds"]), f"{r['seconds'] / r['nnz'] * 1e9:.2f}"]
                 + [f"{r['activations'] / 1e6:.0f}", f"{per:.0f}" if r["nnz"] > 5e5 else "–"]
             )
     report.table(
-        "Growth: n-n-n-2 networks with 20 connections a neuron; one training step. Memory: the "
-        "peak above the interpreter's, less data and activations",
+        "Growth: n-n-n-2 networks with 20 connections a neuron; one training step. Memory: what is "
+        "resident after it, less interpreter, data and activations",
         ["connections", "batch", "step, ms", "ns per connection", "activations, MB"]
         + ["bytes per connection"],
         rows,
@@ -719,9 +735,7 @@ def prediction(options, report):
         X = np.random.default_rng(0).standard_normal((n, sizes[0]), dtype=np.float32)
         data = Data(X, np.float32)
         matrices = [
-            sparse.csr_array(
-                (la.weights, la.indices, la.indptr), shape=la.connectivity.shape[::-1]
-            )
+            sparse.csr_array((la.weights, la.indices, la.indptr), shape=la.connectivity.shape[::-1])
             for la in network.layers
         ]
 
