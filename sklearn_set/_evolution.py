@@ -71,7 +71,11 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
         return _small_weights
 
     def as_at_start(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
-        return initial_weights(layer.connectivity, init, layer.weights.dtype, rng, n_new)
+        if init == "normal":  # one scale for all
+            return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
+        # Drawn for a whole layer, so that the scale is that of the neurons entered.
+        weights = initial_weights(layer.connectivity, init, layer.weights.dtype, rng)
+        return rng.choice(weights, n_new)
 
     return as_at_start
 

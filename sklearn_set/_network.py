@@ -33,15 +33,9 @@ _STATE = ("first", "second", "bias_first", "bias_second")
 
 
 def initial_weights(
-    connectivity: Connectivity,
-    init: str,
-    dtype,
-    rng: np.random.Generator,
-    n_weights: int | None = None,
+    connectivity: Connectivity, init: str, dtype, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw a weight for each connection, scaled by the real number of connections.
-
-    Or `n_weights` only, each on the scale of some connection.
 
     "he_uniform" and "he_normal" have the variance 2 / in-degree of the neuron
     that the connection enters (He et al. 2015); "glorot_uniform" 2 / (mean
@@ -49,9 +43,8 @@ def initial_weights(
     standard deviation 0.1 of the SET reference.
     """
     nnz = connectivity.nnz
-    n = nnz if n_weights is None else n_weights
     if init == "normal":
-        return (0.1 * rng.standard_normal(n)).astype(dtype, copy=False)
+        return (0.1 * rng.standard_normal(nnz)).astype(dtype, copy=False)
     if init == "glorot_uniform":
         n_in, n_out = connectivity.shape
         degree = nnz / max(n_in, 1) + nnz / max(n_out, 1)
@@ -59,12 +52,10 @@ def initial_weights(
     else:
         in_degree = connectivity.in_degree()
         scale = np.repeat(np.sqrt(2 / np.maximum(in_degree, 1)), in_degree)
-        if n_weights is not None:
-            scale = rng.choice(scale, n_weights)
     if init == "he_normal":
-        draws = rng.standard_normal(n)
+        draws = rng.standard_normal(nnz)
     else:
-        draws = rng.uniform(-np.sqrt(3), np.sqrt(3), n)
+        draws = rng.uniform(-np.sqrt(3), np.sqrt(3), nnz)
     return (scale * draws).astype(dtype, copy=False)
 
 
