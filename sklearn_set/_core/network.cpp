@@ -514,7 +514,8 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const
     int64_t widest = samples.sparse() ? 1 : samples.n_features;
     for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
     const int64_t lanes = 64 / sizeof(T);
-    int64_t block = (int64_t{1} << 20) / (widest * static_cast<int64_t>(sizeof(T)));
+    const int64_t cache = int64_t{1} << (samples.sparse() ? 18 : 20);  // sparse sums lie there too
+    int64_t block = cache / (widest * static_cast<int64_t>(sizeof(T)));
     block = std::max(2 * lanes, std::min<int64_t>(16 * lanes, block / lanes * lanes));
     block = std::max<int64_t>(1, std::min(block, samples.n_rows));
     const int64_t n_blocks = (samples.n_rows + block - 1) / block;
