@@ -89,7 +89,12 @@ def _small_weights(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarra
     model little and has to grow to outlive the next rewirings.
     """
     size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
-    return np.where(rng.random(n_new) < 0.5, -size, size).astype(layer.weights.dtype)
+    # Arithmetic: np.where guesses at a branch for each of the random signs.
+    bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
+    weights = np.unpackbits(bits, count=n_new).astype(layer.weights.dtype)
+    weights *= 2 * size
+    weights -= size
+    return weights
 
 
 def new_weights_rule(name: str, init: str) -> NewWeights:
@@ -105,6 +110,8 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
         return _small_weights
 
     def as_at_start(layer: Layer, keep: np.ndarray, n_new: int, rng) -> np.ndarray:
+        if init == "normal":  # one scale for all
+            return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
         # Drawn for a whole layer, so that the scale is that of the neurons entered.
         weights = initial_weights(layer.connectivity, init, layer.weights.dtype, rng)
         return rng.choice(weights, n_new)

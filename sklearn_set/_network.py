@@ -175,6 +175,7 @@ class Network:
         self.layers = list(layers)
         self.features = features
         self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
+        self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
 
     @classmethod
     def random(
@@ -206,7 +207,7 @@ class Network:
                 layer.slope = -slope
         last = self.layers[-1]
         last.activation, last.slope, last.dropout = 0, 0.0, 0.0
-        self._bound = None
+        self._unbind()
 
     @property
     def dtype(self):
@@ -244,7 +245,7 @@ class Network:
         layer = self.layers[number]
         layer.carry(rewiring, new_weights)
         layer.newborn = rewiring.source < 0
-        self._bound = None
+        self._unbind()
 
     def prune_hidden(self, number: int, keep: np.ndarray) -> None:
         """Remove the neurons of hidden layer `number` that `keep` does not mark."""
@@ -255,7 +256,7 @@ class Network:
             if layer.newborn is not None:
                 layer.newborn = layer.newborn[rewiring.source]
         inward.keep_outputs(keep)
-        self._bound = None
+        self._unbind()
 
     def prune_inputs(self, keep: np.ndarray) -> None:
         """Stop reading the features that `keep`, over those still read, does not mark."""
@@ -265,7 +266,7 @@ class Network:
         if layer.newborn is not None:
             layer.newborn = layer.newborn[rewiring.source]
         self.features = np.flatnonzero(keep) if self.features is None else self.features[keep]
-        self._bound = None
+        self._unbind()
 
     # ------------------------------------------------------------ numbers
 
@@ -277,20 +278,20 @@ class Network:
             layer.second = np.zeros_like(layer.weights) if n > 1 else None
             layer.bias_first = np.zeros_like(layer.bias) if n > 0 else None
             layer.bias_second = np.zeros_like(layer.bias) if n > 1 else None
-        self._bound = None
+        self._unbind()
 
     def measure_sensitivity(self) -> None:
         """Let training sum |w * dL/dw| in every layer, from zero where it does not yet."""
         for layer in self.layers:
             if layer.sensitivity is None:
                 layer.sensitivity = np.zeros_like(layer.weights)
-                self._bound = None
+                self._unbind()
 
     def drop_optimizer(self) -> None:
         for layer in self.layers:
             for name in (*_STATE, "sensitivity", "newborn"):
                 setattr(layer, name, None)
-        self._bound = None
+        self._bound = self._unbound = None
 
     def snapshot(self):
         """What `restore` needs: features read, connections, weights and biases."""
@@ -325,7 +326,7 @@ class Network:
                     setattr(layer, name, np.zeros_like(like))
             if layer.sensitivity is not None and moved:
                 layer.sensitivity = np.zeros_like(weights)
-        self._bound = None
+        self._unbind()
 
     def _native(self, *, train: bool = False, sparse_input: bool = False):
         """The core's view of the arrays.
@@ -336,17 +337,29 @@ class Network:
         n_by_source = len(self.layers) if train else int(sparse_input)
         bound = self._bound  # another thread may bind and store its own at any time
         if bound is None or bound[0] < (train, n_by_source):
-            native = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-            bound = (train, n_by_source), native(self.layers, n_by_source, train)
+            native = self._unbound if train else None
+            if native is not None:
+                native.bind(self.layers, n_by_source, train)
+            else:
+                kind = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
+                native = kind(self.layers, n_by_source, train)
+            bound = (train, n_by_source), native
             self._bound = bound
         return bound[1]
+
+    def _unbind(self) -> None:
+        """Forget the core's view, since arrays changed; keep the buffers that training uses."""
+        if self._bound is not None and self._bound[0][0]:
+            self._unbound = self._bound[1]
+            self._unbound.unbind()
+        self._bound = None
 
     def __getstate__(self):
         return {"layers": self.layers, "features": self.features}
 
     def __setstate__(self, state):
         self.layers, self.features = state["layers"], state["features"]
-        self._bound = None
+        self._bound = self._unbound = None
 
     def train_batches(
         self,

@@ -6,8 +6,9 @@ Owns: the meaning of `n_jobs`. May not touch: global thread settings.
 from __future__ import annotations
 
 import os
+from functools import cache
 
-from joblib import cpu_count
+import joblib
 from joblib.parallel import get_active_backend
 
 from . import _native
@@ -15,6 +16,9 @@ from . import _native
 __all__ = ["effective_n_threads"]
 
 _forked = False
+
+# Cached, as in scikit-learn: it reads files of the operating system for 50 µs.
+cpu_count = cache(joblib.cpu_count)
 
 
 def _after_fork() -> None:

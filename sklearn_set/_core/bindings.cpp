@@ -10,8 +10,10 @@
 #include <omp.h>
 
 #include <chrono>
+#include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "network.h"
 
@@ -44,9 +46,9 @@ template <class A> A as_array(nb::handle value, const std::string &name) {
     return array;
 }
 
-template <class T> Numpy<T> to_numpy(std::vector<T> &&values) {
-    auto *owned = new std::vector<T>(std::move(values));
-    nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+template <class T> Numpy<T> to_numpy(Array<T> &&values) {
+    auto *owned = new Array<T>(std::move(values));
+    nb::capsule owner(owned, [](void *p) noexcept { delete static_cast<Array<T> *>(p); });
     return Numpy<T>(owned->data(), {owned->size()}, owner);
 }
 
@@ -60,9 +62,10 @@ void check_index(const char *name, const I *indptr, int64_t n_rows, const int32_
     if (indptr[n_rows] != n_indices)
         fail(std::string(name) + ": indptr ends with " + std::to_string(indptr[n_rows]) +
              " but there are " + std::to_string(n_indices) + " indices.");
-    bool inside = true;
-    for (int64_t k = 0; k < n_indices; ++k) inside &= indices[k] >= 0 && indices[k] < bound;
-    if (!inside)
+    const int32_t largest = static_cast<int32_t>(std::min<int64_t>(bound, INT32_MAX)) - 1;
+    int32_t outside = 0;
+    for (int64_t k = 0; k < n_indices; ++k) outside |= (indices[k] < 0) | (indices[k] > largest);
+    if (outside)
         fail(std::string(name) + ": an index lies outside of [0, " + std::to_string(bound) + ").");
 }
 
@@ -98,15 +101,22 @@ nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t se
     return nb::make_tuple(to_numpy(std::move(r.indptr)), to_numpy(std::move(r.indices)));
 }
 
+int64_t count_kept(const ConnectivityView &before, const In1<uint8_t> &keep) {
+    require_size("keep", keep.shape(0), before.nnz());
+    uint8_t bits = 0;
+    int64_t kept = 0;
+    for (int64_t k = 0; k < before.nnz(); ++k) {
+        bits |= keep.data()[k];
+        kept += keep.data()[k];
+    }
+    if (bits > 1) fail("keep must hold 0 and 1 only.");
+    return kept;
+}
+
 nb::tuple py_grow_random(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in,
                          In1<uint8_t> keep, int64_t n_new, bool regrow_dropped, uint64_t seed) {
     const ConnectivityView before = connectivity(indptr, indices, n_in);
-    require_size("keep", keep.shape(0), before.nnz());
-    int64_t kept = 0;
-    for (int64_t k = 0; k < before.nnz(); ++k) {
-        if (keep.data()[k] > 1) fail("keep must hold 0 and 1 only.");
-        kept += keep.data()[k];
-    }
+    const int64_t kept = count_kept(before, keep);
     const int64_t n_free =
         int64_t{before.n_in} * before.n_out - (regrow_dropped ? kept : before.nnz());
     if (n_new < 0 || n_new > n_free)
@@ -124,14 +134,12 @@ nb::tuple py_grow_random(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in
 nb::tuple py_grow_at(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in, In1<uint8_t> keep,
                      In1<int64_t> keys) {
     const ConnectivityView before = connectivity(indptr, indices, n_in);
-    require_size("keep", keep.shape(0), before.nnz());
     const int64_t places = int64_t{before.n_in} * before.n_out;
     for (size_t i = 0; i < keys.shape(0); ++i)
         if (keys.data()[i] < 0 || keys.data()[i] >= places ||
             (i && keys.data()[i] <= keys.data()[i - 1]))
             fail("keys must be distinct, ascending and inside the layer.");
-    for (int64_t k = 0; k < before.nnz(); ++k)
-        if (keep.data()[k] > 1) fail("keep must hold 0 and 1 only.");
+    count_kept(before, keep);
     Rewired result = grow_at(before, keep.data(), keys.data(), keys.shape(0));
     for (int32_t d = 0; d < before.n_out; ++d)
         for (int64_t k = result.indptr[d] + 1; k < result.indptr[d + 1]; ++k)
@@ -175,7 +183,7 @@ Numpy<uint8_t> py_drop_nearest_zero(In1<T> weights, int64_t n_negative, int64_t 
         fail("Cannot drop " + std::to_string(n_negative) + " negative and " +
              std::to_string(n_positive) + " positive weights of " + std::to_string(counts[0]) +
              " and " + std::to_string(counts[2]) + ".");
-    std::vector<uint8_t> keep(weights.shape(0));
+    Array<uint8_t> keep(weights.shape(0));
     drop_nearest_zero(weights.data(), weights.shape(0), n_negative, n_positive, keep.data());
     return to_numpy(std::move(keep));
 }
@@ -186,36 +194,44 @@ template <class T> Numpy<uint8_t> py_drop_smallest(In1<T> scores, int64_t n_drop
              " connections.");
     for (size_t k = 0; k < scores.shape(0); ++k)
         if (!(scores.data()[k] >= 0)) fail("scores must be numbers >= 0.");
-    std::vector<uint8_t> keep(scores.shape(0));
+    Array<uint8_t> keep(scores.shape(0));
     drop_smallest(scores.data(), scores.shape(0), n_drop, keep.data());
     return to_numpy(std::move(keep));
 }
 
 template <class T>
 Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_values) {
-    const int64_t n = values.shape(0), n_after = source.shape(0);
+    const int32_t n = static_cast<int32_t>(values.shape(0));
+    const int64_t n_after = source.shape(0);
     const int32_t *from = source.data();
-    const T *old = values.data();
-    int64_t largest = -1, n_new = 0;
+    int32_t behind = 0, n_new = 0;
     for (int64_t k = 0; k < n_after; ++k) {
-        largest = std::max<int64_t>(largest, from[k]);
+        behind |= from[k] >= n;
         n_new += from[k] < 0;
     }
-    if (largest >= n) fail("source points behind the values.");
+    if (behind) fail("source points behind the values.");
     if (new_values) require_size("new_values", new_values->shape(0), n_new);
-    T *moved = new T[n_after];
-    nb::capsule owner(moved, [](void *p) noexcept { delete[] static_cast<T *>(p); });
-    // First as if all were old, without a branch; then the new ones are put in.
-    if (n)
-        for (int64_t k = 0; k < n_after; ++k) moved[k] = old[from[k] & ~(from[k] >> 31)];
-    std::vector<int32_t> added(n_new + 1);
-    int64_t found = 0;
-    for (int64_t k = 0; found < n_new; ++k) {
-        added[found] = static_cast<int32_t>(k);
-        found += from[k] < 0;
+    Array<T> moved(n_after);
+    // Masks instead of branches, since which are new is random: a new one reads the
+    // first value too, an old one the next new value.
+    using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+    const T zero = 0;
+    const T *old = n ? values.data() : &zero;
+    const bool given = new_values && n_new;
+    const T *fresh = given ? new_values->data() : &zero;
+    const int32_t last = given ? n_new - 1 : 0;
+    int32_t i = 0;
+    for (int64_t k = 0; k < n_after; ++k) {
+        const int32_t is_new = from[k] >> 31;
+        const Word mask = static_cast<Word>(int64_t{is_new});
+        Word kept, next;
+        std::memcpy(&kept, old + (from[k] & ~is_new), sizeof kept);
+        std::memcpy(&next, fresh + std::min(i, last), sizeof next);
+        kept = (kept & ~mask) | (next & mask);
+        std::memcpy(&moved[k], &kept, sizeof kept);
+        i -= is_new;
     }
-    for (int64_t i = 0; i < n_new; ++i) moved[added[i]] = new_values ? new_values->data()[i] : T(0);
-    return Numpy<T>(moved, {size_t(n_after)}, owner);
+    return to_numpy(std::move(moved));
 }
 
 Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
@@ -285,6 +301,7 @@ template <class T> struct Data {
     }
 
     void check_against(const Network<T> &network, bool with_targets) const {
+        if (network.layers().empty()) fail("The network is not bound to layers.");
         const auto &first = network.layers().front().connections;
         const int64_t n_outputs = network.layers().back().connections.n_out;
         if (samples.n_features != first.n_in)
@@ -364,6 +381,18 @@ public:
     BoundNetwork(nb::list layers, size_t n_by_source, bool trainable)
         : trainable_(trainable), network_(views(layers, n_by_source, trainable, owners_)) {}
 
+    // For a network that changed: other layers, the same work buffers. In between
+    // nothing keeps the old arrays alive.
+    void unbind() {
+        network_.rebind({});
+        owners_.clear();
+    }
+    void bind(nb::list layers, size_t n_by_source, bool trainable) {
+        unbind();
+        trainable_ = trainable;
+        network_.rebind(views(layers, n_by_source, trainable, owners_));
+    }
+
     // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
     // losses, the sum of the weights and the number of batches done; stops
     // after a batch whose loss is not finite. KeyboardInterrupt is answered
@@ -392,22 +421,23 @@ public:
         {
             nb::gil_scoped_release release;
             auto checked = std::chrono::steady_clock::now();
-            while (done < n_batches && std::isfinite(loss) && !interrupted) {
-                const int64_t begin = starts.data()[done], end = starts.data()[done + 1];
-                const Batch<T> batch{
-                    order.data() + begin, end - begin,
-                    partners ? partners->data() + begin : nullptr, mix ? mix->data() + begin : nullptr,
-                    static_cast<uint32_t>(splitmix64(dropout_seed, done))};
-                network_.train_batch(data.samples, data.targets, batch, optimizer,
-                                     first_step + done, n_threads, loss, weight);
-                ++done;
+            auto stop = [&] {
                 const auto now = std::chrono::steady_clock::now();
                 if (now - checked > std::chrono::milliseconds(20)) {
                     checked = now;
                     nb::gil_scoped_acquire acquire;
                     interrupted = PyErr_CheckSignals() != 0;
                 }
-            }
+                return interrupted;
+            };
+            const Batches<T> batches{n_batches,
+                                     starts.data(),
+                                     order.data(),
+                                     partners ? partners->data() : nullptr,
+                                     mix ? mix->data() : nullptr,
+                                     dropout_seed};
+            done = network_.train(data.samples, data.targets, batches, optimizer, first_step,
+                                  n_threads, stop, loss, weight);
         }
         if (interrupted) throw nb::python_error();
         return nb::make_tuple(loss, weight, done);
@@ -470,7 +500,8 @@ public:
             found = network_.steepest_places(data.samples, data.targets, batch, wanted, n_threads);
         }
         nb::list result;
-        for (auto &keys : found) result.append(to_numpy(std::move(keys)));
+        for (const auto &keys : found)
+            result.append(to_numpy(Array<int64_t>(keys.begin(), keys.end())));
         return result;
     }
 
@@ -693,6 +724,8 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
              "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
     nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
         .def(nb::init<nb::list, size_t, bool>(), "layers"_a, "n_by_source"_a, "trainable"_a)
+        .def("unbind", &BoundNetwork<T>::unbind)
+        .def("bind", &BoundNetwork<T>::bind, "layers"_a, "n_by_source"_a, "trainable"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
              "starts"_a.noconvert(), "partners"_a.noconvert().none(), "mix"_a.noconvert().none(),
              "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,

@@ -346,8 +346,7 @@ void product(const int32_t *indptr, const int32_t *indices, const T *weights, co
         typedef decltype(strip) S;
         for (int32_t d = begin; d < end; d++) {
             typename S::V sums[S::count];
-            // + 0 turns -0 into 0, so that scatter_product may skip products with 0.
-            UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(bias[d] + T(0));
+            UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(bias[d]);
             for (int64_t k = indptr[d], last = indptr[d + 1]; k < last; k++) {
                 const T *row = a + indices[k] * stride + column;
                 typename S::V weight = S::splat(weights[k]);
@@ -381,46 +380,50 @@ void transposed_product(const int32_t *indptr, const int32_t *positions, const i
     });
 }
 
-// The first of the ascending indices[k..last) that is >= least.
-INLINE int64_t lower_bound(const int32_t *indices, int64_t k, int64_t last, int32_t least) {
-    while (k < last) {
-        int64_t middle = (k + last) / 2;
-        if (indices[middle] < least) k = middle + 1;
-        else last = middle;
-    }
-    return k;
-}
-
 template <class T>
-void scatter_product(const int32_t *active, int64_t n_active, const int32_t *indptr,
-                     const int32_t *positions, const int32_t *indices, const T *weights,
-                     const T *bias, const T *a, T *z, int64_t stride, int32_t begin,
-                     int32_t end, const Activation<T> &f) {
+void activate(T *z, int64_t stride, int32_t begin, int32_t end, const Activation<T> &f) {
     for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
         typedef decltype(strip) S;
         typename S::V row[S::count];
-        for (int32_t d = begin; d < end; d++)
-            UNROLL for (int v = 0; v < S::count; v++)
-                S::store_row(z + d * stride + column + v * S::width, S::splat(bias[d] + T(0)));
-        for (int64_t i = 0; i < n_active; i++) {
-            UNROLL for (int v = 0; v < S::count; v++)
-                row[v] = S::load_row(a + i * stride + column + v * S::width);
-            int64_t k = indptr[active[i]], last = indptr[active[i] + 1];
-            if (begin > 0) k = lower_bound(indices, k, last, begin);
-            for (; k < last && indices[k] < end; k++) {
-                T *sums = z + indices[k] * stride + column;
-                typename S::V weight = S::splat(weights[positions[k]]);
-                UNROLL for (int v = 0; v < S::count; v++)
-                    S::store_row(sums + v * S::width,
-                                 S::fused(weight, row[v], S::load_row(sums + v * S::width)));
-            }
-        }
         for (int32_t d = begin; d < end; d++) {
             UNROLL for (int v = 0; v < S::count; v++)
                 row[v] = S::load_row(z + d * stride + column + v * S::width);
             activate<S>(row, z, stride, d, column, f);
         }
     });
+}
+
+// ---------------------------------------------------------------- sparse input
+
+INLINE float fused(float x, float y, float z) {
+    return Vector<float, 16>::fused(x - Vector<float, 16>::V{}, y - Vector<float, 16>::V{},
+                                    z - Vector<float, 16>::V{})[0];
+}
+INLINE double fused(double x, double y, double z) {
+    return Vector<double, 16>::fused(x - Vector<double, 16>::V{}, y - Vector<double, 16>::V{},
+                                     z - Vector<double, 16>::V{})[0];
+}
+
+template <class T>
+void scatter(const int32_t *columns, const T *values, int64_t n, T share, const int32_t *indptr,
+             const int32_t *positions, const int32_t *indices, const T *weights, T *sums) {
+    for (int64_t i = 0; i < n; i++) {
+        T x = share * values[i];
+        for (int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1]; k < last; k++)
+            sums[indices[k]] = fused(weights[positions[k]], x, sums[indices[k]]);
+    }
+}
+
+template <class T>
+void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T share,
+                      const int32_t *indptr, const int32_t *positions, const int32_t *indices,
+                      const T *delta, T *gradient, int32_t begin, int32_t end) {
+    for (int64_t i = 0; i < n; i++) {
+        if (columns[i] < begin || columns[i] >= end) continue;
+        T x = share * values[i];
+        for (int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1]; k < last; k++)
+            gradient[positions[k]] = fused(x, delta[indices[k]], gradient[positions[k]]);
+    }
 }
 
 // ---------------------------------------------------------------- gradients
@@ -542,24 +545,6 @@ void gradient(const int32_t *indptr, const int32_t *indices, const T *a, const T
         __builtin_memcpy(out + k, chunk, (last - k) * sizeof(T));
     });
     bias_gradient(delta, bias_out, stride, begin, end);
-}
-
-template <class T>
-void active_gradient(const int32_t *active, const int32_t *indptr, const int32_t *positions,
-                     const int32_t *indices, const T *a, const T *delta, T *out,
-                     int64_t stride, int64_t begin, int64_t end) {
-    for_row<T>(stride, [=](auto strip) {
-        typedef decltype(strip) S;
-        T chunk[CHUNK + SLACK];
-        for (int64_t i = begin; i < end; i++) {
-            int64_t stop = indptr[active[i] + 1];
-            for_chunks(indptr[active[i]], stop, [&](int64_t k, int64_t last) {
-                dots<S>(indices + k, last - k, indices + stop, delta, a + i * stride, stride,
-                        chunk);
-                for (int64_t j = k; j < last; j++) out[positions[j]] = chunk[j - k];
-            });
-        }
-    });
 }
 
 // ---------------------------------------------------------------- updates
@@ -704,8 +689,8 @@ void gather_rows(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
-                          gather_rows<T>, scatter_product<T>, active_gradient<T>,
-                          bias_gradient<T>};
+                          gather_rows<T>, activate<T>,       scatter<T>,
+                          scatter_gradient<T>, bias_gradient<T>};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

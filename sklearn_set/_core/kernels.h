@@ -107,24 +107,22 @@ template <class T> struct Kernels {
                         const int64_t *partners, const T *mix, T *a, int64_t stride,
                         int64_t begin, int64_t end);
 
-    // Sparse input. `active` lists the n_active features (ascending) that occur
-    // in the batch and `a` holds one row for each of them (compact: row i is
-    // feature active[i]). indptr, positions, indices: the index by source.
-    // z[d] = f(bias[d] + ...) for destinations d in [begin, end), by scattering
-    // each active feature's row over its connections, features ascending: the
-    // same bits as `product` on the dense input.
-    void (*scatter_product)(const int32_t *active, int64_t n_active, const int32_t *indptr,
-                            const int32_t *positions, const int32_t *indices,
-                            const T *weights, const T *bias, const T *a, T *z,
-                            int64_t stride, int32_t begin, int32_t end,
-                            const Activation<T> &f);
+    // f on rows [begin, end) of sums, in place.
+    void (*activate)(T *z, int64_t stride, int32_t begin, int32_t end, const Activation<T> &f);
 
-    // gradient[positions[k]] for the connections k of active[i], i in
-    // [begin, end) of the list of active features. Elsewhere it is not written.
-    void (*active_gradient)(const int32_t *active, const int32_t *indptr,
-                            const int32_t *positions, const int32_t *indices, const T *a,
-                            const T *delta, T *gradient, int64_t stride,
-                            int64_t begin, int64_t end);
+    // Sparse input, one sample of n features: sums[d] += share * values[i] * w for
+    // the connections of feature columns[i] to d, i ascending. indptr, positions,
+    // indices: the index by source. With sorted columns the same sum as `product`'s.
+    void (*scatter)(const int32_t *columns, const T *values, int64_t n, T share,
+                    const int32_t *indptr, const int32_t *positions, const int32_t *indices,
+                    const T *weights, T *sums);
+
+    // The same for the gradient: gradient[positions[k]] += share * values[i] *
+    // delta[d], for the features in [begin, end) only.
+    void (*scatter_gradient)(const int32_t *columns, const T *values, int64_t n, T share,
+                             const int32_t *indptr, const int32_t *positions,
+                             const int32_t *indices, const T *delta, T *gradient,
+                             int32_t begin, int32_t end);
 
     // bias_gradient[d] = sum over the batch of delta[d].
     void (*bias_gradient)(const T *delta, T *bias_gradient, int64_t stride,

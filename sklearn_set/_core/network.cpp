@@ -8,6 +8,8 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <numeric>
+#include <thread>
 
 namespace sklearn_set {
 
@@ -24,6 +26,27 @@ void *Buffer::reserve(size_t bytes) {
         size_ = rounded;
     }
     return data_;
+}
+
+void Barrier::wait(int n_threads) {
+    const unsigned round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_threads) {
+        arrived_.store(0, std::memory_order_relaxed);
+        round_.store(round + 1, std::memory_order_release);
+        return;
+    }
+    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+        if (spins >= 2000) std::this_thread::yield();  // some 20 µs
+#if defined(__x86_64__)
+        else __builtin_ia32_pause();
+#endif
+    }
+}
+
+template <class T> Batch<T> Batches<T>::operator[](int64_t i) const {
+    const int64_t begin = starts[i];
+    return {order + begin, starts[i + 1] - begin, partners ? partners + begin : nullptr,
+            mix ? mix + begin : nullptr, static_cast<uint32_t>(splitmix64(dropout_seed, i))};
 }
 
 namespace {
@@ -92,6 +115,11 @@ template <class T>
 Network<T>::Network(std::vector<LayerView<T>> layers)
     : layers_(std::move(layers)), kernels_(active_kernels<T>()) {}
 
+template <class T> void Network<T>::rebind(std::vector<LayerView<T>> layers) {
+    layers_ = std::move(layers);
+    work_.size = 0;  // nothing is prepared for them
+}
+
 template <class T> int Network<T>::threads_for(int64_t batch, int wanted) const {
     int64_t connections = 0;
     for (const auto &layer : layers_) connections += layer.connections.nnz();
@@ -109,11 +137,11 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     work.sparse = sparse;
     const size_t row_bytes = work.stride * sizeof(T);
     const auto &first = layers_.front().connections;
-    if (!sparse) work.a0 = static_cast<T *>(work.input.reserve(first.n_in * row_bytes));
-    else {
-        work.compact_row.resize(first.n_in);
-        work.seen.assign((size_t{63} + first.n_in) / 64, 0);
-    }
+    work.n_first = stride_for<T>(std::max<int64_t>(first.n_out, 64 / sizeof(T)));
+    work.a0 = static_cast<T *>(
+        work.input.reserve(sparse ? size * work.n_first * sizeof(T) : first.n_in * row_bytes));
+    work.counting.resize(sparse ? std::max<int64_t>(size, first.n_out) : 0);
+    std::iota(work.counting.begin(), work.counting.end(), int64_t{0});
     work.activation_buffers.resize(n_layers);
     work.delta_buffers.resize(n_layers);
     work.activations.assign(n_layers, nullptr);
@@ -133,60 +161,57 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     work.sample_loss.reserve(size * sizeof(double));
     if (sparse) {
         const size_t bytes = first.nnz() * sizeof(T);
-        std::memset(work.compact_gradient.reserve(bytes), 0, bytes);
+        std::memset(work.first_gradient.reserve(bytes), 0, bytes);
     }
 }
 
+// Calls visit(sample, share, columns, values, n) for each row of sparse samples that
+// makes up a sample of the batch.
+template <class T, class Visit>
+void each_sparse_row(const Samples<T> &samples, const Batch<T> &batch, int64_t begin,
+                     int64_t end, Visit visit) {
+    auto row = [&](int64_t b, int64_t i, T share) {
+        const int64_t first = samples.indptr[i];
+        visit(b, share, samples.indices + first, samples.data + first,
+              samples.indptr[i + 1] - first);
+    };
+    for (int64_t b = begin; b < end; ++b) {
+        row(b, batch.rows[b], batch.partners ? batch.mix[b] : T(1));
+        if (batch.partners) row(b, batch.partners[b], 1 - batch.mix[b]);
+    }
+}
+
+// Of sparse samples no input is loaded: the sums of the first layer are built at
+// once, sample by sample, where they fit into the nearest cache.
 template <class T>
 void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work,
-                            int part, int n_parts) const {
-    const Span span = even_share(samples.n_features, part, n_parts, 64);
-    kernels_.gather_rows(samples.x, samples.n_features, batch.rows, batch.size, batch.partners,
-                         batch.mix, work.a0, work.stride, span.begin, span.end);
-}
-
-// Lists the features that occur in a sparse batch and writes one dense row for
-// each, so that all that follows costs in proportion to them.
-template <class T>
-void Network<T>::compact_input(const Samples<T> &samples, const Batch<T> &batch,
-                               Work &work) const {
-    auto each_row = [&](auto visit) {
-        for (int64_t b = 0; b < batch.size; ++b) {
-            visit(b, batch.rows[b], batch.mix ? batch.mix[b] : T(1));
-            if (batch.partners) visit(b, batch.partners[b], 1 - batch.mix[b]);
-        }
-    };
-    each_row([&](int64_t, int64_t row, T) {
-        for (int64_t k = samples.indptr[row]; k < samples.indptr[row + 1]; ++k) {
-            const int32_t j = samples.indices[k];
-            work.seen[j >> 6] |= uint64_t{1} << (j & 63);
-        }
-    });
-    work.active.clear();
-    for (size_t word = 0; word < work.seen.size(); ++word) {
-        for (uint64_t bits = work.seen[word]; bits; bits &= bits - 1) {
-            const int32_t j = static_cast<int32_t>(word * 64 + __builtin_ctzll(bits));
-            work.compact_row[j] = static_cast<int32_t>(work.active.size());
-            work.active.push_back(j);
-        }
-        work.seen[word] = 0;
+                            const Member &member) const {
+    if (!work.sparse) {
+        const Span span = even_share(samples.n_features, member.part, member.n_parts, 64);
+        kernels_.gather_rows(samples.x, samples.n_features, batch.rows, batch.size,
+                             batch.partners, batch.mix, work.a0, work.stride, span.begin,
+                             span.end);
+        return;
     }
-    const size_t bytes = work.active.size() * work.stride * sizeof(T);
-    work.a0 = static_cast<T *>(work.input.reserve(std::max<size_t>(bytes, 64)));
-    std::memset(work.a0, 0, bytes);
-    each_row([&](int64_t b, int64_t row, T share) {
-        for (int64_t k = samples.indptr[row]; k < samples.indptr[row + 1]; ++k)
-            work.a0[work.compact_row[samples.indices[k]] * work.stride + b] +=
-                share * samples.data[k];
-    });
+    const LayerView<T> &layer = layers_.front();
+    const Span span = even_share(batch.size, member.part, member.n_parts, 1);
+    for (int64_t b = span.begin; b < span.end; ++b)
+        std::copy(layer.parameters.bias, layer.parameters.bias + layer.connections.n_out,
+                  work.a0 + b * work.n_first);
+    each_sparse_row(samples, batch, span.begin, span.end,
+                    [&](int64_t b, T share, const int32_t *columns, const T *values, int64_t n) {
+                        kernels_.scatter(columns, values, n, share, layer.by_source_indptr,
+                                         layer.by_source_positions, layer.by_source_indices,
+                                         layer.parameters.weights, work.a0 + b * work.n_first);
+                    });
 }
 
 template <class T>
-void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_seed, int part,
-                         int n_parts) const {
+void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_seed,
+                         const Member &member) const {
     const LayerView<T> &layer = layers_[l];
     const ConnectivityView &c = layer.connections;
-    const Range range = share(c.indptr, c.n_out, part, n_parts);
+    const Range range = share(c.indptr, c.n_out, member.part, member.n_parts);
     Activation<T> f{layer.activation, layer.slope, nullptr, 0, T(1), 0};
     if (training && layer.dropout > 0) {
         f.dropout_threshold = static_cast<uint32_t>(std::lround(layer.dropout * (1 << 24)));
@@ -198,29 +223,29 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
     if (training && (f.dropout_threshold || (layer.activation == LEAKY_RELU && layer.slope < 0)))
         f.derivative = work.deltas[l];
     const Parameters<T> &p = layer.parameters;
-    if (l == 0 && work.sparse)
-        kernels_.scatter_product(work.active.data(), work.active.size(), layer.by_source_indptr,
-                                 layer.by_source_positions, layer.by_source_indices, p.weights,
-                                 p.bias, work.a0, work.activations[0], work.stride, range.begin,
-                                 range.end, f);
-    else
+    if (l == 0 && work.sparse) {
+        kernels_.gather_rows(work.a0, work.n_first, work.counting.data(), work.size, nullptr,
+                             nullptr, work.activations[0], work.stride, range.begin, range.end);
+        kernels_.activate(work.activations[0], work.stride, range.begin, range.end, f);
+    } else {
         kernels_.product(c.indptr, c.indices, p.weights, p.bias,
                          l == 0 ? work.a0 : work.activations[l - 1], work.activations[l],
                          work.stride, range.begin, range.end, f);
+    }
 }
 
 // Losses and output deltas of the lanes of one part. The loss of a sample is
 // summed over its outputs (log losses, Poisson) or averaged (the others), its
 // gradient is that of the sum, as in scikit-learn's MLP.
 template <class T>
-void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &work, int part,
-                      int n_parts) const {
+void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &work,
+                      const Member &member) const {
     const int64_t stride = work.stride;
     const int32_t k = layers_.back().connections.n_out;
     const T *z = work.activations.back();
     T *delta = work.deltas.back();
     double *sample_loss = static_cast<double *>(work.sample_loss.reserve(0));
-    const Span lanes = even_share(stride, part, n_parts, 16);
+    const Span lanes = even_share(stride, member.part, member.n_parts, 16);
     for (int64_t b = lanes.begin; b < lanes.end; ++b) {
         if (b >= batch.size) {
             for (int32_t j = 0; j < k; ++j) delta[j * stride + b] = 0;
@@ -293,9 +318,10 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
 }
 
 template <class T>
-void Network<T>::backward(size_t l, Work &work, int part, int n_parts) const {
+void Network<T>::backward(size_t l, Work &work, const Member &member) const {
     const LayerView<T> &layer = layers_[l], &below = layers_[l - 1];
-    const Range range = share(layer.by_source_indptr, layer.connections.n_in, part, n_parts);
+    const Range range =
+        share(layer.by_source_indptr, layer.connections.n_in, member.part, member.n_parts);
     const bool stored =
         below.dropout > 0 || (below.activation == LEAKY_RELU && below.slope < 0);
     const Derivative<T> f{below.activation, below.slope, work.activations[l - 1],
@@ -306,122 +332,158 @@ void Network<T>::backward(size_t l, Work &work, int part, int n_parts) const {
                                 range.end, f);
 }
 
+// Adds the gradient of the first layer's weights at the features that occur.
 template <class T>
-void Network<T>::descend(size_t l, Work &work, const Update<T> &update, int part,
-                         int n_parts) const {
-    const LayerView<T> &layer = layers_[l];
+void Network<T>::sparse_gradient(const Samples<T> &samples, const Batch<T> &batch, Work &work,
+                                 T *gradient, const Member &member) const {
+    const LayerView<T> &layer = layers_.front();
     const ConnectivityView &c = layer.connections;
-    const Range range = share(c.indptr, c.n_out, part, n_parts);
-    if (l > 0 || !work.sparse) {
-        kernels_.descend(c.indptr, c.indices, l == 0 ? work.a0 : work.activations[l - 1],
-                         work.deltas[l], work.stride, range.begin, range.end, layer.parameters,
-                         update);
-        return;
-    }
-    const Parameters<T> &p = layer.parameters;
-    T *gradient = static_cast<T *>(work.compact_gradient.reserve(0));
-    const int64_t begin = c.indptr[range.begin], end = c.indptr[range.end];
-    kernels_.update(gradient + begin, p.weights + begin, p.first ? p.first + begin : nullptr,
-                    p.second ? p.second + begin : nullptr,
-                    p.sensitivity ? p.sensitivity + begin : nullptr, 0, end - begin, update);
-    std::memset(gradient + begin, 0, (end - begin) * sizeof(T));
-    T *bias_gradient = static_cast<T *>(work.bias_gradient.reserve(0));
-    kernels_.bias_gradient(work.deltas[0], bias_gradient, work.stride, range.begin, range.end);
-    kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
-                         range.end, update);
+    const Span span = even_share(batch.size, member.part, member.n_parts, 16);
+    kernels_.gather_rows(work.deltas[0], work.stride, work.counting.data(), c.n_out, nullptr,
+                         nullptr, work.a0, work.n_first, span.begin, span.end);
+    member.wait();
+    const Range range = share(layer.by_source_indptr, c.n_in, member.part, member.n_parts);
+    each_sparse_row(samples, batch, 0, batch.size,
+                    [&](int64_t b, T share, const int32_t *columns, const T *values, int64_t n) {
+                        kernels_.scatter_gradient(
+                            columns, values, n, share, layer.by_source_indptr,
+                            layer.by_source_positions, layer.by_source_indices,
+                            work.a0 + b * work.n_first, gradient, range.begin, range.end);
+                    });
+    member.wait();
 }
 
 // Uses the deltas of layer l: steps its weights, or stores their gradients.
 template <class T>
-void Network<T>::learn(size_t l, Work &work, const Step &step, int part, int n_parts) const {
+void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batch, Work &work,
+                       const Step &step, const Member &member) const {
     const LayerView<T> &layer = layers_[l];
     const ConnectivityView &c = layer.connections;
-    if (l == 0 && work.sparse) {
-        T *gradient = step.update ? static_cast<T *>(work.compact_gradient.reserve(0))
-                                  : (*step.weight_gradients)[0];
-        const Span span = even_share(work.active.size(), part, n_parts, 16);
-        kernels_.active_gradient(work.active.data(), layer.by_source_indptr,
-                                 layer.by_source_positions, layer.by_source_indices, work.a0,
-                                 work.deltas[0], gradient, work.stride, span.begin, span.end);
-        if (step.update && n_parts > 1) {
-#pragma omp barrier
-        }
-    }
-    if (step.update) {
-        descend(l, work, *step.update, part, n_parts);
+    const Parameters<T> &p = layer.parameters;
+    const Range range = share(c.indptr, c.n_out, member.part, member.n_parts);
+    if (l > 0 || !work.sparse) {
+        const T *a = l == 0 ? work.a0 : work.activations[l - 1];
+        if (step.update)
+            kernels_.descend(c.indptr, c.indices, a, work.deltas[l], work.stride, range.begin,
+                             range.end, p, *step.update);
+        else
+            kernels_.gradient(c.indptr, c.indices, a, work.deltas[l], (*step.weight_gradients)[l],
+                              (*step.bias_gradients)[l], work.stride, range.begin, range.end);
         return;
     }
-    const Range range = share(c.indptr, c.n_out, part, n_parts);
-    if (l > 0 || !work.sparse)
-        kernels_.gradient(c.indptr, c.indices, l == 0 ? work.a0 : work.activations[l - 1],
-                          work.deltas[l], (*step.weight_gradients)[l], (*step.bias_gradients)[l],
-                          work.stride, range.begin, range.end);
-    else
-        kernels_.bias_gradient(work.deltas[0], (*step.bias_gradients)[0], work.stride,
-                               range.begin, range.end);
+    T *gradient = step.update ? static_cast<T *>(work.first_gradient.reserve(0))
+                              : (*step.weight_gradients)[0];
+    T *bias_gradient = step.update ? static_cast<T *>(work.bias_gradient.reserve(0))
+                                   : (*step.bias_gradients)[0];
+    sparse_gradient(samples, batch, work, gradient, member);
+    kernels_.bias_gradient(work.deltas[0], bias_gradient, work.stride, range.begin, range.end);
+    if (!step.update) return;
+    const int64_t begin = c.indptr[range.begin], end = c.indptr[range.end];
+    kernels_.update(gradient, p.weights, p.first, p.second, p.sensitivity, begin, end,
+                    *step.update);
+    std::memset(gradient + begin, 0, (end - begin) * sizeof(T));
+    kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
+                         range.end, *step.update);
 }
 
 template <class T>
-void Network<T>::run_batch(const Samples<T> &samples, const Targets<T> &targets,
-                           const Batch<T> &batch, const Step &step, int n_threads, double &loss,
-                           double &weight) {
-    Work &work = work_;
-    prepare(work, batch.size, true, samples.sparse());
-    work.weight = 0;
+void Network<T>::begin_batch(const Samples<T> &samples, const Targets<T> &targets,
+                             const Batch<T> &batch) {
+    prepare(work_, batch.size, true, samples.sparse());
+    work_.weight = 0;
     for (int64_t b = 0; b < batch.size; ++b)
-        work.weight += targets.weights ? targets.weights[batch.rows[b]] : T(1);
-    if (work.weight <= 0) return;  // nothing weighs anything: no step
-    if (work.sparse) compact_input(samples, batch, work);
-
-    auto run = [&](int part, int n_parts) {
-        auto barrier = [&] {
-            if (n_parts > 1) {
-#pragma omp barrier
-            }
-        };
-        if (!work.sparse) {
-            load_input(samples, batch, work, part, n_parts);
-            barrier();
-        }
-        for (size_t l = 0; l < layers_.size(); ++l) {
-            forward(l, work, true, batch.dropout_seed, part, n_parts);
-            barrier();
-        }
-        head(targets, batch, work, part, n_parts);
-        barrier();
-        for (size_t l = layers_.size(); l-- > 0;) {
-            if (l > 0) {  // propagates through the old weights, before they change
-                backward(l, work, part, n_parts);
-                barrier();
-            }
-            learn(l, work, step, part, n_parts);
-        }
-    };
-    n_threads = threads_for(batch.size, n_threads);
-    if (n_threads == 1) run(0, 1);
-    else {
-#pragma omp parallel num_threads(n_threads)
-        run(omp_get_thread_num(), omp_get_num_threads());
-    }
-    const double *sample_loss = static_cast<const double *>(work.sample_loss.reserve(0));
-    for (int64_t b = 0; b < batch.size; ++b) loss += sample_loss[b];
-    weight += work.weight;
+        work_.weight += targets.weights ? targets.weights[batch.rows[b]] : T(1);
 }
 
 template <class T>
-void Network<T>::train_batch(const Samples<T> &samples, const Targets<T> &targets,
-                             const Batch<T> &batch, const Optimizer &optimizer, int64_t count,
-                             int n_threads, double &loss, double &weight) {
+void Network<T>::pass(const Samples<T> &samples, const Targets<T> &targets,
+                      const Batch<T> &batch, const Step &step, const Member &member) {
+    if (work_.weight <= 0) return;  // nothing weighs anything: no step
+    load_input(samples, batch, work_, member);
+    member.wait();
+    for (size_t l = 0; l < layers_.size(); ++l) {
+        forward(l, work_, true, batch.dropout_seed, member);
+        member.wait();
+    }
+    head(targets, batch, work_, member);
+    member.wait();
+    for (size_t l = layers_.size(); l-- > 0;) {
+        if (l > 0) {  // propagates through the old weights, before they change
+            backward(l, work_, member);
+            member.wait();
+        }
+        learn(l, samples, batch, work_, step, member);
+    }
+}
+
+template <class T>
+void Network<T>::end_batch(const Batch<T> &batch, double &loss, double &weight) const {
+    if (work_.weight <= 0) return;
+    const double *sample_loss = work_.sample_loss.template data<double>();
+    for (int64_t b = 0; b < batch.size; ++b) loss += sample_loss[b];
+    weight += work_.weight;
+}
+
+template <class T>
+Update<T> Network<T>::update_for(const Optimizer &optimizer, int64_t count) const {
     double rate = optimizer.rate;
     if (optimizer.rule == ADAM)
         rate *= std::sqrt(1 - std::pow(optimizer.beta_2, double(count))) /
                 (1 - std::pow(optimizer.beta_1, double(count)));
-    const Update<T> update{optimizer.rule, T(rate), T(optimizer.momentum), T(optimizer.beta_1),
-                           T(optimizer.beta_2), T(optimizer.epsilon), T(optimizer.l2),
-                           T(optimizer.shrink), optimizer.shrink_bias};
+    return {optimizer.rule, T(rate), T(optimizer.momentum), T(optimizer.beta_1),
+            T(optimizer.beta_2), T(optimizer.epsilon), T(optimizer.l2), T(optimizer.shrink),
+            optimizer.shrink_bias};
+}
+
+namespace {
+
+// Calls run(member) on each of n_threads threads.
+template <class Run> void run_team(int n_threads, Run run) {
+    if (n_threads == 1) return run(Member{0, 1, nullptr});
+    Barrier barrier;
+#pragma omp parallel num_threads(n_threads)
+    run(Member{omp_get_thread_num(), omp_get_num_threads(), &barrier});
+}
+
+}  // namespace
+
+template <class T>
+int64_t Network<T>::train(const Samples<T> &samples, const Targets<T> &targets,
+                          const Batches<T> &batches, const Optimizer &optimizer,
+                          int64_t first_step, int n_threads, const std::function<bool()> &stop,
+                          double &loss, double &weight) {
+    int64_t largest = 0, done = 0;
+    for (int64_t i = 0; i < batches.n; ++i)
+        largest = std::max(largest, batches.starts[i + 1] - batches.starts[i]);
+    if (largest == 0) return 0;
+    // All memory is taken here, where an exception can be thrown.
+    prepare(work_, largest, true, samples.sparse());
+    Batch<T> batch{};
+    Update<T> update{};
     Step step;
     step.update = &update;
-    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+    bool go = true;
+    run_team(threads_for(largest, n_threads), [&](const Member &member) {
+        while (true) {
+            if (member.part == 0) {
+                go = done < batches.n && std::isfinite(loss) && !stop();
+                if (go) {
+                    batch = batches[done];
+                    update = update_for(optimizer, first_step + done);
+                    begin_batch(samples, targets, batch);
+                }
+            }
+            member.wait();
+            if (!go) return;
+            pass(samples, targets, batch, step, member);
+            member.wait();
+            if (member.part == 0) {
+                end_batch(batch, loss, weight);
+                ++done;
+            }
+        }
+    });
+    return done;
 }
 
 template <class T>
@@ -432,7 +494,10 @@ double Network<T>::gradient(const Samples<T> &samples, const Targets<T> &targets
     step.weight_gradients = &weights;
     step.bias_gradients = &biases;
     double loss = 0, weight = 0;
-    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+    begin_batch(samples, targets, batch);
+    run_team(threads_for(batch.size, n_threads),
+             [&](const Member &member) { pass(samples, targets, batch, step, member); });
+    end_batch(batch, loss, weight);
     return weight > 0 ? loss / weight : 0;
 }
 
@@ -479,22 +544,15 @@ private:
 
 // Reads the activations and deltas that the last batch left behind.
 template <class T>
-std::vector<int64_t> Network<T>::steepest_in_layer(const WantedPlaces &wanted) const {
+std::vector<int64_t> Network<T>::steepest_in_layer(const WantedPlaces &wanted,
+                                                   const T *a) const {
     const size_t l = wanted.layer;
     const ConnectivityView &c = layers_[l].connections;
     if (wanted.count <= 0) return {};
-    std::vector<int32_t> sources;  // the rows of `a`: all neurons, or the active features
-    if (l == 0 && work_.sparse) sources = work_.active;
-    else {
-        sources.resize(c.n_in);
-        for (int32_t i = 0; i < c.n_in; ++i) sources[i] = i;
-    }
-    const int32_t n = static_cast<int32_t>(sources.size());
-    std::vector<int32_t> rows(n);
-    for (int32_t i = 0; i < n; ++i) rows[i] = i;
-    const int32_t row_indptr[2] = {0, n};
-    const T *a = l == 0 ? work_.a0 : work_.activations[l - 1];
-    std::vector<T> gradient(n);
+    std::vector<int32_t> rows(c.n_in);
+    for (int32_t i = 0; i < c.n_in; ++i) rows[i] = i;
+    const int32_t row_indptr[2] = {0, c.n_in};
+    std::vector<T> gradient(c.n_in);
     std::vector<uint8_t> kept(c.n_in, 0);
     Largest<T> largest(wanted.count);
     T bias_gradient;
@@ -504,8 +562,8 @@ std::vector<int64_t> Network<T>::steepest_in_layer(const WantedPlaces &wanted) c
         for (int32_t k = c.indptr[d]; k < c.indptr[d + 1]; ++k)
             kept[c.indices[k]] = wanted.keep[k];
         const int64_t base = int64_t{d} * c.n_in;
-        for (int32_t i = 0; i < n; ++i)
-            if (!kept[sources[i]]) largest.offer(std::abs(gradient[i]), base + sources[i]);
+        for (int32_t i = 0; i < c.n_in; ++i)
+            if (!kept[i]) largest.offer(std::abs(gradient[i]), base + i);
         for (int32_t k = c.indptr[d]; k < c.indptr[d + 1]; ++k) kept[c.indices[k]] = 0;
     }
     return largest.keys();
@@ -526,10 +584,28 @@ std::vector<std::vector<int64_t>> Network<T>::steepest_places(
     step.weight_gradients = &weights;
     step.bias_gradients = &biases;
     double loss = 0, weight = 0;
-    run_batch(samples, targets, batch, step, n_threads, loss, weight);
+    begin_batch(samples, targets, batch);
+    run_team(threads_for(batch.size, n_threads),
+             [&](const Member &member) { pass(samples, targets, batch, step, member); });
+    end_batch(batch, loss, weight);
+
+    Buffer dense;  // one batch of a sparse input, by feature
+    const T *input = work_.a0;
+    if (samples.sparse()) {
+        const size_t bytes = size_t(samples.n_features) * work_.stride * sizeof(T);
+        T *rows = static_cast<T *>(dense.reserve(std::max<size_t>(bytes, 64)));
+        std::memset(rows, 0, bytes);
+        for (int64_t b = 0; b < batch.size; ++b)
+            for (int64_t k = samples.indptr[batch.rows[b]]; k < samples.indptr[batch.rows[b] + 1];
+                 ++k)
+                rows[samples.indices[k] * work_.stride + b] += samples.data[k];
+        input = rows;
+    }
     std::vector<std::vector<int64_t>> found;
-    for (const WantedPlaces &w : wanted)
-        found.push_back(weight > 0 ? steepest_in_layer(w) : std::vector<int64_t>());
+    for (const WantedPlaces &w : wanted) {
+        const T *a = w.layer == 0 ? input : work_.activations[w.layer - 1];
+        found.push_back(weight > 0 ? steepest_in_layer(w, a) : std::vector<int64_t>());
+    }
     return found;
 }
 
@@ -539,7 +615,8 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const
     int64_t widest = samples.sparse() ? 1 : samples.n_features;
     for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
     const int64_t lanes = 64 / sizeof(T);
-    int64_t block = (int64_t{1} << 20) / (widest * static_cast<int64_t>(sizeof(T)));
+    const int64_t cache = int64_t{1} << (samples.sparse() ? 18 : 20);  // sparse sums lie there too
+    int64_t block = cache / (widest * static_cast<int64_t>(sizeof(T)));
     block = std::max(2 * lanes, std::min<int64_t>(16 * lanes, block / lanes * lanes));
     block = std::max<int64_t>(1, std::min(block, samples.n_rows));
     const int64_t n_blocks = (samples.n_rows + block - 1) / block;
@@ -548,41 +625,28 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const
 
     std::vector<int64_t> rows(samples.n_rows);
     for (int64_t i = 0; i < samples.n_rows; ++i) rows[i] = i;
-    int64_t most_active = 0;  // features of a sparse block, at most
-    for (int64_t i = 0; samples.sparse() && i < samples.n_rows; i += block)
-        most_active = std::max(most_active, samples.indptr[std::min(i + block, samples.n_rows)] -
-                                                samples.indptr[i]);
-    most_active = std::min<int64_t>(most_active, samples.n_features);
     std::vector<Work> works(n_threads);
-    for (Work &work : works) {  // allocate here, where an exception can be thrown
+    for (Work &work : works)  // allocate here, where an exception can be thrown
         prepare(work, block, false, samples.sparse());
-        if (samples.sparse()) {
-            work.input.reserve(std::max<size_t>(64, most_active * work.stride * sizeof(T)));
-            work.active.reserve(most_active);
-        }
-    }
     const int32_t k = layers_.back().connections.n_out;
-    auto run = [&](int part, int n_parts) {
-        Work &work = works[part];
-        for (int64_t i = part; i < n_blocks; i += n_parts) {
+    const Member alone{0, 1, nullptr};
+    run_team(n_threads, [&](const Member &member) {
+        Work &work = works[member.part];
+        for (int64_t i = member.part; i < n_blocks; i += member.n_parts) {
             const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
             const Batch<T> batch{rows.data() + begin, size, nullptr, nullptr, 0};
-            if (work.sparse) compact_input(samples, batch, work);
-            else load_input(samples, batch, work, 0, 1);
-            for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, 0, 1);
+            load_input(samples, batch, work, alone);
+            for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, alone);
             const T *z = work.activations.back();
             for (int64_t b = 0; b < size; ++b)
                 for (int32_t j = 0; j < k; ++j)
                     out[(begin + b) * k + j] = z[j * work.stride + b];
         }
-    };
-    if (n_threads == 1) run(0, 1);
-    else {
-#pragma omp parallel num_threads(n_threads)
-        run(omp_get_thread_num(), omp_get_num_threads());
-    }
+    });
 }
 
+template struct Batches<float>;
+template struct Batches<double>;
 template class Network<float>;
 template class Network<double>;
 

@@ -4,7 +4,9 @@
 // topology (a rewired network is a new one) and Python. Weights and optimizer
 // state live in arrays of the caller, changed in place.
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dispatch.h"
@@ -34,6 +36,7 @@ public:
     }
     ~Buffer();
     void *reserve(size_t bytes);
+    template <class T> const T *data() const { return static_cast<const T *>(data_); }
 
 private:
     void *data_ = nullptr;
@@ -95,15 +98,53 @@ struct WantedPlaces {
     int64_t count;
 };
 
+// The batches order[starts[i] : starts[i + 1]], and partners and mix alike.
+template <class T> struct Batches {
+    int64_t n;
+    const int64_t *starts, *order;
+    const int64_t *partners;  // or null
+    const T *mix;             // or null
+    uint64_t dropout_seed;
+    Batch<T> operator[](int64_t i) const;
+};
+
+// Where threads wait for each other. OpenMP's own barrier spins for milliseconds,
+// in which a thread that lost its core to another program cannot have it back: on
+// a busy machine two threads took 50 times as long as one. This one yields.
+class Barrier {
+public:
+    void wait(int n_threads);
+
+private:
+    std::atomic<int> arrived_{0};
+    std::atomic<unsigned> round_{0};
+};
+
+// One of the threads that share a batch.
+struct Member {
+    int part, n_parts;
+    Barrier *barrier;
+    void wait() const {
+        if (n_parts > 1) barrier->wait(n_parts);
+    }
+};
+
 template <class T> class Network {
 public:
     explicit Network(std::vector<LayerView<T>> layers);
 
-    // One forward and backward pass and an optimizer step. Adds the weighted sum
-    // of the samples' losses and of their weights. step: 1 for the first ever.
-    void train_batch(const Samples<T> &samples, const Targets<T> &targets,
-                     const Batch<T> &batch, const Optimizer &optimizer, int64_t step,
-                     int n_threads, double &loss, double &weight);
+    // Takes other layers and keeps the memory of the work buffers.
+    void rebind(std::vector<LayerView<T>> layers);
+
+    // A forward and backward pass and an optimizer step for each batch. Adds the
+    // weighted sum of the samples' losses and of their weights; returns the number
+    // of batches done. Ends early after a loss that is not finite, or if `stop`,
+    // asked by the calling thread before each batch, says so. first_step: 1 for the
+    // first step ever.
+    int64_t train(const Samples<T> &samples, const Targets<T> &targets,
+                  const Batches<T> &batches, const Optimizer &optimizer, int64_t first_step,
+                  int n_threads, const std::function<bool()> &stop, double &loss,
+                  double &weight);
 
     // Raw outputs (before the output activation), row-major, for rows [0, n_rows).
     // Safe to call from several threads at once.
@@ -132,19 +173,24 @@ private:
     struct Step;
 
     int threads_for(int64_t batch, int wanted) const;
-    void load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work, int part,
-                    int n_parts) const;
-    void compact_input(const Samples<T> &samples, const Batch<T> &batch, Work &work) const;
-    void forward(size_t layer, Work &work, bool training, uint32_t dropout_seed, int part,
-                 int n_parts) const;
-    void head(const Targets<T> &targets, const Batch<T> &batch, Work &work, int part,
-              int n_parts) const;
-    void backward(size_t layer, Work &work, int part, int n_parts) const;
-    void descend(size_t layer, Work &work, const Update<T> &update, int part, int n_parts) const;
-    void learn(size_t layer, Work &work, const Step &step, int part, int n_parts) const;
-    void run_batch(const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
-                   const Step &step, int n_threads, double &loss, double &weight);
-    std::vector<int64_t> steepest_in_layer(const WantedPlaces &wanted) const;
+    Update<T> update_for(const Optimizer &optimizer, int64_t count) const;
+    void load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work,
+                    const Member &member) const;
+    void forward(size_t layer, Work &work, bool training, uint32_t dropout_seed,
+                 const Member &member) const;
+    void head(const Targets<T> &targets, const Batch<T> &batch, Work &work,
+              const Member &member) const;
+    void backward(size_t layer, Work &work, const Member &member) const;
+    void sparse_gradient(const Samples<T> &samples, const Batch<T> &batch, Work &work,
+                         T *gradient, const Member &member) const;
+    void learn(size_t layer, const Samples<T> &samples, const Batch<T> &batch, Work &work,
+               const Step &step, const Member &member) const;
+    void begin_batch(const Samples<T> &samples, const Targets<T> &targets,
+                     const Batch<T> &batch);
+    void pass(const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
+              const Step &step, const Member &member);
+    void end_batch(const Batch<T> &batch, double &loss, double &weight) const;
+    std::vector<int64_t> steepest_in_layer(const WantedPlaces &wanted, const T *a) const;
 
     std::vector<LayerView<T>> layers_;
     const Kernels<T> &kernels_;
@@ -153,13 +199,14 @@ private:
     struct Work {
         int64_t size = 0, stride = 0;
         bool sparse = false, training = false;
-        Buffer input, compact_gradient, bias_gradient, sample_loss;
+        Buffer input, first_gradient, bias_gradient, sample_loss;
         std::vector<Buffer> activation_buffers, delta_buffers;
+        // Of dense input a row for each feature. Of sparse input a row for each
+        // sample: the sums of the first layer, later its deltas.
         T *a0 = nullptr;
+        int64_t n_first = 0;  // stride of the latter
         std::vector<T *> activations, deltas;
-        std::vector<int32_t> active;      // features that occur in a sparse batch
-        std::vector<int32_t> compact_row; // of each feature
-        std::vector<uint64_t> seen;       // bit set over the features
+        std::vector<int64_t> counting;  // 0, 1, 2 ...
         double weight = 0;
     };
     Work work_;

@@ -23,14 +23,14 @@ int64_t below(uint64_t draw, int64_t bound) {
 // Draws first .. first + count - 1 of the stream, reduced below `bound`, ascending.
 // The reduction is monotone, so the draws themselves are sorted: into buckets of
 // their top bits, about two a bucket, and then by insertion.
-std::vector<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
+Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
     int bits = 1;
     while (bits < 22 && (int64_t{1} << bits) < count / 2) ++bits;
     const int shift = 64 - bits;
     std::vector<int32_t> next((size_t{1} << bits) + 1, 0);
     for (int64_t i = 0; i < count; ++i) ++next[(splitmix64(seed, first + i) >> shift) + 1];
     for (size_t b = 1; b < next.size(); ++b) next[b] += next[b - 1];
-    std::vector<int64_t> values(count);
+    Array<int64_t> values(count);
     uint64_t *draws = reinterpret_cast<uint64_t *>(values.data());
     for (int64_t i = 0; i < count; ++i) {
         const uint64_t draw = splitmix64(seed, first + i);
@@ -54,10 +54,10 @@ std::vector<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, u
 
 }  // namespace
 
-std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t seed) {
+Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t seed) {
     if (count > bound / 2) {  // choose the ones left out
-        std::vector<int64_t> omitted = sample_without_replacement(bound, bound - count, seed);
-        std::vector<int64_t> values;
+        Array<int64_t> omitted = sample_without_replacement(bound, bound - count, seed);
+        Array<int64_t> values;
         values.reserve(count);
         size_t o = 0;
         for (int64_t value = 0; value < bound; ++value) {
@@ -66,14 +66,14 @@ std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count, ui
         }
         return values;
     }
-    std::vector<int64_t> values = sorted_draws(bound, count, seed, 0);
+    Array<int64_t> values = sorted_draws(bound, count, seed, 0);
     values.erase(std::unique(values.begin(), values.end()), values.end());
     uint64_t drawn = count;
     while (static_cast<int64_t>(values.size()) < count) {
         const int64_t missing = count - static_cast<int64_t>(values.size());
-        std::vector<int64_t> more = sorted_draws(bound, missing, seed, drawn);
+        Array<int64_t> more = sorted_draws(bound, missing, seed, drawn);
         drawn += missing;
-        std::vector<int64_t> merged(values.size() + more.size());
+        Array<int64_t> merged(values.size() + more.size());
         std::merge(values.begin(), values.end(), more.begin(), more.end(), merged.begin());
         merged.erase(std::unique(merged.begin(), merged.end()), merged.end());
         values.swap(merged);
@@ -85,7 +85,7 @@ Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed) {
     const int64_t places = int64_t{n_in} * n_out;
     Rewired result;
     result.indptr.assign(size_t{1} + n_out, 0);
-    std::vector<int64_t> keys;
+    Array<int64_t> keys;
     // Beyond 50 draws a place, the chance that any place stays free is below
     // places * exp(-50): the layer is full, and needs no drawing.
     if (draws / 50 >= places) {
@@ -110,7 +110,7 @@ Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed) {
 }
 
 template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]) {
-    int64_t negative = 0, positive = 0;
+    int32_t negative = 0, positive = 0;  // 32 bits: as wide as a float, for SIMD
     for (int64_t k = 0; k < nnz; ++k) {
         negative += weights[k] < 0;
         positive += weights[k] > 0;
@@ -163,7 +163,7 @@ public:
     unsigned bucket() const { return bucket_; }
 
     // `inside`: the positions of all values in the bucket, ascending.
-    Cut<T> cut(const T *values, const std::vector<int32_t> &inside) const {
+    Cut<T> cut(const T *values, const Array<int32_t> &inside) const {
         Cut<T> result;
         if (bucket_ == N_BUCKETS) return result;
         std::vector<std::pair<T, int32_t>> candidates;
@@ -184,11 +184,11 @@ private:
 
 // Positions whose value lies in one of two buckets (found without a branch).
 template <class T>
-std::vector<int32_t> positions_in(const T *values, int64_t nnz,
-                                  const std::vector<int32_t> &histogram, unsigned one,
-                                  unsigned other) {
+Array<int32_t> positions_in(const T *values, int64_t nnz,
+                            const std::vector<int32_t> &histogram, unsigned one,
+                            unsigned other) {
     auto size_of = [&](unsigned b) { return b < N_BUCKETS ? histogram[b] : 0; };
-    std::vector<int32_t> inside(size_t(size_of(one)) + size_of(other) + 1);
+    Array<int32_t> inside(size_t(size_of(one)) + size_of(other) + 1);
     size_t n = 0;
     for (int64_t k = 0; k < nnz; ++k) {
         const unsigned bucket = bucket_of(values[k]);
@@ -205,14 +205,14 @@ template <class T>
 void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
                        uint8_t *keep) {
     const std::vector<int32_t> histogram = count_buckets(weights, nnz);
-    int64_t n_zeros = 0, n_minus_zeros = 0;  // they sort below all others of their sign
+    int32_t n_zeros = 0, n_minus_zeros = 0;  // they sort below all others of their sign
     for (int64_t k = 0; k < nnz; ++k) {
         n_zeros += weights[k] == 0;
         n_minus_zeros += (weights[k] == 0) & std::signbit(weights[k]);
     }
     const CutFinder<T> positive(histogram, false, n_zeros - n_minus_zeros, n_positive);
     const CutFinder<T> negative(histogram, true, n_minus_zeros, n_negative);
-    const std::vector<int32_t> inside =
+    const Array<int32_t> inside =
         positions_in(weights, nnz, histogram, positive.bucket(), negative.bucket());
     const Cut<T> above = positive.cut(weights, inside), below = negative.cut(weights, inside);
     for (int64_t k = 0; k < nnz; ++k)
@@ -235,6 +235,26 @@ namespace {
 
 constexpr int64_t BEHIND_ALL = INT64_MAX / 2;
 
+// Masks instead of branches, since which is next is random; what may come after it
+// is loaded before that is known.
+template <bool BY_RANK>
+void merge_row(const int32_t *__restrict fresh, const int32_t *__restrict kept,
+               const int32_t *__restrict positions, int32_t *__restrict indices,
+               int32_t *__restrict source, int64_t n) {
+    int64_t j = 0;
+    int32_t a = fresh[0], b = kept[0];
+    for (int64_t out = 0; out < n; ++out) {
+        const int32_t after_a = fresh[out - j + 1], after_b = kept[j + 1];
+        const int64_t old = a >= b;
+        const int32_t is_old = -static_cast<int32_t>(old);
+        indices[out] = std::min(a, b) + (BY_RANK ? static_cast<int32_t>(j) : 0);
+        source[out] = positions[j] | ~is_old;
+        a = after_a ^ ((a ^ after_a) & is_old);
+        b ^= (b ^ after_b) & is_old;
+        j += old;
+    }
+}
+
 // Merges kept connections with new places, both ascending. `places` has one more
 // entry than n_new, BEHIND_ALL. A new place is given by its flat key destination *
 // n_in + source; or, with `by_rank`, by its rank among the places that are not
@@ -246,40 +266,36 @@ Rewired merge(const ConnectivityView &before, const uint8_t *keep, const int64_t
     for (int64_t k = 0; k < before.nnz(); ++k) n_kept += keep[k];
     for (int32_t d = 0; d < before.n_out; ++d)
         widest = std::max(widest, before.indptr[d + 1] - before.indptr[d]);
-    std::vector<int32_t> positions(size_t{1} + widest);  // of the kept ones of a row
-    std::vector<int64_t> keys(size_t{1} + widest);
+    // The kept ones and the new ones of a row, each followed by two that are
+    // behind all. With by_rank both count the free places before them only.
+    constexpr int32_t BEHIND_ROW = INT32_MAX;
+    Array<int32_t> positions(size_t{2} + widest), kept(size_t{2} + widest);
+    Array<int32_t> fresh(size_t{2} + std::min<int64_t>(n_new, before.n_in));
     Rewired result;
     result.indptr.resize(size_t{1} + before.n_out);
     result.indices.resize(n_kept + n_new);
     result.source.resize(n_kept + n_new);
     int32_t *indices = result.indices.data(), *source = result.source.data();
+    const int32_t step = by_rank ? 1 : 0;
+    const auto chosen = by_rank ? merge_row<true> : merge_row<false>;
     int64_t i = 0, out = 0, base = 0, kept_before = 0;
     result.indptr[0] = 0;
     for (int32_t d = 0; d < before.n_out; ++d) {
-        // Keys count from the row's first place; with by_rank less the kept ones.
-        int64_t n = 0;
-        const int64_t step = by_rank ? 1 : 0;
+        int32_t n = 0;
         for (int32_t k = before.indptr[d]; k < before.indptr[d + 1]; ++k) {
             positions[n] = k;
-            keys[n] = before.indices[k];
+            kept[n] = before.indices[k] - step * n;
             n += keep[k];  // no branch: what is not kept is overwritten
         }
-        keys[n] = BEHIND_ALL;
+        kept[n] = kept[n + 1] = BEHIND_ROW;
         const int64_t offset = base - step * kept_before;
         const int64_t limit = offset + before.n_in - step * n;
-        int64_t i_end = i;
-        while (places[i_end] < limit) ++i_end;
-        int64_t j = 0;
-        for (const int64_t end = out + n + i_end - i; out < end; ++out) {
-            // Masks instead of branches, since which is next is random. The next
-            // row's places have larger keys than all that is left of this one.
-            const int64_t new_key = places[i] - offset + step * j, kept_key = keys[j];
-            const int64_t is_new = -static_cast<int64_t>(new_key < kept_key);
-            indices[out] = static_cast<int32_t>(kept_key ^ ((kept_key ^ new_key) & is_new));
-            source[out] = positions[j] | static_cast<int32_t>(is_new);
-            i -= is_new;
-            j += 1 + is_new;
-        }
+        int32_t n_fresh = 0;
+        for (; places[i] < limit; ++i) fresh[n_fresh++] = static_cast<int32_t>(places[i] - offset);
+        fresh[n_fresh] = fresh[n_fresh + 1] = BEHIND_ROW;
+        chosen(fresh.data(), kept.data(), positions.data(), indices + out, source + out,
+               n + n_fresh);
+        out += n + n_fresh;
         result.indptr[d + 1] = static_cast<int32_t>(out);
         base += before.n_in;
         kept_before += n;
@@ -288,7 +304,7 @@ Rewired merge(const ConnectivityView &before, const uint8_t *keep, const int64_t
 }
 
 // Turns ranks among the places that `before` leaves free into keys, in place.
-void ranks_to_keys(const ConnectivityView &before, std::vector<int64_t> &ranks) {
+void ranks_to_keys(const ConnectivityView &before, Array<int64_t> &ranks) {
     int64_t occupied = 0, base = 0;
     size_t i = 0;
     for (int32_t d = 0; d < before.n_out; ++d, base += before.n_in)
@@ -308,7 +324,7 @@ Rewired grow_random(const ConnectivityView &before, const uint8_t *keep, int64_t
         for (int64_t k = 0; k < before.nnz(); ++k) n_occupied += keep[k];
     }
     const int64_t n_free = int64_t{before.n_in} * before.n_out - n_occupied;
-    std::vector<int64_t> places = sample_without_replacement(n_free, n_new, seed);
+    Array<int64_t> places = sample_without_replacement(n_free, n_new, seed);
     if (!regrow_dropped) ranks_to_keys(before, places);
     places.push_back(BEHIND_ALL);
     return merge(before, keep, places.data(), n_new, regrow_dropped);
@@ -316,7 +332,7 @@ Rewired grow_random(const ConnectivityView &before, const uint8_t *keep, int64_t
 
 Rewired grow_at(const ConnectivityView &before, const uint8_t *keep, const int64_t *keys,
                 int64_t n_new) {
-    std::vector<int64_t> places(keys, keys + n_new);
+    Array<int64_t> places(keys, keys + n_new);
     places.push_back(BEHIND_ALL);
     return merge(before, keep, places.data(), n_new, false);
 }

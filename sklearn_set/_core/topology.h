@@ -7,9 +7,23 @@
 // how many were made before it.
 #pragma once
 #include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
 #include <vector>
 
 namespace sklearn_set {
+
+// An allocator whose vectors start with rubbish: what is written anyway need not
+// be zeros first.
+template <class T> struct Unset : std::allocator<T> {
+    template <class U> struct rebind { using other = Unset<U>; };
+    template <class U> void construct(U *p) noexcept { ::new (static_cast<void *>(p)) U; }
+    template <class U, class... A> void construct(U *p, A &&...a) {
+        ::new (static_cast<void *>(p)) U(std::forward<A>(a)...);
+    }
+};
+template <class T> using Array = std::vector<T, Unset<T>>;
 
 // Connections by destination neuron, sources ascending within a destination.
 struct ConnectivityView {
@@ -20,12 +34,12 @@ struct ConnectivityView {
 };
 
 struct Rewired {
-    std::vector<int32_t> indptr, indices;
-    std::vector<int32_t> source;  // where each connection was stored before; -1: new
+    Array<int32_t> indptr, indices;
+    Array<int32_t> source;  // where each connection was stored before; -1: new
 };
 
 struct Transposed {
-    std::vector<int32_t> indptr, positions, indices;
+    Array<int32_t> indptr, positions, indices;
 };
 
 // Draw `counter` of the stream `seed`.
@@ -34,7 +48,7 @@ uint64_t splitmix64(uint64_t seed, uint64_t counter);
 // `count` distinct integers below `bound`, uniformly, ascending: the first
 // `count` distinct values of the stream floor(draw * bound / 2^64).
 // Needs count <= bound.
-std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t seed);
+Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t seed);
 
 // `draws` positions of an n_in x n_out layer with replacement, duplicates
 // collapsed (source stays empty).
