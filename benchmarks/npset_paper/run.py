@@ -50,7 +50,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
 from sklearn_set._network import Network
-from sklearn_set.datasets import fetch_asu
+from sklearn_set.datasets import fetch_asu, list_asu
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
 HERE = Path(__file__).resolve().parent
@@ -265,10 +265,9 @@ def table2(task, data_home):
 
 def table3(task, data_home):
     """Topology of SET-MLP and NPSET-MLP from the widths alone."""
-    rows = {row["dataset"]: row for row in read_paper("table1.csv")}
-    row, width = rows[task["dataset"]], WIDTHS[task["dataset"]]
-    n_inputs = int(row["n_features"])
-    sizes = [n_inputs, width, width, int(row["n_classes"])]
+    dataset, width = list_asu()[task["dataset"]], WIDTHS[task["dataset"]]
+    n_inputs = dataset["n_features"]
+    sizes = [n_inputs, width, width, dataset["n_classes"]]
     rng = np.random.default_rng(task["seed"])
     network = Network.random(
         sizes,
@@ -468,11 +467,6 @@ PARTS = {
 
 
 # ------------------------------------------------------------------ tasks and results
-
-
-def read_paper(name):
-    with open(HERE / "paper" / name, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def tasks_of(part, arguments):
