@@ -91,7 +91,15 @@ def runs(table, dataset, method, recipe):
     chosen = table[
         (table["dataset"] == dataset) & (table["method"] == method) & (table["recipe"] == recipe)
     ]
-    return chosen.drop_duplicates("seed").set_index("seed").sort_index()
+    return one_batch_size(chosen).drop_duplicates("seed").set_index("seed").sort_index()
+
+
+def one_batch_size(rows):
+    """The rows of the batch size that has the most seeds, the smallest among equals."""
+    if not len(rows):
+        return rows
+    seeds = rows.groupby("batch_size")["seed"].nunique()
+    return rows[rows["batch_size"] == seeds[seeds == seeds.max()].index.min()]
 
 
 def mark(rows, recipe):
@@ -281,6 +289,7 @@ def table_curves(curves):
     for dataset in present(curves):
         for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
             rows = curves[(curves["dataset"] == dataset) & (curves["method"] == method)]
+            rows = one_batch_size(rows)
             if not len(rows):
                 continue
             last = rows[rows["epoch"] >= rows["epoch"].max() - 9]
@@ -423,6 +432,7 @@ def plot_figure2(curves, folder):
         top, bottom = axes[:, column]
         for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
             rows = curves[(curves["dataset"] == dataset) & (curves["method"] == method)]
+            rows = one_batch_size(rows)
             if not len(rows):
                 continue
             batch_size = int(rows["batch_size"].iloc[0])

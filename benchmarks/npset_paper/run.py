@@ -201,9 +201,11 @@ def fit_with_two_scores(model, X, y, first, second):
     return right // 10**9 / len(first[1]), right % 10**9 / len(second[1])
 
 
-def batch_size_of(method, recipe, dataset):
+def batch_size_of(method, recipe, dataset, batch_size=None):
     if recipe == "defaults":
         return 32
+    if batch_size is not None:
+        return batch_size
     if method == "Direct FC-MLP":
         return DENSE_BATCH_SIZES.get(dataset, PAPER_SET["batch_size"])
     return PAPER_SET["batch_size"]
@@ -484,7 +486,7 @@ def tasks_of(part, arguments):
                         "recipe": recipe,
                         "seed": seed,
                         "epochs": epochs_of(recipe, arguments.epochs),
-                        "batch_size": batch_size_of(method, recipe, dataset),
+                        "batch_size": batch_size_of(method, recipe, dataset, arguments.batch_size),
                     }
                 )
         return tasks
@@ -506,6 +508,7 @@ def tasks_of(part, arguments):
             batch_size = PAPER_SET["batch_size"]
             if method == "Dense-MLP":
                 batch_size = FIGURE2_DENSE_BATCH_SIZES.get(name, batch_size)
+            batch_size = arguments.batch_size or batch_size
             if name in FIGURE2:
                 tasks.append(
                     {
@@ -614,10 +617,16 @@ def parse(arguments=None):
     parser.add_argument("--datasets", nargs="+", default=list(AT_HAND), choices=list(WIDTHS))
     parser.add_argument("--seeds", type=int, default=5, help="the seeds 0 to SEEDS - 1")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's number of epochs")
+    parser.add_argument(
+        "--batch-size", type=int, help="instead of the paper's recipe's (accuracy and curves)"
+    )
     parser.add_argument("--n-jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument(
         "--recipes", nargs="+", default=["paper", "defaults"], choices=["paper", "defaults"]
+    )
+    parser.add_argument(
+        "--methods", nargs="+", choices=(*METHODS, "Dense-MLP"), help="only these, where it applies"
     )
     parser.add_argument("--results", default=HERE / "results", help="folder of the CSV files")
     return parser.parse_args(arguments)
@@ -629,6 +638,8 @@ def main(arguments=None):
     for part in arguments.parts:
         results = Results(part, arguments.results)
         tasks = [task for task in tasks_of(part, arguments) if task not in results]
+        if arguments.methods:
+            tasks = [t for t in tasks if t.get("method", t["dataset"]) in arguments.methods]
         if part == "cost":  # alone on the machine, or the times mean nothing
             n_jobs = 1
         else:
