@@ -80,6 +80,10 @@ def signed(value, digits=1):
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def count(n, noun):
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def thousands(value):
     return f"{value:,.0f}"
 
@@ -353,6 +357,50 @@ def number(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def facts(table, topology):
+    """The numbers that the page's text names."""
+    out = {"n_topologies": "0"}
+    if len(topology):
+        out["n_topologies"] = topology["seed"].nunique()
+        ours, theirs = topology.groupby("dataset").mean(numeric_only=True), paper(3)
+        theirs = theirs.loc[ours.index]
+        same = (ours["neurons_npset"] == theirs["neurons_NPSET"]) & (
+            ours["neurons_set"] == theirs["neurons_SET"]
+        )
+        out["neurons"] = f"{same.sum()} of {len(same)}"
+        for kind in ("SET", "NPSET"):
+            off = 100 * (ours[f"parameters_{kind.lower()}"] / theirs[f"params_{kind}"] - 1)
+            out[f"{kind.lower()}_off"] = f"{signed(off.min())} to {signed(off.max())} %"
+        gain = ours["parameters_set"] / ours["parameters_npset"]
+        out["gain"] = f"{gain.min():.1f} to {gain.max():.1f}"
+    if len(table):
+        published = paper(2)
+        differences, inside, cells, n_seeds = {}, 0, 0, []
+        for dataset, method in itertools.product(present(table), METHODS):
+            maximum = 100 * runs(table, dataset, method, "paper")["max_accuracy"]
+            if not len(maximum):
+                continue
+            figure = published.loc[dataset, method]
+            differences.setdefault(method, []).append(maximum.mean() - figure)
+            n_seeds.append(len(maximum))
+            if len(maximum) > 1:
+                cells += 1
+                # Published figures have two decimals.
+                inside += maximum.min() - 0.01 <= figure <= maximum.max() + 0.01
+        for method, key in (("SET-MLP", "set"), ("NPSET-MLP", "npset"), ("Direct FC-MLP", "fc")):
+            values = differences.get(method, [np.nan])
+            out[f"{key}_difference"] = signed(np.mean(values))
+        out["inside"] = f"{inside} of the {cells}"
+        out["seeds"] = f"{min(n_seeds)} to {max(n_seeds)}"
+        both = table[(table["recipe"] == "paper") & table["method"].isin(("SET-MLP", "NPSET-MLP"))]
+        over = 100 * (both["max_accuracy"] - both["final_accuracy"])
+        over = over.groupby(both["dataset"]).mean()
+        small = both.groupby("dataset")["n_test"].first().reindex(over.index) < 100
+        out["flattery_small"] = f"{over[small].mean():.1f}"
+        out["flattery_large"] = f"{over[~small].mean():.1f}" if (~small).any() else "–"
+    return out
+
+
 # ------------------------------------------------------------------ plots
 
 
@@ -406,7 +454,8 @@ def plot_figure1(removal, folder):
                               color=COLOURS[order], alpha=0.13, lw=0)  # fmt: skip
         axis.axvline(part["width"].iloc[0] - pruned_width(int(part["width"].iloc[0])),
                      color="#999999", ls=":", lw=1)  # fmt: skip
-        axis.set_title(f"{dataset} ({part['seed'].nunique()} seeds)")
+        axis.set_title(f"{dataset} ({count(part['seed'].nunique(), 'seed')})")
+        axis.set_ylim(0, 102)
         axis.set_xlabel("first-layer neurons removed")
         axis.set_xlim(0, part["width"].iloc[0])
         axis.xaxis.set_major_locator(plt.MaxNLocator(4))
@@ -451,7 +500,7 @@ def plot_figure2(curves, folder):
                 top.text(0.98, 0.03, f"Dense-MLP: batch {batch_size}", ha="right",
                          transform=top.transAxes, fontsize=8, color="#555555")  # fmt: skip
         n_seeds = curves.loc[curves["dataset"] == dataset, "seed"].nunique()
-        top.set_title(f"{dataset} ({n_seeds} seeds)")
+        top.set_title(f"{dataset} ({count(n_seeds, 'seed')})")
         bottom.set_xlabel("epoch")
         if len(curves):
             bottom.axvspan(11, 51, color="#f2f2f2", zorder=0)
@@ -532,6 +581,7 @@ def make(results, folder):
         table3=table3(topology, table) if len(topology) else "",
         curves=table_curves(curves) if len(curves) else "",
         cost=table_cost(cost) if len(cost) else "",
+        **facts(table, topology),
     )
     (folder / "npset_paper.md").write_text(text)
 
