@@ -14,7 +14,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from run import AT_HAND, DEFAULTS_METHODS, HERE, METHODS, WIDTHS, pruned_width
+from run import (
+    AT_HAND,
+    COST,
+    DEFAULTS_METHODS,
+    FIGURE1,
+    FIGURE2,
+    HERE,
+    METHODS,
+    WIDTHS,
+    pruned_width,
+)
 
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
@@ -563,6 +573,30 @@ def fill(text, **values):
     return text
 
 
+def gaps(table, removal, curves, cost):
+    """What the command would run and the results lack, as a sentence."""
+
+    def lacking(rows, datasets, **values):
+        for name, value in values.items():
+            rows = rows[rows[name] == value] if len(rows) else rows
+        return [name for name in datasets if name not in present(rows)]
+
+    parts = []
+    for recipe, methods in (("paper", METHODS), ("defaults", DEFAULTS_METHODS)):
+        what = "" if recipe == "paper" else " under our defaults"
+        by_method = {m: lacking(table, AT_HAND, recipe=recipe, method=m) for m in methods}
+        for names in dict.fromkeys(tuple(names) for names in by_method.values() if names):
+            which = [method for method, found in by_method.items() if tuple(found) == names]
+            parts.append(f"{', '.join(which)}{what} on {', '.join(names)}")
+    parts += [f"Figure 1 on {name}" for name in lacking(removal, FIGURE1)]
+    for where, rows, datasets in (("Figure 2", curves, FIGURE2), ("cost", cost, COST)):
+        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
+            names = lacking(rows, datasets, method=method)
+            if names:
+                parts.append(f"{method} in {where} on {', '.join(names)}")
+    return f"Not run yet: {'; '.join(parts)}." if parts else ""
+
+
 def make(results, folder):
     folder.mkdir(parents=True, exist_ok=True)
     table, topology, removal, curves, cost = (
@@ -577,11 +611,10 @@ def make(results, folder):
         if len(rows):
             plot(rows, folder)
     recipe = ", ".join(f"`{name}={value!r}`" for name, value in PAPER_NPSET.items())
-    missing = [name for name in AT_HAND if name not in present(table)]
     text = fill(
         (HERE / "page.md").read_text(),
         recipe=recipe,
-        missing="" if not missing else f"Not run yet: {', '.join(missing)}.",
+        missing=gaps(table, removal, curves, cost),
         n_datasets=len(present(table)),
         table2=table2_paper(table) if len(table) else "",
         defaults=table2_defaults(table) if len(table) else "",
