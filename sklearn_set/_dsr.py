@@ -17,6 +17,12 @@ from ._sklearn_compat import Interval
 __all__ = ["DSRClassifier", "DSRRegressor"]
 
 
+def _without_zeta(constraints: dict) -> dict:
+    """Constraints but for those of SET's rewiring, whose parameters DSR has not."""
+    of_set = {"zeta", "zeta_schedule", "evolve_every", "drop", "grow"}
+    return {name: options for name, options in constraints.items() if name not in of_set}
+
+
 class DSRMixin(BaseSparseMLP):
     """The parameters of DSR's rewiring."""
 
@@ -101,7 +107,7 @@ class DSRClassifier(DSRMixin, BaseSparseMLPClassifier):
     """
 
     _parameter_constraints: dict = {
-        **BaseSparseMLPClassifier._parameter_constraints,
+        **_without_zeta(BaseSparseMLPClassifier._parameter_constraints),
         **DSRMixin._parameter_constraints,
     }
 
@@ -191,8 +197,7 @@ class DSRRegressor(DSRMixin, BaseSparseMLPRegressor):
 
     Dynamic Sparse Reparameterization [2]_: every few steps the connections below one
     threshold, which adapts, are dropped in all layers, and as many grow, most of
-    them where most survived, so that the layers' densities find themselves. Scale
-    the targets to about unit variance, as for any network.
+    them where most survived, so that the layers' densities find themselves.
 
     Parameters
     ----------
@@ -237,7 +242,7 @@ class DSRRegressor(DSRMixin, BaseSparseMLPRegressor):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import DSRRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> X_train, X_test, y_train, y_test = train_test_split(X, y / 100, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = make_pipeline(
     ...     StandardScaler(), DSRRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     ... )
@@ -246,7 +251,7 @@ class DSRRegressor(DSRMixin, BaseSparseMLPRegressor):
     """
 
     _parameter_constraints: dict = {
-        **BaseSparseMLPRegressor._parameter_constraints,
+        **_without_zeta(BaseSparseMLPRegressor._parameter_constraints),
         **DSRMixin._parameter_constraints,
     }
 

@@ -362,7 +362,8 @@ class Evolution:
         if n_lost > 0 and not numbers:
             numbers, keeps, n_new = range(1), [np.ones(first.nnz, dtype=np.uint8)], [0]
         if n_lost > 0:
-            n_new[0] += min(n_lost, first.n_in * first.n_out - first.nnz)
+            n_taken = int(np.count_nonzero(keeps[0])) + n_new[0]
+            n_new[0] += min(n_lost, first.n_in * first.n_out - n_taken)
         places: dict[int, np.ndarray] = {}
         if self.grow is grow_steepest and data is not None:
             rows = np.arange(data.n_samples)

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._evolution import Evolution, new_weights_rule
 from ._losses import Loss
-from ._network import ACTIVATIONS, Data, Network
+from ._network import Data, Network
 from ._optimizers import Optimizer
 from ._sklearn_compat import Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
@@ -44,8 +44,8 @@ class SETFeatureSelector(SelectorMixin, BaseEstimator):
         and 1. None keeps half.
     hidden_layer_size : int, default=1000
         Number of hidden neurons.
-    activation : str, default="logistic"
-        Activation of the hidden neurons, one of those of `SETClassifier`.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="logistic"
+        Activation of the hidden neurons.
     epsilon : float or "auto", default="auto"
         Density: each layer starts with ``epsilon * (n_in + n_out)`` places drawn
         with replacement, those drawn twice collapsed. "auto" is the 13 of the
@@ -147,7 +147,7 @@ class SETFeatureSelector(SelectorMixin, BaseEstimator):
             None,
         ],
         "hidden_layer_size": [Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions({"relu", "tanh", "logistic", "identity"})],
         "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "zeta": [Interval(Real, 0, 1, closed="both")],
         "noise": [Interval(Real, 0, None, closed="left")],

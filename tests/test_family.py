@@ -27,6 +27,7 @@ from sklearn_set import (
 from sklearn_set._evolution import (
     DROPS,
     GROWS,
+    INPUT,
     Evolution,
     NeuronPruning,
     new_weights_rule,
@@ -125,6 +126,7 @@ def drop_rule(name):
     redistribute=st.sampled_from([None, in_proportion]),
     new_weights=st.sampled_from(["small", "zero", "init"]),
     prune_by=st.sampled_from([None, "out_degree", "strength"]),
+    prune_inputs=st.booleans(),
     schedule=st.sampled_from(list(SCHEDULES)),
     evolve_output=st.booleans(),
     zeta=st.sampled_from([0.1, 0.3, 1]),
@@ -134,12 +136,13 @@ def drop_rule(name):
 )
 @settings(max_examples=250)
 def test_every_product_of_the_slots(
-    drop, grow, redistribute, new_weights, prune_by, schedule, evolve_output, zeta, epsilon,
-    dtype, seed,
+    drop, grow, redistribute, new_weights, prune_by, prune_inputs, schedule, evolve_output, zeta,
+    epsilon, dtype, seed,
 ):  # fmt: skip
     network = random_network([9, 14, 12, 3], seed, dtype, epsilon)
     before = copy.deepcopy(network)
-    prune = prune_by and NeuronPruning(0.29, 1, 0, (0, 1), by=prune_by)
+    layers = (INPUT, 0, 1) if prune_inputs else (0, 1)
+    prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by)
     evolution = Evolution(
         fraction=zeta, drop=drop_rule(drop), grow=grow, redistribute=redistribute,
         new_weights=new_weights_rule(new_weights, "he_uniform"), prune=prune,
@@ -150,13 +153,16 @@ def test_every_product_of_the_slots(
     rng = np.random.default_rng(seed)
     counts = evolution.start_epoch(1, network, rng, data, 8)
 
-    assert counts["n_dropped"] == counts["n_grown"]
+    if not (prune and prune_inputs):  # else a first layer that was full cannot grow them all
+        assert counts["n_dropped"] == counts["n_grown"]
     if not prune:
         assert network.n_connections == before.n_connections
         if redistribute is None:
             assert [la.nnz for la in network.layers] == [la.nnz for la in before.layers]
     else:
-        assert counts["n_pruned"] == 4 + 3 and network.hidden_layer_sizes == (10, 9)
+        assert counts["n_pruned"] == 4 + 3 + 2 * prune_inputs
+        assert network.layers[0].n_in == 9 - 2 * prune_inputs
+        assert network.hidden_layer_sizes == (10, 9)
     fraction = tracked.fraction_at(1)
     n_evolving = 3 if evolve_output else 2
     for number, (layer, old) in enumerate(zip(network.layers, before.layers, strict=True)):
@@ -368,7 +374,14 @@ def digits():
     return X / 16, y
 
 
-SHORT = {"hidden_layer_sizes": (60, 40), "epsilon": 6, "random_state": 0, "n_jobs": 1}
+SHORT = {
+    "hidden_layer_sizes": (60, 40),
+    "epsilon": 6,
+    "mixup": 0,
+    "averaging": 0,
+    "random_state": 0,
+    "n_jobs": 1,
+}
 
 
 def fitted(cls, digits, **options):
@@ -396,7 +409,7 @@ def test_zeta_0_is_static_whatever_the_rules(digits, options):
         assert_array_equal(a.data, b.data)
 
 
-@pytest.mark.parametrize("drop, grow", itertools.product(DROPS, GROWS))
+@pytest.mark.parametrize("drop, grow", list(itertools.product(DROPS, GROWS)))
 def test_drop_and_grow_of_the_estimators(digits, drop, grow):
     X, y = digits
     model = fitted(SETClassifier, digits, drop=drop, grow=grow, max_iter=20)
@@ -452,7 +465,7 @@ def test_pruning_by_strength_removes_the_weakest():
     pruning = NeuronPruning(0.3, 2, 5, (0,), by="strength", every=3)
     assert [epoch for epoch in range(12) if pruning.is_due(epoch)] == [2, 5]
     assert pruning.last_epoch == 5
-    assert pruning(network) == 4
+    assert pruning.prune_hidden(network) == 4
     stay = np.sort(np.argsort(strength, kind="stable")[4:])
     assert_array_equal(network.layers[0].bias, bias[stay])
 
