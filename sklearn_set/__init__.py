@@ -10,7 +10,6 @@ except ImportError as error:  # pragma: no cover - only without the extension
     ) from error
 
 from ._dsr import DSRClassifier, DSRRegressor
-from ._feature_selection import SETFeatureSelector
 from ._multilayer_perceptron import (
     NPSETClassifier,
     NPSETRegressor,
@@ -35,3 +34,13 @@ __all__ = [
     "SparseMLPClassifier",
     "SparseMLPRegressor",
 ]
+
+
+def __getattr__(name: str):
+    # Loaded when asked for: it needs sklearn.feature_selection, which alone doubles
+    # the time that importing this package takes.
+    if name == "SETFeatureSelector":
+        from ._feature_selection import SETFeatureSelector
+
+        return SETFeatureSelector
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -61,7 +61,8 @@ alpha : float in [0, 1), default=0.04
     their connections, for good. 0 turns pruning off. (Not an L2 penalty: that
     is `weight_decay`.)
 beta : int, default=10
-    First epoch that starts with a pruning; epochs count from 0.
+    First epoch that starts with a pruning; epochs count from 0, and epoch 0
+    itself never starts with one.
 gamma : int, default=40
     The last pruning is at the start of epoch ``beta + gamma``: there are
     ``gamma + 1`` prunings, as the published widths require.
@@ -179,7 +180,8 @@ alpha : float in [0, 1), default=0.04
     connections, for good. 0 turns pruning off. (Not an L2 penalty: that is
     `weight_decay`.)
 beta : int, default=20
-    First epoch that starts with a pruning; epochs count from 0.
+    First epoch that starts with a pruning; epochs count from 0, and epoch 0
+    itself never starts with one.
 gamma : int, default=80
     The last pruning is at the start of epoch ``beta + gamma``.
 prune_layers : "all" or array-like of int or "input", default=("input",)

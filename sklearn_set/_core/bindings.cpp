@@ -568,6 +568,7 @@ private:
 };
 
 // ------------------------------------------------- single kernels, for tests
+// (`repeat` calls the kernel so many times after one check of its arrays, to time it)
 
 template <class T> const Kernels<T> &table_of(const KernelTables &tables);
 template <> const Kernels<float> &table_of(const KernelTables &tables) { return *tables.f32; }
@@ -604,7 +605,7 @@ template <class A> auto rows_of(const char *name, const A &array, int64_t n, int
 template <class T>
 void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T> bias, In2<T> a,
                 Out2<T> z, int activation, double slope, std::optional<Out2<T>> derivative,
-                double dropout, uint32_t dropout_seed, const std::string &isa) {
+                double dropout, uint32_t dropout_seed, const std::string &isa, int repeat) {
     const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
     require_size("weights", weights.shape(0), c.nnz());
     require_size("bias", bias.shape(0), c.n_out);
@@ -616,7 +617,8 @@ void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T
     T *output = rows_of("z", z, c.n_out, stride);
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
-    k.product(c.indptr, c.indices, weights.data(), bias.data(), input, output, stride, 0, c.n_out,
+    for (int i = 0; i < repeat; ++i)
+        k.product(c.indptr, c.indices, weights.data(), bias.data(), input, output, stride, 0, c.n_out,
               f);
 }
 
@@ -624,7 +626,7 @@ template <class T>
 void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int32_t> indices,
                            In1<T> weights, In2<T> delta, Out2<T> out, int activation, double slope,
                            std::optional<In2<T>> a, std::optional<In2<T>> derivative,
-                           const std::string &isa) {
+                           const std::string &isa, int repeat) {
     const ConnectivityView c = connectivity(indptr, indices, delta.shape(0));
     check_index("positions", c.indptr, c.n_out, positions.data(), positions.shape(0), c.nnz());
     require_size("weights", weights.shape(0), c.nnz());
@@ -637,13 +639,14 @@ void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int3
     T *output = rows_of("out", out, c.n_out, stride);
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
-    k.transposed_product(c.indptr, positions.data(), c.indices, weights.data(), input, output,
+    for (int i = 0; i < repeat; ++i)
+        k.transposed_product(c.indptr, positions.data(), c.indices, weights.data(), input, output,
                          stride, 0, c.n_out, f);
 }
 
 template <class T>
 void py_gradient(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delta,
-                 Out1<T> gradient, Out1<T> bias_gradient, const std::string &isa) {
+                 Out1<T> gradient, Out1<T> bias_gradient, const std::string &isa, int repeat) {
     const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
     const int64_t stride = a.shape(1);
     const T *input = rows_of("a", a, c.n_in);
@@ -652,7 +655,8 @@ void py_gradient(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> del
     require_size("bias_gradient", bias_gradient.shape(0), c.n_out);
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
-    k.gradient(c.indptr, c.indices, input, deltas, gradient.data(), bias_gradient.data(), stride,
+    for (int i = 0; i < repeat; ++i)
+        k.gradient(c.indptr, c.indices, input, deltas, gradient.data(), bias_gradient.data(), stride,
                0, c.n_out);
 }
 
@@ -661,7 +665,7 @@ void py_descend(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delt
                 Out1<T> first, Out1<T> second, Out1<T> bias, Out1<T> bias_first,
                 Out1<T> bias_second, std::optional<Out1<T>> sensitivity, int rule, double rate,
                 double momentum, double beta_1, double beta_2, double epsilon, double l2,
-                double shrink, bool shrink_bias, const std::string &isa) {
+                double shrink, bool shrink_bias, const std::string &isa, int repeat) {
     const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
     const int64_t stride = a.shape(1), nnz = c.nnz(), n_out = c.n_out;
     const T *input = rows_of("a", a, c.n_in);
@@ -681,7 +685,8 @@ void py_descend(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delt
                       T(epsilon), T(l2), T(shrink), shrink_bias};
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
-    k.descend(c.indptr, c.indices, input, deltas, stride, 0, c.n_out, p, u);
+    for (int i = 0; i < repeat; ++i)
+        k.descend(c.indptr, c.indices, input, deltas, stride, 0, c.n_out, p, u);
 }
 
 template <class T>
@@ -741,22 +746,22 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
           "weights"_a.noconvert(), "bias"_a.noconvert(), "a"_a.noconvert(), "z"_a.noconvert(),
           "activation"_a = int(IDENTITY), "slope"_a = 0.0,
           "derivative"_a.noconvert() = nb::none(), "dropout"_a = 0.0, "dropout_seed"_a = 0,
-          "isa"_a = "");
+          "isa"_a = "", "repeat"_a = 1);
     m.def("transposed_product", &py_transposed_product<T>, "indptr"_a.noconvert(),
           "positions"_a.noconvert(), "indices"_a.noconvert(), "weights"_a.noconvert(),
           "delta"_a.noconvert(), "out"_a.noconvert(), "activation"_a = int(IDENTITY),
           "slope"_a = 0.0, "a"_a.noconvert() = nb::none(),
-          "derivative"_a.noconvert() = nb::none(), "isa"_a = "");
+          "derivative"_a.noconvert() = nb::none(), "isa"_a = "", "repeat"_a = 1);
     m.def("gradient", &py_gradient<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
           "a"_a.noconvert(), "delta"_a.noconvert(), "gradient"_a.noconvert(),
-          "bias_gradient"_a.noconvert(), "isa"_a = "");
+          "bias_gradient"_a.noconvert(), "isa"_a = "", "repeat"_a = 1);
     m.def("descend", &py_descend<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
           "a"_a.noconvert(), "delta"_a.noconvert(), "weights"_a.noconvert(),
           "first"_a.noconvert(), "second"_a.noconvert(), "bias"_a.noconvert(),
           "bias_first"_a.noconvert(), "bias_second"_a.noconvert(),
           "sensitivity"_a.noconvert().none(), "rule"_a, "rate"_a, "momentum"_a = 0.0,
           "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-8, "l2"_a = 0.0,
-          "shrink"_a = 0.0, "shrink_bias"_a = false, "isa"_a = "");
+          "shrink"_a = 0.0, "shrink_bias"_a = false, "isa"_a = "", "repeat"_a = 1);
     m.def("gather_rows", &py_gather_rows<T>, "x"_a.noconvert(), "rows"_a.noconvert(),
           "partners"_a.noconvert().none(), "mix"_a.noconvert().none(), "a"_a.noconvert(),
           "isa"_a = "");
