@@ -19,7 +19,6 @@ from sklearn_set._evolution import drop_nearest_zero
 from sklearn_set._network import Layer
 from sklearn_set._topology import Connectivity
 
-
 # Calls of a kernel after one check of its arrays: training checks once an epoch.
 REPEAT = {"repeat": 10}
 
