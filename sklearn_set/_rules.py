@@ -185,5 +185,6 @@ def grow_steepest(layer: Layer, keep: np.ndarray, n_new: int, rng, places=None) 
         return steepest
     everything = np.ones(steepest.after.nnz, dtype=np.uint8)
     more = steepest.after.grow(everything, n_missing, rng)
-    source = np.where(more.source < 0, -1, steepest.source[more.source]).astype(np.int32)
+    # The entry behind the last one serves the new connections, whose source is -1.
+    source = np.append(steepest.source, np.int32(-1))[more.source]
     return Rewiring(more.after, source)

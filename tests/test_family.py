@@ -669,3 +669,13 @@ def test_select_from_model(cls):
         cls((100, 100), max_iter=80, random_state=0), max_features=10, threshold=-np.inf
     ).fit((X - X.mean(axis=0)) / X.std(axis=0), y)
     assert selector.get_support()[:10].sum() >= 7
+
+
+def test_steepest_growth_where_nothing_was_kept():
+    network = random_network([5, 4, 3], 0)
+    layer = network.layers[0]
+    nothing = np.zeros(layer.nnz, dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    rewiring = grow_steepest(layer, nothing, 7, rng, np.empty(0, dtype=np.int64))
+    assert rewiring.after.nnz == 7
+    assert_array_equal(rewiring.source, np.full(7, -1))
