@@ -86,9 +86,9 @@ class SETFeatureSelector(SelectorMixin, BaseEstimator):
 
     Attributes
     ----------
-    scores_ : ndarray of shape (n_features_in_,)
+    scores_ : ndarray of shape (`n_features_in_`,)
         Strength of each feature's input, after a last removal of connections.
-    support_ : ndarray of bool of shape (n_features_in_,)
+    support_ : ndarray of bool of shape (`n_features_in_`,)
         Which features are selected: those with the highest scores, of equal
         ones the first.
     n_features_to_select_ : int
@@ -99,7 +99,7 @@ class SETFeatureSelector(SelectorMixin, BaseEstimator):
         Number of epochs trained.
     n_features_in_ : int
         Number of features seen while fitting.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string names.
 
     See Also

@@ -238,7 +238,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         drop, and the time in seconds.
     n_features_in_ : int
         Number of features seen while fitting.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had string names.
 
     See Also
