@@ -127,7 +127,7 @@ class _Graph:
             return self.constant(coef.toarray().astype(self.dtype))
         rows = coef.tocsr().tocoo()  # sorted by row, as the format requires
         name = self.name("weights")
-        places = rows.coords[0].astype(np.int64) * n_out + rows.coords[1]
+        places = rows.row.astype(np.int64) * n_out + rows.col
         values = helper.make_tensor(
             f"{name}_values", self.kind, [coef.nnz], rows.data.astype(self.dtype)
         )

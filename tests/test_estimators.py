@@ -22,7 +22,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import recall_score
+from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -1200,7 +1200,9 @@ def test_metadata_routing_through_a_pipeline():
         # X_val went through the scaler.
         assert fitted.validation_scores_[-1] == pipeline.score(X[40:], Y[40:])
 
-        search = GridSearchCV(pipeline, {"net__zeta": [0.0, 0.3]}, cv=2)
+        # A scorer of its own: scikit-learn 1.7 has no request for Pipeline.score.
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=False)
+        search = GridSearchCV(pipeline, {"net__zeta": [0.0, 0.3]}, cv=2, scoring=scorer)
         search.fit(X[:40], Y[:40], X_val=X[40:], y_val=Y[40:], sample_weight=weight)
         best = search.best_estimator_
         assert best[-1].validation_scores_[-1] == best.score(X[40:], Y[40:])

@@ -477,8 +477,8 @@ class SparsityPatternDisplay:
         limit = np.quantile(np.abs(coo.data), 0.95) if coo.nnz else 1.0
         style = {"s": min(20.0, max(0.3, 3e4 / max(coo.nnz, 1))), "cmap": "coolwarm", "lw": 0}
         self.scatter_ = ax.scatter(
-            coo.coords[1],
-            coo.coords[0],
+            coo.col,
+            coo.row,
             c=coo.data,
             vmin=-limit,
             vmax=limit,
