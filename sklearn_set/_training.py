@@ -56,9 +56,7 @@ class Course:
     best_score: float = -np.inf
     n_stale: int = 0  # epochs without improvement
     best: list | None = None  # snapshot
-    best_epoch: int = 0
     interrupted: bool = False
-    converged: bool = False
 
     def record(self, **columns) -> None:
         n_before = max(map(len, self.history.values()), default=0)
@@ -223,7 +221,6 @@ def train(
             if course.n_stale > n_iter_no_change and not (
                 not stop_on_validation and optimizer.on_plateau()
             ):
-                course.converged = True
                 break
             if course.n_stale > n_iter_no_change:
                 course.n_stale = 0
@@ -287,7 +284,7 @@ def _follow(course, network, evolution, tol, stop_on_validation) -> None:
         if counts:
             course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
             if score > course.best_score or course.best is None:
-                course.best_score, course.best_epoch = score, course.epoch
+                course.best_score = score
                 course.best = network.snapshot()
         return
     loss = course.loss_curve[-1]
