@@ -19,8 +19,7 @@ from ._multilayer_perceptron import (
     SparseMLPRegressor,
 )
 from ._rbm import SETBernoulliRBM
-
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 __all__ = [
     "DSRClassifier",

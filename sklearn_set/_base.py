@@ -1,6 +1,6 @@
 """What all estimators share: from the user's data and parameters to a trained network.
 
-Owns: all that the user sees — parameters, validation, encoding of targets,
+Owns: all that the user sees of any estimator — parameters, validation,
 attributes, warnings. May not touch: weights and connections but through
 Network, the order of training but through train().
 """
@@ -15,32 +15,27 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_array,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
 from ._evolution import DROPS, GROWS, INPUT, Evolution, NeuronPruning, new_weights_rule
-from ._losses import Loss
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
 from ._rules import SCHEDULES
 from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
-from ._training import Course, Mixup, Streams, train
+from ._training import Course, Mixup, NonFiniteLossError, Streams, train
+from ._version import StampedEstimator
 
-__all__ = ["BaseSparseMLP", "BaseSparseMLPClassifier", "BaseSparseMLPRegressor", "PruningMixin"]
+__all__ = ["BaseSparseMLP", "PruningMixin", "Samples"]
 
 _AUTO_BATCH_SIZE = 32
 
@@ -56,19 +51,19 @@ class _Learner:
 
 
 @dataclass
-class _Samples:
+class Samples:
     """Validated samples: X, targets as the loss reads them, weights or None."""
 
     X: Any
     target: np.ndarray
     weight: np.ndarray | None
 
-    def take(self, rows) -> _Samples:
+    def take(self, rows) -> Samples:
         weight = None if self.weight is None else self.weight[rows]
-        return _Samples(self.X[rows], self.target[rows], weight)
+        return Samples(self.X[rows], self.target[rows], weight)
 
 
-class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
+class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _doc_link_module = "sklearn_set"
@@ -91,7 +86,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         "adam_beta_2": [Interval(Real, 0, 1, closed="left")],
         "adam_epsilon": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "decay_rule": [StrOptions({"l2", "decoupled", "per_step"})],
+        "decay_rule": [StrOptions({"l2", "decoupled", "per_epoch", "per_step"})],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "averaging": [Interval(Real, 0, 1, closed="both")],
@@ -101,6 +96,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Real, 1, None, closed="both")],
         "early_stopping": ["boolean"],
+        "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "init": [StrOptions({"he_uniform", "he_normal", "glorot_uniform", "normal"})],
         "new_weights": [StrOptions({"small", "zero", "init"})],
@@ -220,6 +216,16 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
                 raise ValueError(
                     f"hidden_layer_sizes must be positive, got {self.hidden_layer_sizes!r}."
                 )
+        share = {
+            "decoupled": self.learning_rate_init * self.weight_decay,
+            "per_epoch": self.weight_decay,
+            "per_step": self.weight_decay,
+        }.get(self.decay_rule, 0.0)
+        if share > 1:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} with decay_rule={self.decay_rule!r} could take "
+                f"{share:g} times a weight away in one step. Lower weight_decay."
+            )
         if self.n_jobs == 0:
             raise ValueError("n_jobs=0 has no meaning; use None, a positive number or -1.")
 
@@ -272,7 +278,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
             return (np.float64, np.float32)
         return np.dtype(self.dtype)
 
-    def _validate_samples(self, X, y, sample_weight, *, reset, **kwargs) -> _Samples:
+    def _validate_samples(self, X, y, sample_weight, *, reset, **kwargs) -> Samples:
         X, y = validate_data(
             self,
             X,
@@ -290,7 +296,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         weight = self._weigh_classes(y, target, weight)
         if weight is not None and not 1e-20 < weight.max() < 1e20:
             weight = weight / weight.max()  # ratios are all that counts; 1e-60 is 0 in float32
-        samples = _Samples(X, target, weight)
+        samples = Samples(X, target, weight)
         if weight is not None and (weight == 0).any():
             samples = samples.take(np.flatnonzero(weight))
         return samples
@@ -308,7 +314,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
     def _weigh_classes(self, y, target, weight):
         return weight
 
-    def _validate_held_out(self, X_val, y_val, sample_weight_val) -> _Samples | None:
+    def _validate_held_out(self, X_val, y_val, sample_weight_val) -> Samples | None:
         if X_val is None and y_val is None:
             if sample_weight_val is not None:
                 raise ValueError("sample_weight_val was given without X_val and y_val.")
@@ -328,9 +334,9 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         weight = None
         if sample_weight_val is not None:
             weight = self._check_weight(sample_weight_val, X_val, "sample_weight_val")
-        return _Samples(X_val, self._encode_target(y_val, X_val.dtype, reset=False), weight)
+        return Samples(X_val, self._encode_target(y_val, X_val.dtype, reset=False), weight)
 
-    def _split(self, samples: _Samples, rng) -> tuple[_Samples, _Samples]:
+    def _split(self, samples: Samples, rng) -> tuple[Samples, Samples]:
         """Hold out `validation_fraction` of the samples."""
         n_samples = samples.X.shape[0]
         rows = np.arange(n_samples)
@@ -355,7 +361,7 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
 
     # ------------------------------------------------------------ training
 
-    def _new_learner(self, samples: _Samples, rng) -> _Learner:
+    def _new_learner(self, samples: Samples, rng) -> _Learner:
         streams = Streams.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         dtype = samples.X.dtype
         network = Network.random(
@@ -408,8 +414,8 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
     def _train(
         self,
         learner,
-        samples: _Samples,
-        held_out: _Samples | None,
+        samples: Samples,
+        held_out: Samples | None,
         n_epochs: int,
         averaging: float = 0.0,
         *,
@@ -418,35 +424,67 @@ class BaseSparseMLP(CallbackSupportMixin, BaseEstimator):
         network, dtype = learner.network, learner.network.dtype
         n_threads = effective_n_threads(self.n_jobs)
         data = Data(samples.X, dtype, self._loss, samples.target, samples.weight)
-        validate = None
-        if held_out is not None:
-            held_out_data = Data(held_out.X, dtype)
-
-            def validate(network):
-                raw = network.predict(held_out_data, n_threads)
-                score = self._score_raw(raw, held_out.target, held_out.weight)
-                return score, self._loss.value(raw, held_out.target, held_out.weight)
-
+        validate = None if held_out is None else self._make_validate(held_out, dtype, n_threads)
         batch_size = _AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
-        train(
-            network,
-            data,
-            learner.optimizer,
-            self._make_evolution(),
-            learner.streams,
-            learner.course,
-            n_epochs=n_epochs,
-            batch_size=min(batch_size, data.n_samples),
-            shuffle=self.shuffle,
-            mixup=Mixup(self.mixup) if self.mixup > 0 else None,
-            averaging=averaging,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            validate=validate,
-            stop_on_validation=self.early_stopping and validate is not None,
-            n_threads=n_threads,
-            on_epoch=on_epoch,
+        try:
+            train(
+                network,
+                data,
+                learner.optimizer,
+                self._make_evolution(),
+                learner.streams,
+                learner.course,
+                n_epochs=n_epochs,
+                batch_size=min(batch_size, data.n_samples),
+                shuffle=self.shuffle,
+                mixup=Mixup(self.mixup) if self.mixup > 0 else None,
+                averaging=averaging,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                validate=validate,
+                stop_on_validation=self.early_stopping and validate is not None,
+                n_threads=n_threads,
+                on_epoch=on_epoch,
+            )
+        except NonFiniteLossError as error:
+            raise NonFiniteLossError(f"{error}{self._scale_of(samples.X)}") from error
+
+    def _scale_of(self, X) -> str:
+        """A sentence on inputs that look unscaled, or nothing."""
+        largest = abs(X).max(axis=0)
+        largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
+        worst = int(largest.argmax())
+        if largest[worst] < 100:
+            return ""
+        names = getattr(self, "feature_names_in_", None)
+        name = f"number {worst}" if names is None else repr(names[worst])
+        return (
+            f" The inputs look unscaled: feature {name} has absolute values up to "
+            f"{largest[worst]:g}, half of the features stay below {np.median(largest):g}."
         )
+
+    def _make_validate(self, held_out: Samples, dtype, n_threads: int):
+        """A function that gives the score and the loss of a network on held-out samples."""
+        data = Data(held_out.X, dtype)
+        given_scorer = self.scoring not in (None, "loss")
+        if given_scorer:
+            probe = copy.copy(self)  # shows the scorer the network of the moment
+            probe.__dict__.pop("feature_names_in_", None)
+            scorer = check_scoring(probe, self.scoring)
+            y = self._decode_target(held_out.target)
+            weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
+
+        def validate(network: Network) -> tuple[float, float]:
+            raw = network.predict(data, n_threads)
+            loss = self._loss.value(raw, held_out.target, held_out.weight)
+            if given_scorer:
+                probe._network = network
+                return scorer(probe, held_out.X, y, **weight), loss
+            if self.scoring == "loss":
+                return -loss, loss
+            return self._score_raw(raw, held_out.target, held_out.weight), loss
+
+        return validate
 
     def _end_epoch(self, learner: _Learner, context, X, y, metadata) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
@@ -644,6 +682,7 @@ class PruningMixin(BaseSparseMLP):
         "prune_layers": [StrOptions({"all"}), "array-like"],
         "prune_by": [StrOptions({"out_degree", "strength"})],
         "prune_every": [Interval(Integral, 1, None, closed="left")],
+        "budget": [StrOptions({"shrink", "keep"})],
     }
 
     def _pruned_layers(self) -> tuple[int, ...]:
@@ -687,348 +726,5 @@ class PruningMixin(BaseSparseMLP):
             self._pruned_layers(),
             by=self.prune_by,
             every=self.prune_every,
+            budget=self.budget,
         )
-
-
-class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
-    """Targets, prediction and scores of classifiers."""
-
-    _parameter_constraints: dict = {
-        **BaseSparseMLP._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error"})],
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
-    }
-
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one epoch on the given samples.
-
-        One call is one epoch on the clock that `zeta` and the pruning of
-        neurons follow: the second call and each later one begin with a
-        rewiring. For a stream of small chunks set ``zeta=0`` (and ``alpha=0``),
-        or pass larger chunks.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-        classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur; needed on the first call.
-
-        Returns
-        -------
-        self : object
-            The estimator after the epoch.
-        """
-        self._validate_params()
-        if not self.__sklearn_is_fitted__() and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, sample_weight, classes=classes)
-
-    def _encode_target(self, y, dtype, *, reset, classes=None) -> np.ndarray:
-        """Class indices (n_samples,), or a 0/1 matrix if y is multilabel."""
-        check_classification_targets(y)
-        multilabel = type_of_target(y) == "multilabel-indicator"
-        if not multilabel:
-            y = column_or_1d(y, warn=True)
-        if classes is not None:
-            classes = np.unique(np.asarray(classes))
-        if reset:
-            self._set_classes(y, multilabel, classes)
-        elif multilabel != self._multilabel:
-            raise ValueError(
-                "The targets changed between a single label per sample and multilabel indicators."
-            )
-        elif classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on the last call to partial_fit, was: "
-                f"{self.classes_!r}"
-            )
-        if multilabel:
-            y = y.toarray() if sparse.issparse(y) else np.asarray(y)
-            if y.shape[1] != self.n_outputs_:
-                raise ValueError(
-                    f"y has {y.shape[1]} labels per sample, {self.n_outputs_} were expected."
-                )
-            return y.astype(dtype)
-        place = np.searchsorted(self.classes_, y)
-        place = np.minimum(place, len(self.classes_) - 1)
-        unknown = self.classes_[place] != y
-        if unknown.any():
-            raise ValueError(
-                f"y contains labels that are not among the classes {self.classes_!r}: "
-                f"{np.unique(np.asarray(y)[unknown])!r}."
-            )
-        return place.astype(np.int32)
-
-    def _set_classes(self, y, multilabel: bool, classes) -> None:
-        self._multilabel = multilabel
-        if multilabel:
-            n_labels = y.shape[1]
-            self.classes_ = np.arange(n_labels) if classes is None else classes
-            self.n_outputs_ = n_labels
-            name = "multilabel_log_loss"
-        else:
-            self.classes_ = np.unique(y) if classes is None else classes
-            n_classes = len(self.classes_)
-            if n_classes < 2:
-                raise ValueError(
-                    f"{type(self).__name__} needs samples of at least 2 classes in the data, but "
-                    f"the data contain only one class: {self.classes_[0]!r}."
-                )
-            binary = n_classes == 2 and self.loss == "log_loss"
-            self.n_outputs_ = 1 if binary else n_classes
-            name = "binary_log_loss" if binary else "softmax_log_loss"
-        self._loss = Loss("sigmoid_squared_error" if self.loss == "squared_error" else name)
-
-    def _weigh_classes(self, y, target, weight):
-        if self.class_weight is None:
-            return weight
-        if weight is None:
-            weight = np.ones(len(target))
-        if target.ndim == 2:
-            weight = weight * compute_sample_weight(self.class_weight, target)
-        else:
-            y = column_or_1d(y)
-            per_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
-            )
-            weight = weight * per_class[target]
-        if not (np.isfinite(weight) & (weight >= 0)).all():
-            raise ValueError(
-                f"class_weight must hold finite numbers >= 0, got {self.class_weight!r}."
-            )
-        if not weight.any():
-            raise ValueError("class_weight and sample_weight leave no sample with a weight.")
-        return weight
-
-    def _strata(self, target, n_samples):
-        if target.ndim == 2:
-            return None
-        rarest = np.bincount(target)
-        rarest = rarest[rarest > 0].min()
-        n_classes = len(np.unique(target))
-        n_val = int(np.ceil(self.validation_fraction * n_samples))
-        if rarest < 2 or min(n_val, n_samples - n_val) < n_classes:
-            warnings.warn(
-                f"The validation split of early_stopping cannot be stratified: the rarest class "
-                f"has {rarest} sample(s), {n_classes} classes share {n_val} validation samples. "
-                "It is drawn at random.",
-                UserWarning,
-                stacklevel=5,
-            )
-            return None
-        return target
-
-    def _decide(self, raw: np.ndarray) -> np.ndarray:
-        """Class indices, or a 0/1 matrix, from raw outputs."""
-        if self._multilabel:
-            return (raw > 0).astype(int)
-        if raw.shape[1] == 1:
-            return (raw[:, 0] > 0).astype(int)
-        return raw.argmax(axis=1)
-
-    def _score_raw(self, raw, target, weight) -> float:
-        return accuracy_score(target, self._decide(raw), sample_weight=weight)
-
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Class labels; a 0/1 matrix for multilabel models.
-        """
-        decided = self._decide(self._raw_predict(X))
-        return decided if self._multilabel else self.classes_[decided]
-
-    def decision_function(self, X):
-        """Raw outputs of the network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            For two classes one logit per sample, positive for
-            ``classes_[1]``; otherwise one column per class or label.
-        """
-        raw = self._raw_predict(X)
-        if self._multilabel or len(self.classes_) > 2:
-            return raw
-        if raw.shape[1] == 1:
-            return raw[:, 0]
-        log_proba = np.log(self._loss.activate(raw))
-        return log_proba[:, 1] - log_proba[:, 0]
-
-    def predict_proba(self, X):
-        """Probability estimates.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`. With ``loss="squared_error"`` the
-            outputs are divided by their sum. For multilabel models the
-            probability of each label.
-        """
-        outputs = self._outputs(X)
-        if self._multilabel:
-            return outputs
-        if outputs.shape[1] == 1:
-            return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
-        if self._loss.out_activation == "softmax":
-            return outputs
-        return outputs / outputs.sum(axis=1, keepdims=True)
-
-    def predict_log_proba(self, X):
-        """Logarithm of the probability estimates.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            As `predict_proba`.
-        """
-        return np.log(self.predict_proba(X))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-class BaseSparseMLPRegressor(RegressorMixin, BaseSparseMLP):
-    """Targets, prediction and scores of regressors."""
-
-    _parameter_constraints: dict = {
-        **BaseSparseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson", "huber"})],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "scale_target": ["boolean"],
-    }
-
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch on the given samples.
-
-        One call is one epoch on the clock that `zeta` and the pruning of
-        neurons follow: the second call and each later one begin with a
-        rewiring. For a stream of small chunks set ``zeta=0`` (and ``alpha=0``),
-        or pass larger chunks.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        self : object
-            The estimator after the epoch.
-        """
-        self._validate_params()
-        return self._partial_fit(X, y, sample_weight)
-
-    def _validate_samples(self, X, y, sample_weight, *, reset, **kwargs) -> _Samples:
-        samples = super()._validate_samples(X, y, sample_weight, reset=reset, **kwargs)
-        if reset:
-            self._set_target_scale(samples)
-        samples.target = self._scaled(samples.target, samples.X.dtype)
-        return samples
-
-    def _validate_held_out(self, X_val, y_val, sample_weight_val) -> _Samples | None:
-        held_out = super()._validate_held_out(X_val, y_val, sample_weight_val)
-        if held_out is not None:
-            held_out.target = self._scaled(held_out.target, held_out.X.dtype)
-        return held_out
-
-    def _set_target_scale(self, samples: _Samples) -> None:
-        """Remember the mean and standard deviation of the targets, or 0 and 1.
-
-        The Poisson loss, whose targets must stay >= 0, is scaled by the mean alone.
-        """
-        n_outputs = samples.target.shape[1]
-        self._target_offset, self._target_scale = np.zeros(n_outputs), np.ones(n_outputs)
-        if not self.scale_target:
-            return
-        mean = np.average(samples.target, axis=0, weights=samples.weight)
-        if self.loss == "poisson":
-            scale = mean
-        else:
-            self._target_offset = mean
-            scale = np.sqrt(
-                np.average((samples.target - mean) ** 2, axis=0, weights=samples.weight)
-            )
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-        self._target_scale = np.where(constant, 1.0, scale)
-
-    def _scaled(self, target: np.ndarray, dtype) -> np.ndarray:
-        return ((target - self._target_offset) / self._target_scale).astype(dtype)
-
-    def _encode_target(self, y, dtype, *, reset) -> np.ndarray:
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        single = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        if reset:
-            self._single_output = single
-            self.n_outputs_ = y.shape[1]
-            self._loss = Loss(self.loss, self.huber_delta)
-        elif y.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {y.shape[1]} outputs per sample, {self.n_outputs_} were expected."
-            )
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' needs targets >= 0; the smallest value of y is {y.min():g}."
-            )
-        return y
-
-    def _score_raw(self, raw, target, weight) -> float:
-        return r2_score(target, self._loss.activate(raw), sample_weight=weight)
-
-    def predict(self, X):
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
-        """
-        outputs = self._outputs(X)
-        outputs = (outputs * self._target_scale + self._target_offset).astype(outputs.dtype)
-        return outputs[:, 0] if self._single_output else outputs
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -75,6 +75,9 @@ prune_by : {"out_degree", "strength"}, default="out_degree"
     Curci et al. (2021), which however keeps them in place without inputs.
 prune_every : int, default=1
     Number of epochs from one pruning to the next, from `beta` on.
+budget : {"shrink", "keep"}, default="shrink"
+    Whether the connections of pruned neurons are gone for good, so that later
+    epochs are cheaper, or grow anew in their layers among the neurons that stay.
 loss : {loss_options}
     {loss_text}
 huber_delta : float, default=1.0
@@ -105,9 +108,11 @@ adam_epsilon : float, default=1e-8
     Adam's constant for numerical stability.
 weight_decay : float, default=0.01
     Strength of the decay of the weights; see `decay_rule`.
-decay_rule : {"l2", "decoupled", "per_step"}, default="l2"
+decay_rule : {"l2", "decoupled", "per_epoch", "per_step"}, default="l2"
     "l2": ``weight_decay * w`` joins the gradient of the mean loss.
-    "decoupled": each step subtracts ``learning_rate * weight_decay * w``.
+    "decoupled": each step subtracts ``learning_rate * weight_decay * w`` (AdamW).
+    "per_epoch": each of an epoch's n steps subtracts ``weight_decay / n * w``, so
+    that an epoch takes the same share of a weight however many batches it has.
     "per_step": each step subtracts ``weight_decay * w``, from biases too, as the
     SET reference code does.
 dropout : float in [0, 1), default=0.0
@@ -139,6 +144,11 @@ n_iter_no_change : int or inf, default=inf
 early_stopping : bool, default=False
     Whether to hold out samples (or use `X_val`) and stop when their score does
     not improve any more. The best network, topology included, is kept.
+scoring : str, callable or None, default=None
+    Score on the held-out samples: a name or scorer as in
+    `sklearn.metrics.get_scorer`, "loss" for the negative loss, None for
+    accuracy (R² for regressors). Of epochs with equal scores, the one with the
+    smaller held-out loss is the better one.
 validation_fraction : float in (0, 1), default=0.1
     Share of the samples that `early_stopping` holds out, stratified by class.
 class_weight : dict, list of dict or "balanced", default=None
@@ -175,10 +185,9 @@ _INPUT_PRUNING = """
 alpha : float in [0, 1), default=0.04
     Fraction of a layer's current neurons removed at each pruning. Of the
     inputs, ``floor(alpha * n)`` of the smallest strength (sum of absolute
-    weights) leave, and their connections grow anew among the others; of a
-    hidden layer those with the fewest output connections [2]_, with all their
-    connections, for good. 0 turns pruning off. (Not an L2 penalty: that is
-    `weight_decay`.)
+    weights) leave, of a hidden layer those with the fewest output connections
+    [2]_, for good; see `budget` for their connections. 0 turns pruning off.
+    (Not an L2 penalty: that is `weight_decay`.)
 beta : int, default=20
     First epoch that starts with a pruning; epochs count from 0, and epoch 0
     itself never starts with one.
@@ -228,7 +237,7 @@ loss_curve_ : list of float
 best_loss_ : float or None
     Smallest loss of an epoch; None with `early_stopping`.
 validation_scores_ : list of float or None
-    Accuracy (R² for regressors) on the held-out samples after each epoch.
+    Score (see `scoring`) on the held-out samples after each epoch.
 validation_loss_curve_ : list of float or None
     Loss on the held-out samples after each epoch.
 best_validation_score_ : float or None

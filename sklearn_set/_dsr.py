@@ -8,9 +8,11 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from ._base import BaseSparseMLP, BaseSparseMLPClassifier, BaseSparseMLPRegressor
+from ._base import BaseSparseMLP
+from ._classification import BaseSparseMLPClassifier
 from ._docs import document
 from ._evolution import Evolution, new_weights_rule
+from ._regression import BaseSparseMLPRegressor
 from ._rules import AdaptiveThreshold, grow_elsewhere, in_proportion
 from ._sklearn_compat import Interval
 
@@ -141,6 +143,7 @@ class DSRClassifier(DSRMixin, BaseSparseMLPClassifier):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         class_weight=None,
         init="he_uniform",
@@ -179,6 +182,7 @@ class DSRClassifier(DSRMixin, BaseSparseMLPClassifier):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
         self.init = init
@@ -287,6 +291,7 @@ class DSRRegressor(DSRMixin, BaseSparseMLPRegressor):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         init="he_uniform",
         new_weights="zero",
@@ -326,6 +331,7 @@ class DSRRegressor(DSRMixin, BaseSparseMLPRegressor):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.init = init
         self.new_weights = new_weights

@@ -143,6 +143,9 @@ class NeuronPruning:
         with the smallest sum of absolute input weights (Curci et al. 2021).
     every : int
         Of these epochs, the first and every so many-th one after it prune.
+    budget : {"shrink", "keep"}
+        Whether the connections of neurons that leave are gone for good, or grow
+        anew in their layers, among the neurons that stay.
     """
 
     fraction: float
@@ -151,6 +154,7 @@ class NeuronPruning:
     layers: tuple[int, ...]
     by: str = "out_degree"
     every: int = 1
+    budget: str = "shrink"
 
     @property
     def last_epoch(self) -> int:
@@ -286,10 +290,11 @@ class Evolution:
     ) -> dict[str, float]:
         """Change the topology at the start of `epoch`.
 
-        In this order: inputs leave; connections are dropped and others grown,
-        in the first layer those of the inputs that left too; hidden neurons
-        leave. Nothing happens at the start of epoch 0: what has not been
-        trained yet cannot be judged. `data` (with all features) and
+        In this order: inputs leave; hidden neurons leave, if the layers keep
+        their budget; connections are dropped and others grown, those of the
+        neurons that left too; hidden neurons leave, if the budget shrinks.
+        Nothing happens at the start of epoch 0: what has not been trained yet
+        cannot be judged. `data` (with all features) and
         `batch_size` are those of training, which growth by gradient looks at.
         Returns the counts for the history.
         """
@@ -297,15 +302,24 @@ class Evolution:
         if epoch == 0:
             return counts
         pruning = self.prune if self.prune is not None and self.prune.is_due(epoch) else None
-        n_lost = network.layers[0].nnz
+        keeps_budget = pruning is not None and pruning.budget == "keep"
+        before = [layer.nnz for layer in network.layers]
         n_pruned = pruning.prune_inputs(network) if pruning else 0
-        n_lost -= network.layers[0].nnz
+        if pruning and keeps_budget:
+            n_pruned += pruning.prune_hidden(network)
+        lost = {}
+        if keeps_budget:
+            lost = {
+                number: n - layer.nnz
+                for number, (n, layer) in enumerate(zip(before, network.layers))
+                if n > layer.nnz
+            }
         fraction = self.fraction_at(epoch)
         if data is not None and self.grow is grow_steepest:
             data = data.of_features(network.features)
-        if fraction > 0 or n_lost > 0:
-            self.rewire(network, rng, counts, fraction, data, batch_size, n_lost)
-        if pruning:
+        if fraction > 0 or lost:
+            self.rewire(network, rng, counts, fraction, data, batch_size, lost)
+        if pruning and not keeps_budget:
             n_pruned += pruning.prune_hidden(network)
         counts["n_pruned"] = n_pruned
         return counts
@@ -344,39 +358,36 @@ class Evolution:
         fraction: float,
         data=None,
         batch_size: int = 1,
-        n_lost: int = 0,
+        lost: dict[int, int] | None = None,
     ) -> None:
         """Drop and grow once in every evolving layer.
 
-        `n_lost` connections of the first layer are gone already and grow anew
-        as far as there are free places.
+        `lost` counts, for the number of a layer, connections that are gone
+        already and grow anew as far as there are free places.
         """
-        first = network.layers[0]
-        if fraction > 0:
-            numbers = self.evolving(network)
-            keeps = [self.drop(network, number, fraction) for number in numbers]
-            n_new = self._quotas(network, keeps)
-        else:
-            numbers, n_new = range(0), []
-            keeps = []
-        if n_lost > 0 and not numbers:
-            numbers, keeps, n_new = range(1), [np.ones(first.nnz, dtype=np.uint8)], [0]
-        if n_lost > 0:
-            n_taken = int(np.count_nonzero(keeps[0])) + n_new[0]
-            n_new[0] += min(n_lost, first.n_in * first.n_out - n_taken)
+        lost = lost or {}
+        evolving = self.evolving(network) if fraction > 0 else range(0)
+        keeps = {number: self.drop(network, number, fraction) for number in evolving}
+        n_new = dict(zip(evolving, self._quotas(network, keeps)))
+        for number, n_lost in lost.items():
+            layer = network.layers[number]
+            keep = keeps.setdefault(number, np.ones(layer.nnz, dtype=np.uint8))
+            n_grown = n_new.get(number, 0)
+            n_free = layer.n_in * layer.n_out - int(np.count_nonzero(keep)) - n_grown
+            n_new[number] = n_grown + min(n_lost, n_free)
         places: dict[int, np.ndarray] = {}
         if self.grow is grow_steepest and data is not None:
             rows = np.arange(data.n_samples)
             n_rows = max(batch_size, _MIN_GRADIENT_BATCH)
             if n_rows < len(rows):  # all of few samples: repeated ones count as weighted ones
                 rows = rng.permutation(rows)[:n_rows]
-            wanted = {n: (keep, new) for n, keep, new in zip(numbers, keeps, n_new)}
+            wanted = {number: (keep, n_new[number]) for number, keep in keeps.items()}
             places = network.steepest_places(data, rows, wanted)
-        n_connections = sum(network.layers[number].nnz for number in numbers)
-        n_dropped = n_lost
-        for number, keep, new in zip(numbers, keeps, n_new):
+        n_connections = sum(network.layers[number].nnz for number in keeps)
+        n_dropped = sum(lost.values())
+        for number, keep in keeps.items():
             n_dropped += network.layers[number].nnz - int(np.count_nonzero(keep))
-            self._rewire(number, network, rng, counts, keep, new, places.get(number))
+            self._rewire(number, network, rng, counts, keep, n_new[number], places.get(number))
         counts["n_dropped"] += n_dropped
         if isinstance(self.drop, AdaptiveThreshold):
             self.drop.adapt(n_dropped, n_connections, fraction)
@@ -389,10 +400,10 @@ class Evolution:
             nothing = np.empty(0, dtype=np.int64)
             network.rewire(number, network.layers[number].connectivity.grow_at(keep, nothing), None)
 
-    def _quotas(self, network: Network, keeps: list[np.ndarray]) -> list[int]:
+    def _quotas(self, network: Network, keeps: dict[int, np.ndarray]) -> list[int]:
         """How many connections each evolving layer grows."""
-        layers = [network.layers[number] for number in self.evolving(network)]
-        n_kept = [int(np.count_nonzero(keep)) for keep in keeps]
+        layers = [network.layers[number] for number in keeps]
+        n_kept = [int(np.count_nonzero(keep)) for keep in keeps.values()]
         n_dropped = [layer.nnz - kept for layer, kept in zip(layers, n_kept)]
         if self.redistribute is None:
             return n_dropped

@@ -11,7 +11,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -23,13 +22,14 @@ from ._optimizers import Optimizer
 from ._sklearn_compat import Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._training import Course, Streams, train
+from ._version import StampedEstimator
 
 __all__ = ["SETFeatureSelector"]
 
 _LARGEST_DENSITY = 0.05  # of the layers with epsilon="auto"
 
 
-class SETFeatureSelector(SelectorMixin, BaseEstimator):
+class SETFeatureSelector(SelectorMixin, StampedEstimator):
     """Select the features that a sparse denoising autoencoder wires most strongly.
 
     QuickSelection [1]_: an autoencoder with one hidden layer, whose sparse

@@ -6,8 +6,10 @@ Owns: their parameters and documentation. May not touch: anything that
 
 import numpy as np
 
-from ._base import BaseSparseMLPClassifier, BaseSparseMLPRegressor, PruningMixin
+from ._base import PruningMixin
+from ._classification import BaseSparseMLPClassifier
 from ._docs import document
+from ._regression import BaseSparseMLPRegressor
 
 __all__ = [
     "NPSETClassifier",
@@ -97,6 +99,7 @@ class SETClassifier(BaseSparseMLPClassifier):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         class_weight=None,
         init="he_uniform",
@@ -137,6 +140,7 @@ class SETClassifier(BaseSparseMLPClassifier):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
         self.init = init
@@ -226,6 +230,7 @@ class SETRegressor(BaseSparseMLPRegressor):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         init="he_uniform",
         new_weights="small",
@@ -267,6 +272,7 @@ class SETRegressor(BaseSparseMLPRegressor):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.init = init
         self.new_weights = new_weights
@@ -349,6 +355,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         prune_layers="all",
         prune_by="out_degree",
         prune_every=1,
+        budget="shrink",
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -359,8 +366,8 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         adam_beta_1=0.9,
         adam_beta_2=0.999,
         adam_epsilon=1e-8,
-        weight_decay=3.0,
-        decay_rule="decoupled",
+        weight_decay=0.02,
+        decay_rule="per_epoch",
         dropout=0.0,
         mixup=1.0,
         averaging=0.4,
@@ -370,6 +377,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         class_weight=None,
         init="he_uniform",
@@ -395,6 +403,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.prune_layers = prune_layers
         self.prune_by = prune_by
         self.prune_every = prune_every
+        self.budget = budget
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -416,6 +425,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
         self.init = init
@@ -496,6 +506,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         prune_layers="all",
         prune_by="out_degree",
         prune_every=1,
+        budget="shrink",
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
@@ -508,8 +519,8 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         adam_beta_1=0.9,
         adam_beta_2=0.999,
         adam_epsilon=1e-8,
-        weight_decay=3.0,
-        decay_rule="decoupled",
+        weight_decay=0.02,
+        decay_rule="per_epoch",
         dropout=0.0,
         mixup=1.0,
         averaging=0.4,
@@ -519,6 +530,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         init="he_uniform",
         new_weights="small",
@@ -543,6 +555,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.prune_layers = prune_layers
         self.prune_by = prune_by
         self.prune_every = prune_every
+        self.budget = budget
         self.loss = loss
         self.huber_delta = huber_delta
         self.scale_target = scale_target
@@ -566,6 +579,7 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.init = init
         self.new_weights = new_weights
@@ -650,6 +664,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         prune_layers=("input",),
         prune_by="out_degree",
         prune_every=1,
+        budget="keep",
         loss="log_loss",
         solver="adam",
         learning_rate="constant",
@@ -671,6 +686,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         class_weight=None,
         init="he_uniform",
@@ -696,6 +712,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.prune_layers = prune_layers
         self.prune_by = prune_by
         self.prune_every = prune_every
+        self.budget = budget
         self.loss = loss
         self.solver = solver
         self.learning_rate = learning_rate
@@ -717,6 +734,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
         self.init = init
@@ -800,6 +818,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         prune_layers=("input",),
         prune_by="out_degree",
         prune_every=1,
+        budget="keep",
         loss="squared_error",
         huber_delta=1.0,
         scale_target=True,
@@ -823,6 +842,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         tol=1e-4,
         n_iter_no_change=np.inf,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         init="he_uniform",
         new_weights="small",
@@ -847,6 +867,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.prune_layers = prune_layers
         self.prune_by = prune_by
         self.prune_every = prune_every
+        self.budget = budget
         self.loss = loss
         self.huber_delta = huber_delta
         self.scale_target = scale_target
@@ -870,6 +891,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.init = init
         self.new_weights = new_weights

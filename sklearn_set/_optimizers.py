@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["Optimizer"]
 
+_COURSE = ("rate", "n_steps", "steps_per_epoch")  # what training changes
 _RULES = {"sgd": 0, "nesterov": 1, "adam": 2}
 
 
@@ -26,10 +27,12 @@ class Optimizer:
         Course of the rate over epochs, as in scikit-learn's MLP.
     weight_decay : float
         Strength of the decay.
-    decay_rule : {"l2", "decoupled", "per_step"}
+    decay_rule : {"l2", "decoupled", "per_epoch", "per_step"}
         "l2": ``weight_decay * w`` joins the gradient. "decoupled": each step
-        subtracts ``rate * weight_decay * w`` (AdamW). "per_step": each step
-        subtracts ``weight_decay * w``, biases included (the SET reference).
+        subtracts ``rate * weight_decay * w`` (AdamW). "per_epoch": each of an
+        epoch's n steps subtracts ``weight_decay / n * w``, in proportion to
+        the rate where that has a course. "per_step": each step subtracts
+        ``weight_decay * w``, biases included (the SET reference).
     """
 
     rule: str
@@ -43,6 +46,7 @@ class Optimizer:
     weight_decay: float = 0.0
     decay_rule: str = "l2"
     n_steps: int = 0
+    steps_per_epoch: int = 1
     rate: float = field(init=False)
 
     def __post_init__(self):
@@ -50,7 +54,7 @@ class Optimizer:
 
     def given(self) -> dict:
         """The settings as they were given, without what training changed."""
-        return {k: v for k, v in vars(self).items() if k not in ("rate", "n_steps")}
+        return {k: v for k, v in vars(self).items() if k not in _COURSE}
 
     @property
     def n_slots(self) -> int:
@@ -62,6 +66,12 @@ class Optimizer:
     def settings(self) -> dict:
         """The arguments of the native step, but for the step count."""
         decay = self.weight_decay
+        shrink = {
+            "l2": 0.0,
+            "decoupled": self.rate * decay,
+            "per_epoch": self.rate / self.learning_rate_init * decay / self.steps_per_epoch,
+            "per_step": decay,
+        }
         return {
             "rule": _RULES[self.rule],
             "rate": self.rate,
@@ -70,9 +80,7 @@ class Optimizer:
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
             "l2": decay if self.decay_rule == "l2" else 0.0,
-            "shrink": {"l2": 0.0, "decoupled": self.rate * decay, "per_step": decay}[
-                self.decay_rule
-            ],
+            "shrink": shrink[self.decay_rule],
             "shrink_bias": self.decay_rule == "per_step",
         }
 

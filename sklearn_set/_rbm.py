@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 from scipy import sparse
 from scipy.special import log_expit
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, gen_even_slices
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -21,6 +21,7 @@ from ._evolution import Evolution
 from ._network import ACTIVATIONS, Layer, Network
 from ._sklearn_compat import Interval, fit_context
 from ._topology import erdos_renyi
+from ._version import StampedEstimator
 
 __all__ = ["SETBernoulliRBM"]
 
@@ -180,7 +181,7 @@ class _Machine:
         return log_expit(-gain).sum(axis=0)
 
 
-class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StampedEstimator):
     """Restricted Boltzmann machine whose sparse connections evolve while it learns.
 
     SET-RBM [1]_: `sklearn.neural_network.BernoulliRBM` with a sparse random graph

@@ -52,7 +52,7 @@ class Course:
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
-    best_loss: float = np.inf
+    best_loss: float = np.inf  # of the training samples; of held-out ones if these decide
     best_score: float = -np.inf
     n_stale: int = 0  # epochs without improvement
     best: list | None = None  # snapshot
@@ -167,6 +167,7 @@ def train(
     """
     starts = batch_starts(data.n_samples, batch_size)
     order = np.arange(data.n_samples)
+    optimizer.steps_per_epoch = len(starts) - 1
     evolution.begin(network, course.history)
     all_features, data = data, data.of_features(network.features)
     average, rest_from = None, course.epoch + n_epochs
@@ -283,8 +284,9 @@ def _follow(course, network, evolution, tol, stop_on_validation) -> None:
         score = course.validation_scores[-1]
         if counts:
             course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
-            if score > course.best_score or course.best is None:
-                course.best_score = score
+            rank = (score, -course.validation_loss_curve[-1])
+            if rank > (course.best_score, -course.best_loss) or course.best is None:
+                course.best_score, course.best_loss = score, -rank[1]
                 course.best = network.snapshot()
         return
     loss = course.loss_curve[-1]

@@ -218,7 +218,12 @@ def descend(layers, gradients, o, count):
     """Step all layers. `decay_rule` as in sklearn_set._optimizers.Optimizer."""
     decay, rule = o["weight_decay"], o["decay_rule"]
     l2 = decay if rule == "l2" else 0.0
-    shrink = {"l2": 0.0, "decoupled": o["rate"] * decay, "per_step": decay}[rule]
+    shrink = {
+        "l2": 0.0,
+        "decoupled": o["rate"] * decay,
+        "per_epoch": decay / o["steps_per_epoch"],
+        "per_step": decay,
+    }[rule]
     bias_shrink = decay if rule == "per_step" else 0.0
     for layer, W_gradient, b_gradient in zip(layers, *gradients):
         s = layer.state

@@ -341,11 +341,11 @@ OPTIMIZERS = {
 TRAININGS = [
     # loss, activation, optimizer, decay rule, new weights, evolve_output, prune, weighted, sparse
     ("softmax_log_loss", "relu", "adam", "l2", "small", False, (0, 1), False, False),
-    ("softmax_log_loss", "relu", "adam", "l2", "small", False, (0, 1), True, True),
+    ("softmax_log_loss", "relu", "adam", "per_epoch", "small", False, (0, 1), True, True),
     ("binary_log_loss", "tanh", "nesterov", "decoupled", "zero", True, (1,), True, False),
     ("multilabel_log_loss", "leaky_relu", "momentum", "l2", "normal", True, (0,), False, True),
     ("sigmoid_squared_error", "relu", "momentum", "per_step", "normal", True, (0, 1), False, False),
-    ("sigmoid_squared_error", "logistic", "adam", "decoupled", "small", False, (), True, True),
+    ("sigmoid_squared_error", "logistic", "adam", "per_epoch", "small", False, (), True, True),
     ("squared_error", "all_relu", "adam", "per_step", "small", True, (0, 1), False, False),
     ("squared_error", "identity", "sgd", "decoupled", "small", False, (0,), True, False),
     ("poisson", "all_relu", "sgd", "l2", "small", True, (1,), True, True),
@@ -400,7 +400,8 @@ def test_native_training_is_the_reference(
     streams = Streams.spawn(9)
     curve = reference.train(
         twin, X, one_hot if values is None else values, weight=weight, activation=activation,
-        loss=loss, optimizer={**settings, "rate": 0.02}, n_epochs=7, batch_size=16, zeta=0.3,
+        loss=loss, optimizer={**settings, "rate": 0.02, "steps_per_epoch": 4}, n_epochs=7,
+        batch_size=16, zeta=0.3,
         new_weights=new_weights, evolve_output=evolve_output, alpha=0.15, beta=2, gamma=2,
         hidden=hidden, evolution_rng=streams.evolution, shuffle_rng=streams.shuffle,
     )  # fmt: skip

@@ -19,17 +19,26 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.metrics import accuracy_score, make_scorer, recall_score
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer, recall_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
-from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor, _network
+from sklearn_set import (
+    NPSETClassifier,
+    NPSETRegressor,
+    SETBernoulliRBM,
+    SETClassifier,
+    SETFeatureSelector,
+    SETRegressor,
+    _network,
+)
 from sklearn_set._base import BaseSparseMLP
 from sklearn_set._threads import effective_n_threads
 from sklearn_set._training import Course
@@ -282,7 +291,7 @@ def test_partial_fit_after_fit_continues_the_weights(cls, validated):
     held_out = {"X_val": X, "y_val": Y} if validated else {}
     model = cls(**PRUNING).fit(X, Y, **held_out)
     before = copy.deepcopy(model)
-    model.set_params(learning_rate_init=1e-300).partial_fit(X, Y)
+    model.set_params(learning_rate_init=1e-300, weight_decay=0.0).partial_fit(X, Y)
     assert model.n_iter_ == 9 and model.t_ == 9 * 60
     assert_consistent(model)
     # A rewiring took place; what was kept has not moved.
@@ -383,13 +392,54 @@ def test_early_stopping_restores_the_best(cls, settings):
     model = cls(**settings, early_stopping=True).fit(X[train], Y[train], **held_out)
     first = 5 if cls is NPSETClassifier else 0
     scores = model.validation_scores_
-    best = first - (cls is NPSETClassifier) + int(np.argmax(scores[first - (first > 0) :]))
+    counting = slice(first - (first > 0), None)
+    ranks = list(zip(scores[counting], -np.array(model.validation_loss_curve_[counting])))
+    best = counting.start + max(range(len(ranks)), key=ranks.__getitem__)
     assert model.best_validation_score_ == scores[best] == model.score(X[test], Y[test])
     assert best < 39
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         stopped_there = cls(**{**settings, "max_iter": best + 1}).fit(X[train], Y[train])
     assert_same(model, stopped_there)  # topology and weights of that epoch
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "cls, scoring",
+    [
+        (SETClassifier, "neg_log_loss"),
+        (SETClassifier, "balanced_accuracy"),
+        (SETRegressor, "neg_mean_absolute_error"),
+    ],
+)
+def test_early_stopping_by_any_scorer(cls, scoring, weighted):
+    y = np.array(["no", "yes"])[Y % 2] if cls is SETClassifier else 100 + 7 * X[:, 0]
+    held_out = {"X_val": X[40:], "y_val": y[40:]}
+    weight = np.arange(1, 21) if weighted else None
+    model = cls(**SMALL, early_stopping=True, scoring=scoring)
+    model.fit(X[:40], y[:40], **held_out, sample_weight_val=weight)
+    score = get_scorer(scoring)(model, X[40:], y[40:], sample_weight=weight)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert_allclose(model.best_validation_score_, score, rtol=1e-6)
+
+
+def test_early_stopping_by_a_function_and_by_the_loss():
+    frame = pd.DataFrame(X, columns=[f"gene {i}" for i in range(X.shape[1])])
+    model = SETClassifier(**SMALL, early_stopping=True, scoring=lambda model, X, y: -model.n_iter)
+    with pytest.raises(AttributeError, match="n_iter"):  # the function's own error comes through
+        model.fit(frame, Y)
+    by_loss = clone(model).set_params(scoring="loss").fit(frame, Y)
+    assert by_loss.validation_scores_ == [-loss for loss in by_loss.validation_loss_curve_]
+    own = clone(model).set_params(scoring=lambda model, X, y: model.score(X, y)).fit(frame, Y)
+    default = clone(model).set_params(scoring=None).fit(frame, Y)
+    assert_same(own, default)
+    always_tied = clone(model).set_params(scoring=lambda model, X, y: 1.0, n_iter_no_change=99)
+    always_tied.fit(frame[:40], Y[:40], X_val=frame[40:], y_val=Y[40:])  # the loss decides
+    losses = always_tied.validation_loss_curve_
+    assert_allclose(log_loss(Y[40:], always_tied.predict_proba(frame[40:])), min(losses))
+    assert losses[-1] > min(losses) < losses[0]
+    with pytest.raises(ValueError, match="scoring"):
+        clone(model).set_params(scoring="accurracy").fit(frame, Y)
 
 
 def capture_split(monkeypatch):
@@ -1280,3 +1330,35 @@ def test_no_neuron_dies_on_a_wide_dataset(weight_decay, activation):
     assert model.n_iter_ == 50
     assert (weights == 0).mean() < 0.01
     assert model.history_["n_connections"][0] == model.n_connections_
+
+
+@pytest.mark.parametrize("module", ["_base", "_rbm", "_feature_selection"])
+def test_a_model_of_another_version_says_so(monkeypatch, module):
+    make = {
+        "_base": lambda: SETClassifier(**SMALL).fit(X, Y),
+        "_rbm": lambda: SETBernoulliRBM(n_components=5, n_iter=2).fit(X > 0),
+        "_feature_selection": lambda: SETFeatureSelector(3, max_iter=2).fit(X),
+    }
+    model = make[module]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy.deepcopy(pickle.loads(pickle.dumps(model)))  # the same version: nothing to say
+    monkeypatch.setattr("sklearn_set._version.__version__", "0.0.3")
+    stored = pickle.dumps(model)
+    monkeypatch.undo()
+    with pytest.warns(UserWarning, match=r"stored with sklearn_set 0\.0\.3 and is loaded with"):
+        loaded = pickle.loads(stored)
+    assert not any("version" in name for name in vars(loaded))
+
+
+def test_divergence_names_the_feature_that_looks_unscaled():
+    frame = pd.DataFrame(X * [1, 1, 1, 1e7, 1, 1, 1], columns=[f"gene {i}" for i in range(7)])
+    model = SETRegressor(**{**SMALL, "max_iter": 50}, solver="sgd")
+    model.set_params(learning_rate_init=0.5)
+    with pytest.raises(ValueError, match=r"feature 'gene 3' has absolute values up to .*e\+07"):
+        model.fit(frame, Y)
+    with pytest.raises(ValueError, match="feature number 3 has"):
+        model.fit(scipy.sparse.csr_array(frame.to_numpy()), Y)
+    with pytest.raises(ValueError, match="diverged") as raised:
+        model.set_params(learning_rate_init=1e5).fit(X, Y)
+    assert "unscaled" not in str(raised.value)

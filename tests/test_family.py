@@ -132,17 +132,18 @@ def drop_rule(name):
     zeta=st.sampled_from([0.1, 0.3, 1]),
     epsilon=st.sampled_from([0.4, 2.0, 6.0, 1000.0]),
     dtype=st.sampled_from([np.float32, np.float64]),
+    budget=st.sampled_from(["shrink", "keep"]),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=250)
 def test_every_product_of_the_slots(
     drop, grow, redistribute, new_weights, prune_by, prune_inputs, schedule, evolve_output, zeta,
-    epsilon, dtype, seed,
+    epsilon, dtype, budget, seed,
 ):  # fmt: skip
     network = random_network([9, 14, 12, 3], seed, dtype, epsilon)
     before = copy.deepcopy(network)
     layers = (INPUT, 0, 1) if prune_inputs else (0, 1)
-    prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by)
+    prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by, budget=budget)
     evolution = Evolution(
         fraction=zeta, drop=drop_rule(drop), grow=grow, redistribute=redistribute,
         new_weights=new_weights_rule(new_weights, "he_uniform"), prune=prune,
@@ -153,8 +154,12 @@ def test_every_product_of_the_slots(
     rng = np.random.default_rng(seed)
     counts = evolution.start_epoch(1, network, rng, data, 8)
 
-    if not (prune and prune_inputs):  # else a first layer that was full cannot grow them all
+    if not prune or budget == "shrink":
         assert counts["n_dropped"] == counts["n_grown"]
+    elif redistribute is None:  # a layer that has become full cannot grow them all
+        places = [la.n_in * la.n_out for la in network.layers]
+        kept = [min(la.nnz, free) for la, free in zip(before.layers, places)]
+        assert [la.nnz for la in network.layers] == kept
     if not prune:
         assert network.n_connections == before.n_connections
         if redistribute is None:
@@ -171,7 +176,8 @@ def test_every_product_of_the_slots(
             assert len(getattr(layer, name)) == layer.nnz
             assert getattr(layer, name).dtype == dtype
         if number >= n_evolving:
-            assert layer.newborn is None
+            regrown = prune and budget == "keep" and old.nnz > 0
+            assert layer.newborn is None or regrown
             continue
         new = layer.newborn
         assert len(new) == layer.nnz
@@ -468,6 +474,16 @@ def test_pruning_by_strength_removes_the_weakest():
     assert pruning.prune_hidden(network) == 4
     stay = np.sort(np.argsort(strength, kind="stable")[4:])
     assert_array_equal(network.layers[0].bias, bias[stay])
+
+
+def test_a_budget_that_is_kept_grows_among_those_that_stay(digits):
+    pruned = {"alpha": 0.2, "beta": 1, "gamma": 3, "max_iter": 8, "epsilon": 3}
+    shrinks = fitted(NPSETClassifier, digits, **pruned)
+    keeps = fitted(NPSETClassifier, digits, **pruned, budget="keep")
+    assert shrinks.hidden_layer_sizes_ == keeps.hidden_layer_sizes_
+    first = [model.history_["n_connections_0"] for model in (shrinks, keeps)]
+    assert first[0][-1] < 0.7 * first[0][0] and first[1][-1] == first[1][0]
+    assert sum(keeps.history_["n_dropped"]) >= sum(keeps.history_["n_grown"])
 
 
 def test_the_paper_pruned_41_times(digits):

@@ -294,7 +294,9 @@ def test_named_methods_are_special_cases(samples):
     composed = SparseMLPClassifier(**SMALL, alpha=0).fit(*samples)
     assert same_weights(composed, SETClassifier(**SMALL).fit(*samples))
     pruning = {"alpha": 0.1, "beta": 2, "gamma": 4}
-    composed = SparseMLPClassifier(**SMALL, **pruning, prune_layers="all").fit(*samples)
+    composed = SparseMLPClassifier(**SMALL, **pruning, prune_layers="all", budget="shrink").fit(
+        *samples
+    )
     assert same_weights(composed, NPSETClassifier(**SMALL, **DECAY, **pruning).fit(*samples))
 
 

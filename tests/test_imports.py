@@ -13,7 +13,7 @@ PACKAGE = Path(sklearn_set.__file__).parent
 
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
-    {"_native", "_sklearn_compat"},
+    {"_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads"},
     {"_losses", "_optimizers"},
     {"_network"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"_evolution"},
     {"_training"},
     {"_base", "_docs"},
+    {"_classification", "_regression"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},
     {"_feature_selection"},
     {"__init__"},

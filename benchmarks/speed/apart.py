@@ -4,20 +4,14 @@ import time
 import warnings
 
 
-def _peak_bytes():
-    import resource
+def _memory(name):
+    """Bytes in memory, now ("VmRSS") or at the peak ("VmHWM").
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _resident_bytes():
-    """What is in memory now; the peak so far where the system does not say."""
-    try:
-        with open("/proc/self/status") as status:
-            line = next(line for line in status if line.startswith("VmRSS"))
-        return int(line.split()[1]) * 1024
-    except (OSError, StopIteration):
-        return _peak_bytes()
+    getrusage's ru_maxrss is that of the process that started this one, if that is larger.
+    """
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
 def import_seconds():
@@ -37,7 +31,7 @@ def step_of(n_connections, batch=32, budget=3):
     from targets import adam, make_data, make_network
 
     n = max(100, round(n_connections / 42))
-    before = _resident_bytes()
+    before = _memory("VmRSS")
     network = make_network((n, n, n, 2), epsilon=10)
     network.start_optimizer(adam())
     data = make_data(batch, n, 2)
@@ -49,7 +43,7 @@ def step_of(n_connections, batch=32, budget=3):
     return {
         "nnz": nnz,
         "seconds": seconds["step"],
-        "peak": _resident_bytes() - before,
+        "peak": _memory("VmRSS") - before,
         "data": data.X.nbytes,
         "activations": (n + 2 * sum(network.hidden_layer_sizes)) * batch * 4,
     }
@@ -78,5 +72,5 @@ def fit_large(width, n_hidden=3, epsilon=20, n_samples=135, n_epochs=3, batch=32
     return {
         "seconds": float(np.median(model.history_["time"][1:])),
         "connections": model.n_connections_,
-        "peak": _peak_bytes(),
+        "peak": _memory("VmHWM"),
     }
