@@ -680,7 +680,7 @@ class PruningMixin(BaseSparseMLP):
         "beta": [Interval(Integral, 0, None, closed="left")],
         "gamma": [Interval(Integral, 0, None, closed="left")],
         "prune_layers": [StrOptions({"all"}), "array-like"],
-        "prune_by": [StrOptions({"out_degree", "strength"})],
+        "prune_by": [StrOptions({"out_degree", "plain_out_degree", "strength"})],
         "prune_every": [Interval(Integral, 1, None, closed="left")],
         "budget": [StrOptions({"shrink", "keep"})],
     }

@@ -69,8 +69,11 @@ gamma : int, default=40
 prune_layers : "all" or array-like of int, default="all"
     Hidden layers to prune, counted from 0. (0,) and (1,) are the paper's 1st
     and 2nd NPSET.
-prune_by : {"out_degree", "strength"}, default="out_degree"
-    Who is pruned: the neurons with the fewest output connections, or those with
+prune_by : {"out_degree", "plain_out_degree", "strength"}, default="out_degree"
+    Which hidden neurons are pruned. "out_degree": those with the fewest output
+    connections, of equals those with the smallest output strength (sum of
+    absolute weights). "plain_out_degree": of equals the first, as a sort of the
+    degrees gives, and presumably the published results. "strength": those with
     the smallest sum of absolute input weights, as in the importance pruning of
     Curci et al. (2021), which however keeps them in place without inputs.
 prune_every : int, default=1

@@ -138,9 +138,10 @@ class NeuronPruning:
         out with 41 prunings for 40 epochs.
     layers : tuple of int
         Layers to prune: hidden ones, counted from 0, and INPUT.
-    by : {"out_degree", "strength"}
-        Who leaves: the neurons with the fewest output connections, or those
-        with the smallest sum of absolute input weights (Curci et al. 2021).
+    by : {"out_degree", "plain_out_degree", "strength"}
+        Who leaves: the neurons with the fewest output connections (of equals
+        those with the smallest output strength, or, if "plain", just the first),
+        or those with the smallest sum of absolute input weights (Curci et al. 2021).
     every : int
         Of these epochs, the first and every so many-th one after it prune.
     budget : {"shrink", "keep"}
@@ -165,12 +166,17 @@ class NeuronPruning:
         return due and (epoch - self.start) % self.every == 0
 
     def order(self, network: Network, number: int) -> np.ndarray:
-        """The neurons of a hidden layer, those that leave first in front."""
+        """The neurons of a hidden layer, those that leave first in front.
+
+        The index decides between those that are equal in all that counts.
+        """
         inward, outward = network.layers[number], network.layers[number + 1]
         if self.by == "strength":
             strength = inward.connectivity.in_strength(inward.weights)
             return np.argsort(strength, kind="stable")
         degree = outward.connectivity.out_degree()
+        if self.by == "plain_out_degree":
+            return np.argsort(degree, kind="stable")
         strength = outward.connectivity.out_strength(outward.weights)
         return np.lexsort((strength, degree))  # stable: index decides last
 
@@ -190,12 +196,7 @@ class NeuronPruning:
         return n_leave
 
     def prune_hidden(self, network: Network) -> int:
-        """Prune the hidden layers once; returns the number of neurons removed.
-
-        Those with the fewest output connections go, of equals those with the
-        smallest output strength, then the lower index; or, with ``by="strength"``,
-        those of the smallest input strength.
-        """
+        """Prune the hidden layers once; returns the number of neurons removed."""
         n_pruned = 0
         for number in self.layers:
             if number == INPUT:

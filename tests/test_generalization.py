@@ -286,25 +286,14 @@ def test_early_stopping_restores_the_inputs_too(samples):
     assert len(model.selected_features_) < 60
 
 
-# NPSET decays its weights otherwise than SET by default.
-DECAY = {"weight_decay": 0.01, "decay_rule": "l2"}
-
-
 def test_named_methods_are_special_cases(samples):
-    composed = SparseMLPClassifier(**SMALL, alpha=0).fit(*samples)
-    assert same_weights(composed, SETClassifier(**SMALL).fit(*samples))
+    common = {**SMALL, "weight_decay": 0.02, "decay_rule": "per_epoch", "mixup": 0.3}
     pruning = {"alpha": 0.1, "beta": 2, "gamma": 4}
-    composed = SparseMLPClassifier(**SMALL, **pruning, prune_layers="all", budget="shrink").fit(
-        *samples
-    )
-    assert same_weights(composed, NPSETClassifier(**SMALL, **DECAY, **pruning).fit(*samples))
-
-
-def test_npset_without_alpha_is_set(samples):
-    assert same_weights(
-        NPSETClassifier(**SMALL, **DECAY, alpha=0).fit(*samples),
-        SETClassifier(**SMALL).fit(*samples),
-    )
+    composed = SparseMLPClassifier(**common, alpha=0).fit(*samples)
+    assert same_weights(composed, SETClassifier(**SMALL).fit(*samples))
+    assert same_weights(composed, NPSETClassifier(**SMALL, alpha=0).fit(*samples))
+    composed = SparseMLPClassifier(**common, **pruning, prune_layers="all", budget="shrink")
+    assert same_weights(composed.fit(*samples), NPSETClassifier(**SMALL, **pruning).fit(*samples))
 
 
 @pytest.mark.parametrize("layers", [("output",), (2,), (-1,), ("input", -2)])

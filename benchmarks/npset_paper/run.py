@@ -163,8 +163,7 @@ def make_model(method, recipe, width, *, seed, epochs=None, batch_size=None, **c
     parameters = dict(PAPER_SET) if recipe == "paper" else {}
     prunes = {"NPSET-MLP": "all", "1st NPSET-MLP": (0,), "2nd NPSET-MLP": (1,)}.get(method)
     if prunes is not None:
-        letters = {name: PAPER_NPSET[name] for name in ("alpha", "beta", "gamma")}
-        parameters.update(letters, prune_layers=prunes)
+        parameters.update(PAPER_NPSET if recipe == "paper" else {}, prune_layers=prunes)
     if method.startswith("Direct"):
         width = pruned_width(width)
     if method in ("Direct FC-MLP", "Dense-MLP"):
@@ -285,7 +284,7 @@ def table3(task, data_home):
     evolution = Evolution(
         fraction=PAPER_SET["zeta"],
         new_weights=new_weights_rule(PAPER_SET["new_weights"], PAPER_SET["init"]),
-        prune=NeuronPruning(*letters, (0, 1)),
+        prune=NeuronPruning(*letters, (0, 1), by=PAPER_NPSET["prune_by"]),
         evolve_output=PAPER_SET["evolve_output"],
     )
     for epoch in range(evolution.prune.last_epoch + 1):
