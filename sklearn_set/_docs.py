@@ -196,7 +196,7 @@ beta : int, default=20
     itself never starts with one.
 gamma : int, default=80
     The last pruning is at the start of epoch ``beta + gamma``.
-prune_layers : "auto", "all" or array-like of int or "input", default="auto"
+prune_layers : "auto", "all" or array-like, default="auto"
     Layers to prune: hidden ones, counted from 0, and "input"; "all" are all
     hidden layers. "auto": the inputs, if at least four fifths of the features
     look irrelevant one by one (`null_fraction_`), otherwise none.

@@ -67,7 +67,8 @@ def test_parameters_are_documented_in_their_order(cls):
 def test_attributes_are_documented(cls):
     documented = section(cls.__doc__, "Attributes")
     classifier = cls.__name__.endswith("Classifier")
-    assert set(documented) == FITTED | ({"classes_"} if classifier else set())
+    own = {"null_fraction_"} if cls.__name__.startswith("SparseMLP") else set()
+    assert set(documented) == FITTED | own | ({"classes_"} if classifier else set())
     X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
