@@ -1,12 +1,17 @@
 """Sphinx configuration: `sphinx-build -W doc doc/_build/html`."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for compliance_table
 
 project = "sklearn_set"
 author = "the sklearn_set developers"
 version = release = installed_version("sklearn-set")
 
 extensions = [
+    "compliance_table",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",

@@ -301,6 +301,8 @@ class DegreeDistributionDisplay:
         display : DegreeDistributionDisplay
         """
         ax = _axes(ax)
+        from matplotlib.ticker import LogLocator, NullLocator
+
         counts = np.bincount(self.degrees)
         seen = np.flatnonzero(counts)
         shares = counts[seen] / len(self.degrees)
@@ -316,6 +318,10 @@ class DegreeDistributionDisplay:
             xlabel=f"{self.side.capitalize()}-degree + 1",
             ylabel="Share of neurons",
         )
+        for axis in (ax.xaxis, ax.yaxis):  # degrees often span less than a decade
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
         ax.legend(frameon=False)
         return _finish(self, ax)
 
