@@ -25,6 +25,7 @@ suppress_warnings = ["ref.ref"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
+templates_path = ["_templates"]
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
@@ -40,7 +41,11 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_set"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 4,
+    "navbar_align": "left",
     "show_prev_next": False,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
@@ -48,3 +53,6 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
+# Pages without subpages need no list of them.
+pages = ("index", "start", "user_guide", "equations", "compliance", "reliability", "contributing")
+html_sidebars = {page: [] for page in pages}
