@@ -20,8 +20,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "decisions/README.md"]
-# scikit-learn's inherited docstrings refer to labels of its own documentation.
-suppress_warnings = ["ref.ref"]
+# scikit-learn's inherited docstrings refer to labels and terms of its own documentation.
+suppress_warnings = ["ref.ref", "ref.term"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
