@@ -53,6 +53,7 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 # Pages without subpages need no list of them.
 pages = ("index", "start", "user_guide", "equations", "compliance", "reliability", "contributing")
 html_sidebars = {page: [] for page in pages}
