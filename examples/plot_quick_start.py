@@ -14,6 +14,7 @@ The network is fitted, scored, and asked what it has learned.
 # and ``set_output`` makes it hand on a data frame.
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -80,7 +81,8 @@ plt.show()
 
 scaled = scaler.transform(X_test)
 raw = network.decision_function(scaled)  # below zero: class 0, malignant
-sample = abs(raw + 1e9 * (y_test != 0)).argmin()
+malignant = np.flatnonzero(y_test == 0)
+sample = malignant[abs(raw[malignant]).argmin()]
 pushes = attributions(network, scaled[sample : sample + 1], output=0)[0]
 
 order = abs(pushes).argsort()[-10:]
