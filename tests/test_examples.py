@@ -24,7 +24,7 @@ def few_epochs(monkeypatch):
     train = _base.train
 
     def train_shortly(*args, n_epochs, **kwargs):
-        train(*args, n_epochs=min(n_epochs, 3), **kwargs)
+        return train(*args, n_epochs=min(n_epochs, 3), **kwargs)
 
     for module in (_base, _feature_selection):
         monkeypatch.setattr(module, "train", train_shortly)
