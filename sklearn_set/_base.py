@@ -30,7 +30,13 @@ from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
 from ._relevance import null_fraction
 from ._rules import SCHEDULES
-from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
+from ._sklearn_compat import (
+    DOC_LINK_TEMPLATE,
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+)
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
 from ._training import Course, Mixup, NonFiniteLossError, Streams, train
@@ -68,6 +74,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],

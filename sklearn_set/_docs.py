@@ -110,7 +110,8 @@ adam_beta_2 : float in [0, 1), default=0.999
 adam_epsilon : float, default=1e-8
     Adam's constant for numerical stability.
 weight_decay : float, default=0.01
-    Strength of the decay of the weights; see `decay_rule`.
+    Strength of the decay of the weights. It means something else under each
+    `decay_rule`: change the two together.
 decay_rule : {"l2", "decoupled", "per_epoch", "per_step"}, default="l2"
     "l2": ``weight_decay * w`` joins the gradient of the mean loss.
     "decoupled": each step subtracts ``learning_rate * weight_decay * w`` (AdamW).

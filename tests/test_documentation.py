@@ -84,7 +84,7 @@ def test_methods_are_documented(cls):
             continue
         documented = section(method.__doc__, "Parameters")
         given = [p for p in inspect.signature(method).parameters if p != "self"]
-        assert list(documented) == given, name
+        assert [n.lstrip("*") for n in documented] == given, name
         assert section(method.__doc__, "Returns"), name
 
 
@@ -189,7 +189,12 @@ def run_blocks(path, namespace):
 def test_blocks_of_the_documents(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "MPLBACKEND", "Agg")
-    run_blocks(path, {"__name__": "__main__"})
+    try:
+        run_blocks(path, {"__name__": "__main__"})
+    except ModuleNotFoundError as error:  # not made for every platform
+        if error.name not in ("onnxruntime", "skl2onnx", "skops"):
+            raise
+        pytest.skip(str(error))
 
 
 def test_the_runner_of_blocks_can_fail(tmp_path):
