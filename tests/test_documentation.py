@@ -144,6 +144,8 @@ def all_modules():
 
 @pytest.mark.parametrize("name", all_modules())
 def test_doctests(name):
+    if name == "sklearn_set.torch":
+        pytest.importorskip("torch", reason="an extra")
     module = importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an example does not warn
@@ -186,6 +188,8 @@ def run_blocks(path, namespace):
 
 @pytest.mark.parametrize("path", documents(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_blocks_of_the_documents(path, tmp_path, monkeypatch):
+    for needed in re.findall(r"(?m)^<!-- needs (\w+) -->$", path.read_text(encoding="utf-8")):
+        pytest.importorskip(needed, reason="an extra")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "MPLBACKEND", "Agg")
     run_blocks(path, {"__name__": "__main__"})
