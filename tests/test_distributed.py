@@ -221,6 +221,17 @@ def test_callbacks_act_in_workers(cluster, digits):
     assert (search.cv_results_["mean_fit_time"] < 5).all()
 
 
+def test_progress_is_shown_from_workers(cluster, digits, capsys):
+    pytest.importorskip("rich", reason="scikit-learn's ProgressBar needs it")
+    ProgressBar = pytest.importorskip("sklearn.callback").ProgressBar
+    X, y = digits
+    model = SETClassifier((20,), max_iter=3, random_state=0)
+    search = GridSearchCV(model, {"epsilon": [2, 5]}, cv=2).set_callbacks(ProgressBar())
+    with parallel_config("dask"):
+        search.fit(X, y)
+    assert "SETClassifier - fit" in capsys.readouterr().out
+
+
 # ------------------------------------------------------------------ streams
 
 
