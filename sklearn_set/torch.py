@@ -212,6 +212,8 @@ class SparseLinear(nn.Module):
     torch.Size([8, 3])
     """
 
+    weight: nn.Parameter
+    bias: nn.Parameter | None
     indptr: torch.Tensor
     indices: torch.Tensor
 
@@ -254,7 +256,8 @@ class SparseLinear(nn.Module):
                 raise ValueError(f"epsilon={epsilon!r} must be > 0.")
             connectivity = erdos_renyi(shape, epsilon, rng)
         weights = initial_weights(connectivity, init, _numpy_dtype(dtype), rng)
-        self._set_up(connectivity, weights, bias, evolves, track)
+        start = torch.zeros(shape[1], dtype=dtype) if bias else None
+        self._set_up(connectivity, weights, start, evolves, track)
 
     def _set_up(self, connectivity, weights, bias, evolves, track) -> None:
         super().__init__()
@@ -264,12 +267,7 @@ class SparseLinear(nn.Module):
         self.in_features, self.out_features = connectivity.shape
         self.evolves, self.track = bool(evolves), tuple(track)
         self.weight = nn.Parameter(torch.from_numpy(weights))
-        if bias is False:
-            self.register_parameter("bias", None)
-        elif bias is True:
-            self.bias = nn.Parameter(self.weight.detach().new_zeros(self.out_features))
-        else:
-            self.bias = nn.Parameter(bias)
+        self.register_parameter("bias", None if bias is None else nn.Parameter(bias))
         self.register_buffer("indptr", torch.from_numpy(connectivity.indptr))
         self.register_buffer("indices", torch.from_numpy(connectivity.indices))
         self._forget()
@@ -325,7 +323,7 @@ class SparseLinear(nn.Module):
                 )
             bias = torch.from_numpy(bias)
         layer = cls.__new__(cls)
-        layer._set_up(connectivity, coef.data, False if bias is None else bias, evolves, track)
+        layer._set_up(connectivity, coef.data, bias, evolves, track)
         return layer
 
     def to_scipy(self) -> sparse.csc_array:
@@ -340,7 +338,11 @@ class SparseLinear(nn.Module):
         buffers = (self.indptr, self.indices)
         versions = tuple(buffer._version for buffer in buffers)
         known = self._known
-        if known is None or known[1] != versions or any(map(_is_not, known[0], buffers)):
+        if (
+            known is None
+            or known[1] != versions
+            or any(a is not b for a, b in zip(known[0], buffers))
+        ):
             shape = (self.in_features, self.out_features)
             value = Connectivity(self.indptr.numpy(), self.indices.numpy(), shape)
             known = self._known = buffers, versions, value
@@ -408,10 +410,6 @@ class SparseLinear(nn.Module):
             f"in_features={self.in_features}, out_features={self.out_features}, connections={n}, "
             f"density={density:.3g}, bias={self.bias is not None}"
         )
-
-
-def _is_not(a, b) -> bool:
-    return a is not b
 
 
 def _require_supported(dtype: torch.dtype) -> None:
@@ -795,11 +793,11 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
             scaled = last.data * np.repeat(scale, np.diff(last.indptr)).astype(last.dtype)
             coefs[-1] = sparse.csc_array((scaled, last.indices, last.indptr), shape=last.shape)
             biases[-1] = biases[-1] * scale + offset
-    evolving = set(estimator._make_evolution().evolving(estimator._network))
+    evolution, network = estimator._make_evolution(), estimator._network
+    evolving = evolution.evolving(network) if evolution.fraction > 0 else ()
     module = nn.Sequential()
     for number, (coef, bias) in enumerate(zip(coefs, biases)):
-        evolves = number in evolving and estimator._make_evolution().fraction > 0
-        module.append(SparseLinear.from_scipy(coef, bias, evolves=evolves))
+        module.append(SparseLinear.from_scipy(coef, bias, evolves=number in evolving))
         if number < len(coefs) - 1:
             module.append(_activation_module(estimator.activation, number))
             if estimator.dropout > 0:
@@ -894,8 +892,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
         result._loss = Loss(result.loss, result.huber_delta)
         result._target_offset = np.zeros(network.n_outputs)
         result._target_scale = np.ones(network.n_outputs)
-    course = Course()
-    learner = _Learner(network, result._make_optimizer(), Streams.spawn(0), course)
+    learner = _Learner(network, result._make_optimizer(), Streams.spawn(0), Course())
     result._take_over(learner, keep_state=False)
     return result
 

@@ -39,9 +39,14 @@ def apart(task, **arguments):
 
 
 def resident():
-    """MiB now, and at most so far, of this process."""
-    now = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    return now / MIB, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MiB now, and at most since `forget_peak`, of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kib = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
+    return int(kib["VmRSS"]) / 1024, int(kib["VmHWM"]) / 1024
+
+
+def forget_peak():
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 # ------------------------------------------------------------------ one fit
@@ -78,6 +83,7 @@ def fit(n_rows, n_features, hidden, epsilon, batch_size=32, n_threads=0, n_epoch
     X = rng.standard_normal((n_rows, n_features), dtype=np.float32)
     y = (X[:, :10].sum(axis=1) > 0).astype(int)
     SETClassifier((4,), max_iter=1).fit(X[:10], y[:10])
+    forget_peak()
     before, _ = resident()
     model = SETClassifier(
         tuple(hidden),
@@ -268,7 +274,10 @@ def worker(connection, number, n_workers, own_topology):
 
 
 def averaged(n_rounds, n_workers, own_topology, every):
-    """Rounds of local epochs whose models are averaged after every so many of them."""
+    """Rounds of local epochs whose models are averaged after every so many of them.
+
+    Seconds are the processor's: of the slowest worker, and of this process's exchange.
+    """
     from sklearn_set import SETClassifier
     from sklearn_set._evolution import Evolution
 
@@ -287,17 +296,20 @@ def averaged(n_rounds, n_workers, own_topology, every):
     for pipe in pipes:
         pipe.recv()
     rng, evolution = np.random.default_rng(0), Evolution(fraction=0.3)
-    layers, curve, training, n_bytes = arrays(model), [], 0.0, 0
+    layers, curve, training, exchange, n_bytes = arrays(model), [], 0.0, 0.0, 0
     states = [layers] * n_workers
-    began = time.perf_counter()
     for number in range(n_rounds):
+        start = time.thread_time()
         for pipe, state in zip(pipes, states):
             pipe.send(state)
         answers = [pipe.recv() for pipe in pipes]
+        exchange += time.thread_time() - start
         training += max(seconds for _, seconds in answers)
         states = [state for state, _ in answers]
         if (number + 1) % every == 0 or number + 1 == n_rounds:
+            start = time.thread_time()
             layers = average(states)
+            exchange += time.thread_time() - start
             n_bytes += n_workers * 2 * sum(a.nbytes for la in layers for a in la)
             give(model, layers)
             curve.append(100 * model.score(X_test, y_test))
@@ -306,33 +318,31 @@ def averaged(n_rounds, n_workers, own_topology, every):
                 evolution.rewire(model._network, rng, counts, 0.3)
                 layers = arrays(model)
             states = [layers] * n_workers
-    seconds = time.perf_counter() - began
     for pipe, process in zip(pipes, processes):
         pipe.send(None)
         process.join()
     return {
         "curve": curve,
-        "seconds": seconds,
-        "seconds of the slowest worker": training,
+        "seconds of training": training,
+        "seconds of exchange": exchange,
         "bytes": n_bytes,
         "connections": sum(len(layer[1]) for layer in layers),
     }
 
 
-def alone(n_rounds, n_threads):
+def alone(n_rounds):
     """The same model on all rows in one process."""
     from sklearn_set import SETClassifier
 
     X, y, X_test, y_test = averaging_data()
-    model = SETClassifier(**{**settings(), "n_jobs": n_threads})
-    curve, cpu, began = [], 0.0, time.perf_counter()
+    model = SETClassifier(**settings())
+    curve, training = [], 0.0
     for _ in range(n_rounds):
         start = time.thread_time()
         model.partial_fit(X, y, classes=[0, 1])
-        cpu += time.thread_time() - start
+        training += time.thread_time() - start
         curve.append(100 * model.score(X_test, y_test))
-    seconds = time.perf_counter() - began
-    return {"curve": curve, "seconds": seconds, "cpu": cpu, "connections": model.n_connections_}
+    return {"curve": curve, "seconds of training": training, "connections": model.n_connections_}
 
 
 # ------------------------------------------------------------------ sections
@@ -380,8 +390,7 @@ def run_stream():
 def run_averaging():
     n = 10
     return {
-        "one process, one thread": apart("alone", n_rounds=n, n_threads=1),
-        "one process, two threads": apart("alone", n_rounds=n, n_threads=2),
+        "one process": apart("alone", n_rounds=n),
         "two processes, own topologies, averaged after every epoch": apart(
             "averaged", n_rounds=n, n_workers=2, own_topology=True, every=1
         ),
@@ -442,19 +451,21 @@ def cores_table(rows):
 
 def averaging_table(rows):
     lines = [
-        "| | connections | accuracy after 1 epoch, % | after 3 | after 10 | seconds | "
-        "computing | bytes per round and worker |",
+        "| | connections | after 1 epoch, % | 3 | 10 | training, s | exchange, s | "
+        "kB per round and worker |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         curve = row["curve"]
         points = [f"{curve[i]:.1f}" if len(curve) > i else "–" for i in (0, 2)]
-        rounds = len(curve)
-        n_bytes = f"{row['bytes'] / rounds / row['n_workers']:,.0f}" if "bytes" in row else "–"
-        computing = row.get("seconds of the slowest worker", row["seconds"])
+        if "bytes" in row:
+            n_bytes = f"{row['bytes'] / len(curve) / row['n_workers'] / 1e3:,.0f}"
+            seconds = f"{row['seconds of training']:.1f} | {row['seconds of exchange']:.2f}"
+        else:
+            n_bytes, seconds = "–", f"{row['seconds of training']:.1f} | –"
         lines.append(
             f"| {name} | {row['connections']:,} | {points[0]} | {points[1]} | {curve[-1]:.1f} | "
-            f"{row['seconds']:.1f} | {computing:.1f} | {n_bytes} |"
+            f"{seconds} | {n_bytes} |"
         )
     return "\n".join(lines)
 
