@@ -1,6 +1,7 @@
 """Sphinx configuration: `sphinx-build -W doc doc/_build/html`."""
 
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 
 project = "sklearn_set"
 author = "the sklearn_set developers"
@@ -21,6 +22,8 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+# The page of an extra is written without it, too.
+autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 

@@ -180,6 +180,12 @@ def test_workers_in_one_process_are_not_oversubscribed(nanny_threads):
 
 
 def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
+    from distributed import Client
+
+    class ReplicatingClient(Client):  # as in doc/clusters.md
+        def scatter(self, data, broadcast=True, **options):
+            return super().scatter(data, broadcast=broadcast, **options)
+
     marker = tmp_path / "killed"
 
     def kill_once(X):
@@ -193,23 +199,23 @@ def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
             return X
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def search():
-        model = make_pipeline(
-            FunctionTransformer(kill_once),
-            SETClassifier((20,), max_iter=3, batch_size=100, random_state=0),
-        )
-        return GridSearchCV(model, {"setclassifier__epsilon": [2, 5, 10]}, cv=2)
-
-    pids = set(cluster.run(os.getpid).values())
-    with parallel_config("dask"):
-        survived = search().fit(*digits)
-    assert marker.exists()
-    serial = search().fit(*digits)  # does not kill any more
-    np.testing.assert_array_equal(
-        survived.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
+    model = make_pipeline(
+        FunctionTransformer(kill_once),
+        SETClassifier((20,), max_iter=3, batch_size=100, random_state=0),
     )
-    cluster.wait_for_workers(2, timeout=30)
-    assert set(cluster.run(os.getpid).values()) != pids
+    # One fit at a time: the first one goes to the worker that holds the data.
+    grid = {"setclassifier__epsilon": [2, 5, 10]}
+    search = GridSearchCV(model, grid, cv=2, pre_dispatch=1)
+    pids = set(cluster.run(os.getpid).values())
+    with ReplicatingClient(cluster.cluster, set_as_default=False) as client:
+        with parallel_config("dask", client=client):
+            search.fit(*digits)
+        client.wait_for_workers(2, timeout=60)
+        assert set(client.run(os.getpid).values()) != pids
+    assert marker.exists()
+    survived = search.cv_results_["mean_test_score"]
+    serial = search.fit(*digits)  # does not kill any more
+    np.testing.assert_array_equal(survived, serial.cv_results_["mean_test_score"])
 
 
 def test_callbacks_act_in_workers(cluster, digits):
