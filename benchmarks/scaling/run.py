@@ -498,7 +498,7 @@ def draw_stream(found):
     curve = found["curve"]
     axes.plot([p["rows"] / 1e6 for p in curve], [p["accuracy"] for p in curve])
     axes.axhline(found["linear"], color="grey", linestyle=":")
-    axes.text(0.2, found["linear"] + 0.4, "SGDClassifier (linear), one pass", color="grey")
+    axes.text(5.2, found["linear"] + 0.2, "SGDClassifier (linear), one pass", color="grey")
     axes.axvline(curve[len(curve) // 2 - 1]["rows"] / 1e6, color="lightgrey", zorder=0)
     axes.set(xlabel="million rows seen", ylabel="accuracy on held-out rows, %")
     figure.tight_layout()
@@ -512,10 +512,11 @@ def stream_table(found):
     body = " | ".join(f"{curve[i]['accuracy']:.1f}" for i in picked)
     return (
         f"| million rows | {head} |\n|{'---|' * (len(picked) + 1)}\n| accuracy, % | {body} |\n\n"
-        f"{found['connections']:,} connections, {found['rewirings']} rewirings. Peak of the process "
-        f"{found['peak, MiB']:,.0f} MiB, for a file of {found['file, MiB']:,.0f} MiB; "
+        f"{found['connections']:,} connections, {found['rewirings']} rewirings. Peak of the "
+        f"process {found['peak, MiB']:,.0f} MiB, for a file of {found['file, MiB']:,.0f} MiB; "
         f"{found['seconds']:.0f} s, of which {found['seconds of partial_fit']:.0f} s in "
-        f"`partial_fit`, on a machine busy with other programs. A linear `SGDClassifier` reaches {found['linear']:.1f} %."
+        "`partial_fit`, on a machine busy with other programs. A linear `SGDClassifier` reaches "
+        f"{found['linear']:.1f} %."
     )
 
 
