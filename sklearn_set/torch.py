@@ -750,7 +750,7 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
     -------
     module : torch.nn.Sequential
         In evaluation mode, of the estimator's dtype. It maps samples of shape
-        (n_samples, n_features_in_) to what torch's losses want: a classifier to raw outputs
+        (n_samples, n_features) to what torch's losses want: a classifier to raw outputs
         (one logit per sample for two classes, otherwise one per class or label), a regressor
         to its predictions, of shape (n_samples, n_outputs), with ``loss="poisson"`` to their
         logarithm. Features that the network stopped reading have no connection. Layers that

@@ -186,17 +186,20 @@ def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
         def scatter(self, data, broadcast=True, **options):
             return super().scatter(data, broadcast=broadcast, **options)
 
+    seconds = 3  # more than Dask waits before it takes copies back, if it may
     marker = tmp_path / "killed"
 
     def kill_once(X):
         """Kill the worker that comes here first."""
         import os
         import signal
+        import time
 
         try:
             os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return X
+        time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGKILL)
 
     model = make_pipeline(
@@ -208,8 +211,10 @@ def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
     search = GridSearchCV(model, grid, cv=2, pre_dispatch=1)
     pids = set(cluster.run(os.getpid).values())
     with ReplicatingClient(cluster.cluster, set_as_default=False) as client:
+        client.amm.stop()
         with parallel_config("dask", client=client):
             search.fit(*digits)
+        client.amm.start()
         client.wait_for_workers(2, timeout=60)
         assert set(client.run(os.getpid).values()) != pids
     assert marker.exists()
