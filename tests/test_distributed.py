@@ -23,7 +23,7 @@ COUNTING = sys.platform.startswith("linux")  # threads, in /proc
 @pytest.fixture(scope="module")
 def cluster():
     """Two worker processes of one thread each."""
-    distributed = pytest.importorskip("distributed", reason="an extra")
+    distributed = pytest.importorskip("distributed", reason="Dask is missing (extra distributed)")
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as c,
         distributed.Client(c) as client,
@@ -33,7 +33,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def ray():
-    ray = pytest.importorskip("ray", reason="an extra")
+    ray = pytest.importorskip("ray", reason="Ray is missing (extra ray)")
     from ray.util.joblib import register_ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -151,7 +151,7 @@ def test_ray_workers_are_not_oversubscribed(ray):
 @pytest.mark.parametrize("nanny_threads", [None, "2"])
 def test_workers_in_one_process_are_not_oversubscribed(nanny_threads):
     """Without a nanny nobody sets OMP_NUM_THREADS; without Dask the same fit takes two."""
-    pytest.importorskip("distributed", reason="an extra")
+    pytest.importorskip("distributed", reason="Dask is missing (extra distributed)")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_distributed import threads_of_a_fit\n"
@@ -248,7 +248,9 @@ def test_progress_is_shown_from_workers(cluster, digits, capsys):
 
 @pytest.mark.parametrize("cls", [SETClassifier, SETRegressor])
 def test_incremental_is_the_loop_over_chunks(cls, digits):
-    wrappers = pytest.importorskip("dask_ml.wrappers", reason="an extra")
+    wrappers = pytest.importorskip(
+        "dask_ml.wrappers", reason="dask-ml is missing (extra distributed)"
+    )
     import dask.array as da
 
     X, y = digits
@@ -268,7 +270,9 @@ def test_incremental_is_the_loop_over_chunks(cls, digits):
 
 
 def test_parallel_post_fit(digits):
-    wrappers = pytest.importorskip("dask_ml.wrappers", reason="an extra")
+    wrappers = pytest.importorskip(
+        "dask_ml.wrappers", reason="dask-ml is missing (extra distributed)"
+    )
     import dask.array as da
 
     X, y = digits

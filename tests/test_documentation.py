@@ -145,7 +145,7 @@ def all_modules():
 @pytest.mark.parametrize("name", all_modules())
 def test_doctests(name):
     if name == "sklearn_set.torch":
-        pytest.importorskip("torch", reason="an extra")
+        pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
     module = importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an example does not warn

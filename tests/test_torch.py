@@ -25,7 +25,7 @@ from sklearn_set import (
     _threads,
 )
 
-torch = pytest.importorskip("torch", reason="an extra")
+torch = pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
 from torch import nn  # noqa: E402
 
 from sklearn_set.torch import SparseLinear, evolve, from_torch, to_torch  # noqa: E402
