@@ -636,6 +636,7 @@ def evolve(
             "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
         )
     for layer in itertools.chain(*runs):
+        _require_supported(layer.weight.dtype)
         for rule, used, what in (("drop", drop, "sensitivity"), ("grow", grow, "gradient")):
             seen = layer._sensitivity if what == "sensitivity" else layer._last_batch
             if used == what and zeta > 0 and layer.evolves and seen is None:

@@ -453,6 +453,8 @@ def test_evolve_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             evolve(layer, None, **arguments)
+    with pytest.raises(TypeError, match=r"not in torch\.bfloat16"):
+        evolve(copy.deepcopy(layer).bfloat16(), None)
     with pytest.raises(ValueError, match="no SparseLinear in this Linear"):
         evolve(nn.Linear(2, 2), None)
     with pytest.raises(ValueError, match="does not hold the weight"):
