@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for compliance_table
@@ -27,6 +28,8 @@ myst_heading_anchors = 3
 
 templates_path = ["_templates"]
 autosummary_generate = True
+# The page of an extra is written without it, too.
+autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
