@@ -183,7 +183,7 @@ def stream(path, limit_gib, n_passes, n_rows):
     }
 
 
-def regularised(mixup, weight_decay):
+def regularised(mixup, weight_decay, decay_rule):
     """Accuracy after two passes over the first million rows of the stream."""
     from sklearn_set import SETClassifier
 
@@ -194,6 +194,7 @@ def regularised(mixup, weight_decay):
         (200, 200),
         mixup=mixup,
         weight_decay=weight_decay,
+        decay_rule=decay_rule,
         batch_size=128,
         evolve_every=10,
         learning_rate_init=0.001,
@@ -401,8 +402,14 @@ def run_stream():
 
 def run_regularisation():
     return [
-        apart("regularised", mixup=mixup, weight_decay=decay)
-        for mixup, decay in ((0, 0.01), (0, 0.0001), (0, 0), (1, 0), (1, 0.01))
+        apart("regularised", mixup=mixup, weight_decay=decay, decay_rule=rule)
+        for mixup, decay, rule in (
+            (0.3, 0.02, "per_epoch"),
+            (0, 0.02, "per_epoch"),
+            (0, 0, "per_epoch"),
+            (0, 0.0001, "l2"),
+            (1, 0.01, "l2"),
+        )
     ]
 
 
@@ -462,7 +469,9 @@ def growth_table(rows, size):
 
 
 def regularisation_table(rows):
-    head = " | ".join(f"mixup={r['mixup']}, weight_decay={r['weight_decay']:g}" for r in rows)
+    head = " | ".join(
+        f"mixup={r['mixup']}, {r['decay_rule']} decay {r['weight_decay']:g}" for r in rows
+    )
     body = " | ".join(f"{row['accuracy']:.1f}" for row in rows)
     return f"| | {head} |\n|{'---|' * (len(rows) + 1)}\n| accuracy, % | {body} |"
 
