@@ -20,12 +20,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn_set import SETClassifier
 
 N_TRAIN, N_TEST = 160, 400
+DATASETS = [
+    *("lung_small", "Yale", "GLIOMA", "leukemia", "COIL20", "Isolet"),
+    *("PCMAC", "RELATHE", "BASEHOCK"),
+]
 FIELDS = ("recipe", "topology", "dataset", "split", "score", "log_loss")
 RECIPES = {
     "default": {},
     "mixup 0": {"mixup": 0.0},
+    "mixup 1": {"mixup": 1.0},
     "averaging 0": {"averaging": 0.0},
-    "weight_decay 0.001": {"weight_decay": 0.001},
+    "weight_decay 0": {"weight_decay": 0.0},
+    "L2 of 0.01": {"weight_decay": 0.01, "decay_rule": "l2"},
     "learning_rate_init 0.001": {"learning_rate_init": 0.001},
     "epsilon 10": {"epsilon": 10},
 }
@@ -45,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-home")
     parser.add_argument("--splits", type=int, default=4)
-    parser.add_argument("--datasets", nargs="+", default=["lung_small", "Yale", "GLIOMA"])
+    parser.add_argument("--datasets", nargs="+", default=DATASETS)
     parser.add_argument("--output", type=Path, default=here / "ablation.csv")
     options = parser.parse_args()
     with options.output.open("w", newline="") as file:

@@ -131,7 +131,7 @@ def main() -> None:
     plot(complete, PAGE.with_name("generalization.png"))
     parts = {
         "summary": markdown(summary.sort_values("mean rank"), 2, "model"),
-        "pairs": markdown(paired_means(results, "SET", "score"), 1, "SET against"),
+        "pairs": markdown(paired_means(results, "SparseMLP", "score"), 1, "SparseMLP against"),
         "accuracy": markdown(100 * accuracy, 1, "dataset"),
         "loss": markdown(loss.dropna(axis=1, how="all"), 3, "dataset"),
         "seconds": markdown(means(results, "fit_seconds"), 2, "dataset"),
