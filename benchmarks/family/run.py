@@ -69,6 +69,7 @@ METHODS = [
     ),
     ("DSR", DSRClassifier, {"rewire_every": 5, "target_fraction": 0.02}),
     ("NPSET", NPSETClassifier, {}),
+    ("NPSET, budget kept", NPSETClassifier, {"budget": "keep"}),
     (
         "importance pruning",
         NPSETClassifier,
@@ -305,9 +306,14 @@ RULES = [
      "same layer", "largest \\|∂L/∂w\\|", "0"),
     ("NPSET", "`NPSETClassifier()`", "Liu et al. 2019", "SET; pruning in epochs β…β+γ", "as SET",
      "fewest outputs, floor(αn)", "same layer, shrinks", "random", "as SET"),
+    ("NPSET, budget kept", '`NPSETClassifier(budget="keep")`', "–", "as NPSET", "as SET",
+     "as NPSET", "same layer, kept", "random", "as SET"),
     ("importance pruning", '`NPSETClassifier(prune_by="strength", alpha=0.2, prune_every=10)`',
      "after Curci et al. 2021", "as NPSET, every 10th epoch", "as SET", "smallest input strength",
      "same layer, shrinks", "random", "as SET"),
+    ("pruning of inputs", '`SparseMLPClassifier(prune_layers=("input",))`', "our own",
+     "as NPSET, `beta=20`, `gamma=80`", "as SET", "smallest input strength", "same layer, kept",
+     "random", "as SET"),
     ("DSR", "`DSRClassifier()`", "Mostafa and Wang 2019", "every `rewire_every` steps",
      "\\|w\\| < one threshold, which adapts", "–", "∝ survivors, overflow re-offered",
      "random, not at places just emptied", "0"),
@@ -461,7 +467,7 @@ empties neurons and leaves them in place; here they are removed.
 Accuracy on a third of the samples, mean ± standard deviation over {N_SEEDS} seeds (split,
 weights and evolution); the test samples number 17 to 55, so that one of them is 2 to 6
 points, and differences of that size mean nothing. All methods: two hidden layers of 300
-neurons, `epsilon=10`, 80 epochs of Adam (rate 0.001, weight decay 0.01), standardised
+neurons, `epsilon=10`, 80 epochs of Adam (rate 0.001, L2 of 0.01), standardised
 features, the last epoch's model. Mixup and averaging, which the constructors use by default,
 are off, so that the rules are compared alone; all else as in the constructors' defaults. Times
 are those of one core of a machine that others used too.
