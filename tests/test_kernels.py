@@ -679,8 +679,8 @@ def test_a_call_of_train_is_checked():
     data = _native.DataF64(np.ones((3, 2)), None, None, None, 2)
     data.set_targets(1, np.array([0, 1, 0], INT), None, None, 1.0)
     network, layer, call = bound()
-    _, weight, done = network.train(data, **call)
-    assert (weight, done) == (3, 2) and (layer.weights != 1).all()
+    _, weight, *done = network.train(data, **call)
+    assert (weight, done) == (3, [2, None]) and (layer.weights != 1).all()
     for change, message in (
         ({"order": np.array([0, 3, 1])}, "order holds a row outside"),
         ({"order": np.array([0, -1, 1])}, "order holds a row outside"),

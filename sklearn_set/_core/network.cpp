@@ -161,7 +161,8 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     work.sample_loss.reserve(size * sizeof(double));
     if (sparse) {
         const size_t bytes = first.nnz() * sizeof(T);
-        std::memset(work.first_gradient.reserve(bytes), 0, bytes);
+        void *gradient = work.first_gradient.reserve(bytes);
+        if (bytes) std::memset(gradient, 0, bytes);
     }
 }
 
@@ -612,7 +613,7 @@ std::vector<std::vector<int64_t>> Network<T>::steepest_places(
 template <class T>
 void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const {
     // Blocks small enough that two layers of activations stay in the cache.
-    int64_t widest = samples.sparse() ? 1 : samples.n_features;
+    int64_t widest = samples.sparse() ? 1 : std::max(1, samples.n_features);
     for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
     const int64_t lanes = 64 / sizeof(T);
     const int64_t cache = int64_t{1} << (samples.sparse() ? 18 : 20);  // sparse sums lie there too

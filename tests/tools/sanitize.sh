@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The native core under sanitizers and valgrind.
+#
+#     tests/tools/sanitize.sh [asan] [tsan] [valgrind]     (all of them if none is named)
+#
+# PYTHON names an interpreter that has sklearn_set's test and build dependencies (default:
+# python). Each variant is built into a virtual environment of its own under WHERE (default:
+# build/sanitize) that borrows the dependencies of PYTHON; nothing of PYTHON's changes.
+# WHERE/<variant>/bin/python with `variant_environment <variant>` runs other things the same way.
+#
+# asan      gcc: addresses and undefined behaviour. Python's allocator is replaced by malloc,
+#           so that small buffers are watched, too. Leaks are not looked for here (an
+#           interpreter leaves plenty at its exit): tests/tools/leaks.py does.
+# tsan      clang with LLVM's OpenMP, whose tool Archer tells the sanitizer of the forks and
+#           joins of parallel regions; gcc's libgomp cannot, so that every region would be a
+#           false alarm. What is left to suppress stands in tsan.supp, with reasons.
+# valgrind  the ordinary build (without AVX-512, which valgrind does not know) in a small fit.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$tools/../.." && pwd)
+python=${PYTHON:-python}
+where=${WHERE:-$root/build/sanitize}
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-1}
+
+build() { # build VARIANT [pip options]
+    local home=$where/$1
+    shift
+    if [ ! -x "$home/bin/python" ]; then
+        "$python" -m venv --without-pip "$home"
+        # As a path, not as a site: an editable sklearn_set there must not win.
+        "$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+            >"$("$home/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/dependencies.pth"
+    fi
+    PATH="$(dirname "$(command -v "$python")"):$PATH" "$home/bin/python" -m pip install --quiet \
+        --no-deps --no-build-isolation --force-reinstall -C build-dir="$home/cmake" "$@" "$root"
+}
+
+variant_environment() { # the variables that a program of this variant needs, as NAME=VALUE lines
+    case $1 in
+    asan)
+        echo "LD_PRELOAD=$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+        echo "ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=0"
+        echo "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+        echo "PYTHONMALLOC=malloc"
+        ;;
+    tsan)
+        echo "LD_PRELOAD=$(clang -print-file-name=libclang_rt.tsan-x86_64.so)"
+        echo "TSAN_OPTIONS=suppressions=$tools/tsan.supp:ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66"
+        echo "OMP_TOOL_LIBRARIES=$(clang -print-file-name=libarcher.so)"
+        echo "ARCHER_OPTIONS=verbose=1"
+        ;;
+    valgrind) echo "PYTHONMALLOC=malloc" ;;
+    esac
+    echo "OMP_NUM_THREADS=2"
+    echo "OPENBLAS_NUM_THREADS=1"
+}
+
+run() { # run VARIANT COMMAND...
+    local home=$where/$1 variant=$1
+    shift
+    (cd "$root" && env $(variant_environment "$variant") "$home/bin/python" -P "$@")
+}
+
+run_tests() { # run_tests VARIANT PYTEST_ARGUMENTS...
+    local variant=$1
+    shift
+    run "$variant" -m pytest -q -p no:cacheprovider -p no:xdist --no-header "$@"
+}
+
+# Fits and predictions in two threads, and several of them at once.
+threaded=(
+    tests/test_estimators.py::test_predictions_from_several_threads_at_once
+    tests/test_estimators.py::test_fits_from_several_threads_at_once
+    tests/test_estimators.py::test_binding_for_prediction_is_safe_between_threads
+    tests/test_estimators.py::test_interrupt_keeps_what_was_learned
+)
+
+asan() {
+    build asan -C cmake.define.SKLEARN_SET_SANITIZE=address,undefined
+    # Programs that the tests start would not be sanitized alike: left to the ordinary run.
+    run_tests asan tests/test_kernels.py tests/test_topology.py \
+        -k "not environment and not instruction_set"
+    run_tests asan "${threaded[@]}"
+    run asan "$tools/small_fit.py"
+}
+
+tsan() {
+    CXX=clang++ build tsan -C cmake.define.SKLEARN_SET_SANITIZE=thread \
+        -C cmake.build-type=RelWithDebInfo
+    run tsan "$tools/small_fit.py"
+    run_tests tsan "${threaded[@]}"
+    run_tests tsan tests/test_kernels.py -k "batch or steepest or threads"
+}
+
+valgrind_fit() {
+    build valgrind -C cmake.build-type=RelWithDebInfo
+    (cd "$root" && env $(variant_environment valgrind) SKLEARN_SET_ISA=avx2 valgrind --quiet \
+        --error-exitcode=9 --suppressions="$tools/valgrind.supp" --leak-check=no \
+        --num-callers=20 "$where/valgrind/bin/python" -P "$tools/small_fit.py" --threads 1)
+}
+
+# Sourced, for its functions only?
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    [ $# -gt 0 ] || set -- asan tsan valgrind
+    for variant in "$@"; do
+        case $variant in
+        asan | tsan) "$variant" ;;
+        valgrind) valgrind_fit ;;
+        *)
+            echo "unknown variant $variant: asan, tsan or valgrind" >&2
+            exit 2
+            ;;
+        esac
+        echo "$variant: clean"
+    done
+fi
