@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from . import _native
+from ._memory import check_memory
 from ._optimizers import Optimizer
 from ._topology import Connectivity, Rewiring, erdos_renyi
 
@@ -196,6 +197,7 @@ class Network:
         rng: np.random.Generator,
     ) -> Network:
         """Draw a network: Erdős–Rényi layers between ``sizes``, biases zero."""
+        check_memory(sizes, epsilon, np.dtype(dtype).itemsize)
         layers = []
         for shape in itertools.pairwise(sizes):
             connectivity = erdos_renyi(shape, epsilon, rng)

@@ -160,9 +160,8 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     work.bias_gradient.reserve(widest * sizeof(T));
     work.sample_loss.reserve(size * sizeof(double));
     if (sparse) {
-        const size_t bytes = first.nnz() * sizeof(T);
-        void *gradient = work.first_gradient.reserve(bytes);
-        if (bytes) std::memset(gradient, 0, bytes);
+        T *gradient = static_cast<T *>(work.first_gradient.reserve(first.nnz() * sizeof(T)));
+        std::fill(gradient, gradient + first.nnz(), T(0));
     }
 }
 
@@ -382,7 +381,7 @@ void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batc
     const int64_t begin = c.indptr[range.begin], end = c.indptr[range.end];
     kernels_.update(gradient, p.weights, p.first, p.second, p.sensitivity, begin, end,
                     *step.update);
-    std::memset(gradient + begin, 0, (end - begin) * sizeof(T));
+    std::fill(gradient + begin, gradient + end, T(0));
     kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
                          range.end, *step.update);
 }

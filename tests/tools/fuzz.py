@@ -181,9 +181,14 @@ def scene(rng, dtype, hurt):
         f"Network{suffix}", getattr(_native, f"Network{suffix}"),
         dict(layers=layers, n_by_source=len(layers), trainable=True),
     )  # fmt: skip
-    if data is None or network is None:
-        return
+    # Mostly whole ones from here on, so that the calls get far.
+    if data is None or rng.random() < 0.7:
+        data = getattr(_native, f"Data{suffix}")(**given)
+    if network is None or rng.random() < 0.7:
+        network = getattr(_native, f"Network{suffix}")(layers, len(layers), True)
     hurt(f"Data{suffix}.set_targets", data.set_targets, targets)
+    if rng.random() < 0.7:
+        data.set_targets(**targets)
     order = rng.permutation(n)
     cuts = np.unique(rng.integers(0, n + 1, 3))
     train = dict(
