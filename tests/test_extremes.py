@@ -206,3 +206,11 @@ def test_nothing_prints_unless_asked(capfd):
     assert capfd.readouterr() == ("", "")
     SETRegressor(**QUICK, verbose=True).fit(X, X[:, 0])
     assert capfd.readouterr().out.count("Epoch") == 4
+
+
+def test_the_kind_of_target_stays():
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    y = np.arange(20) % 2
+    model = SETClassifier(**QUICK).partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="y is of type 'multilabel-indicator'"):
+        model.partial_fit(X, np.column_stack([y, 1 - y]))
