@@ -28,14 +28,21 @@ from sklearn.utils.validation import (
 from ._evolution import DROPS, GROWS, INPUT, Evolution, NeuronPruning, new_weights_rule
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
+from ._relevance import null_fraction
 from ._rules import SCHEDULES
-from ._sklearn_compat import CallbackSupportMixin, Interval, StrOptions, fit_context
+from ._sklearn_compat import (
+    DOC_LINK_TEMPLATE,
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    fit_context,
+)
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
 from ._training import Course, Mixup, NonFiniteLossError, Streams, train
 from ._version import StampedEstimator
 
-__all__ = ["BaseSparseMLP", "PruningMixin", "Samples"]
+__all__ = ["BaseSparseMLP", "InputPruningMixin", "PruningMixin", "Samples"]
 
 _AUTO_BATCH_SIZE = 32
 
@@ -67,6 +74,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -220,6 +228,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             "decoupled": self.learning_rate_init * self.weight_decay,
             "per_epoch": self.weight_decay,
             "per_step": self.weight_decay,
+            "auto": self.weight_decay,
         }.get(self.decay_rule, 0.0)
         if share > 1:
             raise ValueError(
@@ -267,8 +276,11 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             beta_2=self.adam_beta_2,
             epsilon=self.adam_epsilon,
             weight_decay=self.weight_decay,
-            decay_rule=self.decay_rule,
+            decay_rule=self._decay_rule(),
         )
+
+    def _decay_rule(self) -> str:
+        return self.decay_rule
 
     # ------------------------------------------------------------ data
 
@@ -728,3 +740,33 @@ class PruningMixin(BaseSparseMLP):
             every=self.prune_every,
             budget=self.budget,
         )
+
+
+class InputPruningMixin(PruningMixin):
+    """The pruning of inputs, and whether it takes place."""
+
+    _prunes_inputs = True
+    _MOSTLY_NOISE = 0.8  # madelon has 0.88 to 1, leukemia, the next, 0.6 to 0.7
+
+    _parameter_constraints: dict = {
+        **PruningMixin._parameter_constraints,
+        "prune_layers": [StrOptions({"all", "auto"}), "array-like"],
+        "decay_rule": [StrOptions({"auto", "l2", "decoupled", "per_epoch", "per_step"})],
+    }
+
+    def _new_learner(self, samples: Samples, rng) -> _Learner:
+        self.null_fraction_ = null_fraction(samples.X, samples.target, samples.weight)
+        return super()._new_learner(samples, rng)
+
+    def _mostly_noise(self) -> bool:
+        return getattr(self, "null_fraction_", 0.0) >= self._MOSTLY_NOISE
+
+    def _pruned_layers(self) -> tuple[int, ...]:
+        if isinstance(self.prune_layers, str) and self.prune_layers == "auto":
+            return (INPUT,) if self._mostly_noise() else ()
+        return super()._pruned_layers()
+
+    def _decay_rule(self) -> str:
+        if self.decay_rule == "auto":
+            return "l2" if self._mostly_noise() else "per_epoch"
+        return self.decay_rule

@@ -110,7 +110,8 @@ adam_beta_2 : float in [0, 1), default=0.999
 adam_epsilon : float, default=1e-8
     Adam's constant for numerical stability.
 weight_decay : float, default=0.01
-    Strength of the decay of the weights; see `decay_rule`.
+    Strength of the decay of the weights. It means something else under each
+    `decay_rule`: change the two together.
 decay_rule : {"l2", "decoupled", "per_epoch", "per_step"}, default="l2"
     "l2": ``weight_decay * w`` joins the gradient of the mean loss.
     "decoupled": each step subtracts ``learning_rate * weight_decay * w`` (AdamW).
@@ -196,9 +197,17 @@ beta : int, default=20
     itself never starts with one.
 gamma : int, default=80
     The last pruning is at the start of epoch ``beta + gamma``.
-prune_layers : "all" or array-like of int or "input", default=("input",)
-    Layers to prune: hidden ones, counted from 0, and "input". "all" are all
-    hidden layers.
+prune_layers : "auto", "all" or array-like, default="auto"
+    Layers to prune: hidden ones, counted from 0, and "input"; "all" are all
+    hidden layers. "auto": the inputs, if at least four fifths of the features
+    look irrelevant one by one (`null_fraction_`), otherwise none.
+decay_rule : {"auto", "l2", "decoupled", "per_epoch", "per_step"}, default="auto"
+    "auto": "l2" if `null_fraction_` is at least four fifths, otherwise "per_epoch".
+    "l2": ``weight_decay * w`` joins the gradient of the mean loss, which with
+    Adam pulls on weights that the loss does not need as fast as it may.
+    "decoupled": each step subtracts ``learning_rate * weight_decay * w`` (AdamW).
+    "per_epoch": each of an epoch's n steps subtracts ``weight_decay / n * w``.
+    "per_step": each step subtracts ``weight_decay * w``, from biases too.
 """
 
 _ATTRIBUTES = """
@@ -223,6 +232,9 @@ selected_features_ : ndarray of int
     Indices of the features that the network reads: all but pruned ones.
 feature_importances_ : ndarray of shape (`n_features_in_`,)
     Strength of each input (sum of its absolute weights), normalised to sum 1.
+null_fraction_ : float
+    Estimated share of features that are irrelevant one by one: from F tests of
+    the features on the targets before training (Storey 2002).
 n_iter_ : int
     Number of epochs trained.
 t_ : int
@@ -291,7 +303,8 @@ def document(cls):
     parameters = _entries(
         _PARAMETERS.replace("{loss_options}", options).replace("{loss_text}", text)
     )
-    if getattr(cls, "_prunes_inputs", False):
+    prunes_inputs = getattr(cls, "_prunes_inputs", False)
+    if prunes_inputs:
         parameters.update(_entries(_INPUT_PRUNING))
     signature = inspect.signature(cls.__init__).parameters
     chosen = "".join(
@@ -300,6 +313,8 @@ def document(cls):
         if name != "self"
     )
     attributes = _entries(_ATTRIBUTES)
+    if not prunes_inputs:
+        del attributes["null_fraction_"]
     if kind == "regressor":
         del attributes["classes_"]
     doc = inspect.cleandoc(cls.__doc__ or "")

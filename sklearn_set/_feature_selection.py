@@ -19,7 +19,7 @@ from ._evolution import Evolution, new_weights_rule
 from ._losses import Loss
 from ._network import Data, Network
 from ._optimizers import Optimizer
-from ._sklearn_compat import Interval, StrOptions, fit_context
+from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
 from ._training import Course, Streams, train
 from ._version import StampedEstimator
@@ -119,6 +119,10 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
     Features of which no other feature knows anything are the ones to go: where
     the target depends on such a feature, use a selection with targets.
 
+    Features that are constant but for a few samples become spikes when they are
+    scaled, which the autoencoder learns by heart; remove them before, for example
+    with `VarianceThreshold`.
+
     References
     ----------
     .. [1] Atashgahi, Z., Sokar, G., van der Lee, T., Mocanu, E., Mocanu, D.C., Veldhuis,
@@ -140,6 +144,7 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
     """
 
     _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: dict = {
         "n_features_to_select": [
             Interval(Integral, 1, None, closed="left"),

@@ -6,7 +6,7 @@ Owns: their parameters and documentation. May not touch: anything that
 
 import numpy as np
 
-from ._base import PruningMixin
+from ._base import InputPruningMixin, PruningMixin
 from ._classification import BaseSparseMLPClassifier
 from ._docs import document
 from ._regression import BaseSparseMLPRegressor
@@ -592,15 +592,16 @@ class NPSETRegressor(PruningMixin, BaseSparseMLPRegressor):
 
 
 @document
-class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
+class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
     """Evolving sparse multilayer perceptron that also selects its input features.
 
     The composition of which `SETClassifier` (``alpha=0``) and `NPSETClassifier`
     (``prune_layers="all"``) are special cases: connections evolve after every
     epoch [1]_, and at the start of the epochs `beta` to ``beta + gamma`` the layers
     in `prune_layers` lose a fraction `alpha` of their neurons. By default these are
-    the inputs: the features with the weakest connections leave, and the others
-    receive their connections. For data of which most features are noise.
+    the inputs where most features are noise (see `prune_layers`): the features with
+    the weakest connections leave, and the others receive their connections.
+    Otherwise nothing is pruned and the estimator is `SETClassifier`.
 
     Parameters
     ----------
@@ -641,10 +642,9 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
     24
     """
 
-    _prunes_inputs = True
     _parameter_constraints: dict = {
         **BaseSparseMLPClassifier._parameter_constraints,
-        **PruningMixin._parameter_constraints,
+        **InputPruningMixin._parameter_constraints,
     }
 
     def __init__(
@@ -661,7 +661,7 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         alpha=0.04,
         beta=20,
         gamma=80,
-        prune_layers=("input",),
+        prune_layers="auto",
         prune_by="out_degree",
         prune_every=1,
         budget="keep",
@@ -675,10 +675,10 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
         adam_beta_1=0.9,
         adam_beta_2=0.999,
         adam_epsilon=1e-8,
-        weight_decay=0.01,
-        decay_rule="l2",
+        weight_decay=0.02,
+        decay_rule="auto",
         dropout=0.0,
-        mixup=1.0,
+        mixup=0.3,
         averaging=0.4,
         batch_size="auto",
         max_iter=200,
@@ -748,15 +748,16 @@ class SparseMLPClassifier(PruningMixin, BaseSparseMLPClassifier):
 
 
 @document
-class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
+class SparseMLPRegressor(InputPruningMixin, BaseSparseMLPRegressor):
     """Evolving sparse multilayer perceptron for regression that also selects its features.
 
     The composition of which `SETRegressor` (``alpha=0``) and `NPSETRegressor`
     (``prune_layers="all"``) are special cases: connections evolve after every
     epoch [1]_, and at the start of the epochs `beta` to ``beta + gamma`` the layers
     in `prune_layers` lose a fraction `alpha` of their neurons. By default these are
-    the inputs: the features with the weakest connections leave, and the others
-    receive their connections. For data of which most features are noise.
+    the inputs where most features are noise (see `prune_layers`): the features with
+    the weakest connections leave, and the others receive their connections.
+    Otherwise nothing is pruned and the estimator is `SETRegressor`.
 
     Parameters
     ----------
@@ -795,10 +796,9 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
     True
     """
 
-    _prunes_inputs = True
     _parameter_constraints: dict = {
         **BaseSparseMLPRegressor._parameter_constraints,
-        **PruningMixin._parameter_constraints,
+        **InputPruningMixin._parameter_constraints,
     }
 
     def __init__(
@@ -815,7 +815,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         alpha=0.04,
         beta=20,
         gamma=80,
-        prune_layers=("input",),
+        prune_layers="auto",
         prune_by="out_degree",
         prune_every=1,
         budget="keep",
@@ -834,7 +834,7 @@ class SparseMLPRegressor(PruningMixin, BaseSparseMLPRegressor):
         weight_decay=0.03,
         decay_rule="l2",
         dropout=0.0,
-        mixup=1.0,
+        mixup=0.3,
         averaging=0.4,
         batch_size="auto",
         max_iter=200,

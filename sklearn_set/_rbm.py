@@ -20,7 +20,7 @@ from . import _native
 from ._evolution import Evolution
 from ._memory import check_memory
 from ._network import ACTIVATIONS, Layer, Network
-from ._sklearn_compat import Interval, fit_context
+from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, fit_context
 from ._topology import erdos_renyi
 from ._version import StampedEstimator
 
@@ -285,6 +285,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stamped
     """
 
     _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: dict = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],

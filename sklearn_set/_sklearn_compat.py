@@ -17,7 +17,12 @@ from typing import Any
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-__all__ = ["CallbackSupportMixin", "Interval", "StrOptions", "fit_context"]
+__all__ = ["DOC_LINK_TEMPLATE", "CallbackSupportMixin", "Interval", "StrOptions", "fit_context"]
+
+#: Where the HTML representation links to. Without a template it would link into
+#: scikit-learn's pages, and without a link it shows no tooltips. The documentation has no
+#: address yet, so this is a place on the same page.
+DOC_LINK_TEMPLATE = "#{estimator_module}.{estimator_name}"
 
 try:
     from sklearn.callback import CallbackSupportMixin

@@ -6,6 +6,7 @@ Owns: the meaning of `n_jobs`. May not touch: global thread settings.
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 
 import joblib
@@ -32,17 +33,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def _in_dask_task() -> bool:
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
+
+
 def effective_n_threads(n_jobs: int | None) -> int:
     """Turn `n_jobs` into a number of threads.
 
     None: what OpenMP allows (OMP_NUM_THREADS, threadpoolctl), but no more than
-    the cores this process may use, and one inside of a joblib worker. A
-    positive number: that many. -1: all cores, -2: all but one, and so on. In a
-    forked child, where OpenMP cannot start threads any more, always one.
+    the cores this process may use, and one inside of a joblib worker or a task
+    of Dask (there, what OMP_NUM_THREADS says if it is set). A positive number:
+    that many. -1: all cores, -2: all but one, and so on. In a forked child,
+    where OpenMP cannot start threads any more, always one.
     """
     if _forked:
         return 1
     if n_jobs is None:
+        if _in_dask_task():
+            # Workers that share a process have no setting of their own in OpenMP.
+            return int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0])
         backend, _ = get_active_backend()
         if getattr(backend, "nesting_level", 0):
             return 1

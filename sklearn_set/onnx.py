@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from . import _multilayer_perceptron
+from . import _dsr, _multilayer_perceptron
 from ._network import ACTIVATIONS
 
 __all__ = ["register"]
@@ -25,7 +25,7 @@ _OPTIONS = {
 
 
 def register() -> None:
-    """Register the converters of all estimators with skl2onnx.
+    """Register the converters of all classifiers and regressors with skl2onnx.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def register() -> None:
         raise ImportError(
             'ONNX export needs skl2onnx. Install it with `pip install "sklearn-set[onnx]"`.'
         ) from error
-    for name in _multilayer_perceptron.__all__:
-        estimator = getattr(_multilayer_perceptron, name)
-        classifier = name.endswith("Classifier")
+    modules = (_multilayer_perceptron, _dsr)
+    for estimator in [getattr(module, name) for module in modules for name in module.__all__]:
+        classifier = estimator.__name__.endswith("Classifier")
         update_registered_converter(
             estimator,
-            f"SklearnSet{name}",
+            f"SklearnSet{estimator.__name__}",
             _classifier_shapes if classifier else _regressor_shapes,
             _convert_classifier if classifier else _convert_regressor,
             **({"options": _OPTIONS} if classifier else {}),

@@ -533,7 +533,8 @@ def test_dsr_rewires_after_the_steps_it_was_told(digits):
 
 def test_dsr_without_a_target_is_static(digits):
     model = fitted(DSRClassifier, digits, target_fraction=0, rewire_every=2)
-    static = fitted(SETClassifier, digits, zeta=0)
+    same = {name: getattr(model, name) for name in ("weight_decay", "decay_rule", "mixup")}
+    static = fitted(SETClassifier, digits, zeta=0, **same)
     assert_array_equal(model.coefs_[0].data, static.coefs_[0].data)
 
 

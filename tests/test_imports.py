@@ -1,6 +1,7 @@
 """Imports inside of the package go down its layers only."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ PACKAGE = Path(sklearn_set.__file__).parent
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
-    {"_topology", "_threads"},
+    {"_topology", "_threads", "_relevance"},
     {"_losses", "_optimizers"},
     {"_network"},
     {"_rules"},  # they take a Layer or a Network
@@ -25,7 +26,7 @@ LAYERS = [
     {"_multilayer_perceptron", "_dsr", "_rbm"},
     {"_feature_selection"},
     {"__init__"},
-    {"callback", "inspection", "onnx"},  # around fitted estimators, imported by users
+    {"callback", "inspection", "onnx", "torch"},  # around fitted estimators, imported by users
 ]
 ALONE = {"presets", "datasets"}  # import nothing from the package
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -121,6 +122,7 @@ def test_optional_packages_are_not_imported(module):
     loaded = {name.split(".")[0] for name in result.stdout.split()}
     assert "sklearn_set" in loaded, result.stderr
     optional = {"matplotlib", "pandas", "torch", "numba", "onnx", "pytest", "hypothesis"}
+    optional |= {"dask", "distributed", "ray", "pyarrow", "skorch"}
     assert not loaded & optional
 
 
@@ -134,9 +136,24 @@ def test_public_names():
     for _, name in modules():
         if name.startswith("datasets.") or name == "__init__":
             continue
+        if name == "torch" and importlib.util.find_spec("torch") is None:
+            continue  # an extra
         module = __import__(f"sklearn_set.{name}", fromlist=["__all__"])
         for public in getattr(module, "__all__", ()):
             assert hasattr(module, public), (name, public)
+
+
+def test_a_missing_pytorch_names_the_extra():
+    code = (
+        "import sys, sklearn_set\n"  # SciPy looks at sys.modules["torch"]
+        "sys.modules['torch'] = None\n"
+        "import sklearn_set.torch"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImportError: sklearn_set.torch needs PyTorch. Install it with `pip install" in (
+        result.stderr
+    )
+    assert "sklearn-set[torch]" in result.stderr
 
 
 def test_a_missing_extension_says_how_to_build(tmp_path):

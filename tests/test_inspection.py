@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 from sklearn_set.inspection import (
@@ -133,3 +136,23 @@ def test_attributions_refuse_what_they_cannot_explain(model):
     regressor = SETRegressor((5,), max_iter=1).fit(np.ones((20, 3)), y)
     with pytest.raises(ValueError, match="2 independent outputs"):
         attributions(regressor, np.ones((1, 3)))
+
+
+def test_what_holds_no_network_is_refused():
+    X, y = load_digits(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), SETClassifier((5,), max_iter=1)).fit(X, y)
+    looks = [
+        LearningCurveDisplay.from_estimator,
+        TopologyHistoryDisplay.from_estimator,
+        DegreeDistributionDisplay.from_estimator,
+        InputConnectivityDisplay.from_estimator,
+        SparsityPatternDisplay.from_estimator,
+        lambda estimator: attributions(estimator, X),
+    ]
+    for look in looks:
+        with pytest.raises(TypeError, match=r"pipeline\[-1\]"):
+            look(pipeline)
+        with pytest.raises(NotFittedError):
+            look(SETClassifier())
+        with pytest.raises(TypeError, match="StandardScaler has no"):
+            look(pipeline[0])

@@ -118,6 +118,32 @@ def test_product(isa, dtype, row_bytes, kind_of_layer):
         np.testing.assert_allclose(derivative, wanted[1], **tolerance(dtype, W.shape[1]))
 
 
+@per_dtype
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.5])
+def test_several_threads_compute_the_same_bits(dtype, density):
+    """Rows of very different length, 128 lanes: enough work for several threads."""
+    rng = np.random.default_rng(0)
+    mask = rng.random((300, 200)) < density * 2 * rng.random((300, 1))
+    W = scipy.sparse.csr_array(mask)
+    indptr, indices = W.indptr.astype(np.int32), W.indices.astype(np.int32)
+    by_source = _native.transpose(indptr, indices, 200)
+    weights = rng.normal(size=W.nnz).astype(dtype)
+    a, delta = (rows(rng.normal(size=(n, 128)).astype(dtype)) for n in (200, 300))
+    found = []
+    for n_threads in (1, 2, 5):
+        z, back = rows(np.full_like(delta, np.nan)), rows(np.full_like(a, np.nan))
+        gradient, bias_gradient = np.full(W.nnz, np.nan, dtype), np.full(300, np.nan, dtype)
+        bias = np.ones(300, dtype)
+        _native.product(indptr, indices, weights, bias, a, z, n_threads=n_threads)
+        _native.transposed_product(*by_source, weights, delta, back, n_threads=n_threads)
+        _native.gradient(indptr, indices, a, delta, gradient, bias_gradient, n_threads=n_threads)
+        found.append((z, back, gradient, bias_gradient))
+    for several in found[1:]:
+        for one, other in zip(found[0], several):
+            np.testing.assert_array_equal(one, other)
+            assert not np.isnan(other).any()
+
+
 @per_isa
 @per_dtype
 @pytest.mark.parametrize("kind, slope", KINDS)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import sklearn_set
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -53,6 +55,19 @@ def test_classifier_in_a_pipeline(digits, parameters, dtype):
     (label, probabilities), _ = run(model.fit(X, y), X, options={"zipmap": False})
     np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
     np.testing.assert_array_equal(label, model.predict(X))
+
+
+@pytest.mark.parametrize("name", sklearn_set.__all__)
+def test_every_classifier_and_regressor(digits, name):
+    cls = getattr(sklearn_set, name)
+    if not issubclass(cls, ClassifierMixin | RegressorMixin):
+        pytest.skip("no classifier or regressor")
+    X, y = digits
+    model = cls((40,), **FAST)
+    if "beta" in model.get_params():
+        model.set_params(beta=1, gamma=3)
+    outputs, _ = run(model.fit(X, y), X)
+    np.testing.assert_allclose(outputs[0].ravel(), model.predict(X), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([-1, 1])], ids=str)

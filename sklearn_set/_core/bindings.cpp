@@ -614,7 +614,7 @@ private:
     Network<T> network_;
 };
 
-// ------------------------------------------------- single kernels, for tests
+// ------------------------------- single kernels, for layers of PyTorch and for tests
 // (`repeat` calls the kernel so many times after one check of its arrays, to time it)
 
 template <class T> const Kernels<T> &table_of(const KernelTables &tables);
@@ -638,10 +638,20 @@ template <class T> void check_rows_layout(const char *name, const T *data, int64
         fail(std::string(name) + " must be aligned to 64 bytes.");
 }
 
-template <class T> struct Rows {
-    int64_t n, stride;
-    T *data;
-};
+// Calls kernel(begin, end) on parts of the rows of an index, one for each thread that a
+// batch of `stride` lanes is worth.
+template <class F>
+void in_parts(const ConnectivityView &c, int64_t stride, int n_threads, const F &kernel) {
+    n_threads = useful_threads(c.nnz() * stride, n_threads);
+    if (n_threads == 1) return kernel(0, c.n_out);
+#pragma omp parallel num_threads(n_threads)
+    {
+        const Range rows =
+            share(c.indptr, c.n_out, omp_get_thread_num(), omp_get_num_threads());
+        kernel(rows.begin, rows.end);
+    }
+}
+
 template <class A> auto rows_of(const char *name, const A &array, int64_t n, int64_t stride = -1) {
     require_size(name, array.shape(0), n);
     if (stride >= 0) require_size(name, array.shape(1), stride);
@@ -652,7 +662,8 @@ template <class A> auto rows_of(const char *name, const A &array, int64_t n, int
 template <class T>
 void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T> bias, In2<T> a,
                 Out2<T> z, int activation, double slope, std::optional<Out2<T>> derivative,
-                double dropout, uint32_t dropout_seed, const std::string &isa, int repeat) {
+                double dropout, uint32_t dropout_seed, const std::string &isa, int repeat,
+                int n_threads) {
     const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
     require_size("weights", weights.shape(0), c.nnz());
     require_size("bias", bias.shape(0), c.n_out);
@@ -666,15 +677,17 @@ void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
     for (int i = 0; i < repeat; ++i)
-        k.product(c.indptr, c.indices, weights.data(), bias.data(), input, output, stride, 0, c.n_out,
-              f);
+        in_parts(c, stride, n_threads, [&](int32_t begin, int32_t end) {
+            k.product(c.indptr, c.indices, weights.data(), bias.data(), input, output, stride,
+                      begin, end, f);
+        });
 }
 
 template <class T>
 void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int32_t> indices,
                            In1<T> weights, In2<T> delta, Out2<T> out, int activation, double slope,
                            std::optional<In2<T>> a, std::optional<In2<T>> derivative,
-                           const std::string &isa, int repeat) {
+                           const std::string &isa, int repeat, int n_threads) {
     const ConnectivityView c = connectivity(indptr, indices, delta.shape(0));
     check_index("positions", c.indptr, c.n_out, positions.data(), positions.shape(0), c.nnz());
     require_size("weights", weights.shape(0), c.nnz());
@@ -688,13 +701,16 @@ void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int3
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
     for (int i = 0; i < repeat; ++i)
-        k.transposed_product(c.indptr, positions.data(), c.indices, weights.data(), input, output,
-                         stride, 0, c.n_out, f);
+        in_parts(c, stride, n_threads, [&](int32_t begin, int32_t end) {
+            k.transposed_product(c.indptr, positions.data(), c.indices, weights.data(), input,
+                                 output, stride, begin, end, f);
+        });
 }
 
 template <class T>
 void py_gradient(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delta,
-                 Out1<T> gradient, Out1<T> bias_gradient, const std::string &isa, int repeat) {
+                 Out1<T> gradient, Out1<T> bias_gradient, const std::string &isa, int repeat,
+                 int n_threads) {
     const ConnectivityView c = connectivity(indptr, indices, a.shape(0));
     const int64_t stride = a.shape(1);
     const T *input = rows_of("a", a, c.n_in);
@@ -704,8 +720,10 @@ void py_gradient(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> del
     const Kernels<T> &k = kernels_named<T>(isa);
     nb::gil_scoped_release release;
     for (int i = 0; i < repeat; ++i)
-        k.gradient(c.indptr, c.indices, input, deltas, gradient.data(), bias_gradient.data(), stride,
-               0, c.n_out);
+        in_parts(c, stride, n_threads, [&](int32_t begin, int32_t end) {
+            k.gradient(c.indptr, c.indices, input, deltas, gradient.data(), bias_gradient.data(),
+                       stride, begin, end);
+        });
 }
 
 template <class T>
@@ -794,15 +812,16 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
           "weights"_a.noconvert(), "bias"_a.noconvert(), "a"_a.noconvert(), "z"_a.noconvert(),
           "activation"_a = int(IDENTITY), "slope"_a = 0.0,
           "derivative"_a.noconvert() = nb::none(), "dropout"_a = 0.0, "dropout_seed"_a = 0,
-          "isa"_a = "", "repeat"_a = 1);
+          "isa"_a = "", "repeat"_a = 1, "n_threads"_a = 1);
     m.def("transposed_product", &py_transposed_product<T>, "indptr"_a.noconvert(),
           "positions"_a.noconvert(), "indices"_a.noconvert(), "weights"_a.noconvert(),
           "delta"_a.noconvert(), "out"_a.noconvert(), "activation"_a = int(IDENTITY),
           "slope"_a = 0.0, "a"_a.noconvert() = nb::none(),
-          "derivative"_a.noconvert() = nb::none(), "isa"_a = "", "repeat"_a = 1);
+          "derivative"_a.noconvert() = nb::none(), "isa"_a = "", "repeat"_a = 1,
+          "n_threads"_a = 1);
     m.def("gradient", &py_gradient<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
           "a"_a.noconvert(), "delta"_a.noconvert(), "gradient"_a.noconvert(),
-          "bias_gradient"_a.noconvert(), "isa"_a = "", "repeat"_a = 1);
+          "bias_gradient"_a.noconvert(), "isa"_a = "", "repeat"_a = 1, "n_threads"_a = 1);
     m.def("descend", &py_descend<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
           "a"_a.noconvert(), "delta"_a.noconvert(), "weights"_a.noconvert(),
           "first"_a.noconvert(), "second"_a.noconvert(), "bias"_a.noconvert(),

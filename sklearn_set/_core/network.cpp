@@ -61,29 +61,6 @@ template <class T> int64_t stride_for(int64_t size) {
     return padded / static_cast<int64_t>(sizeof(T));
 }
 
-struct Range {
-    int32_t begin, end;
-};
-
-// Part `part` of the rows of an index, cut so that each part holds about the
-// same number of connections and rows.
-Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts) {
-    if (n_parts == 1) return {0, n_rows};
-    const int64_t total = int64_t{indptr[n_rows]} + n_rows;
-    auto cut = [&](int p) {
-        if (p == n_parts) return n_rows;
-        const int64_t wanted = total * p / n_parts;
-        int32_t low = 0, high = n_rows;
-        while (low < high) {
-            const int32_t middle = low + (high - low) / 2;
-            if (int64_t{indptr[middle]} + middle < wanted) low = middle + 1;
-            else high = middle;
-        }
-        return low;
-    };
-    return {cut(part), cut(part + 1)};
-}
-
 // Part of [0, n), cut at multiples of `grain`.
 struct Span {
     int64_t begin, end;
@@ -105,6 +82,28 @@ template <class T> T softplus(T z) { return std::max(z, T(0)) + std::log1p(std::
 
 }  // namespace
 
+Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts) {
+    if (n_parts == 1) return {0, n_rows};
+    const int64_t total = int64_t{indptr[n_rows]} + n_rows;
+    auto cut = [&](int p) {
+        if (p == n_parts) return n_rows;
+        const int64_t wanted = total * p / n_parts;
+        int32_t low = 0, high = n_rows;
+        while (low < high) {
+            const int32_t middle = low + (high - low) / 2;
+            if (int64_t{indptr[middle]} + middle < wanted) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    };
+    return {cut(part), cut(part + 1)};
+}
+
+int useful_threads(int64_t work, int wanted) {
+    const int64_t useful = work / MIN_WORK_PER_THREAD;
+    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(wanted, useful)));
+}
+
 // What one batch does besides the passes: an optimizer step, or storing gradients.
 template <class T> struct Network<T>::Step {
     const Update<T> *update = nullptr;
@@ -123,8 +122,7 @@ template <class T> void Network<T>::rebind(std::vector<LayerView<T>> layers) {
 template <class T> int Network<T>::threads_for(int64_t batch, int wanted) const {
     int64_t connections = 0;
     for (const auto &layer : layers_) connections += layer.connections.nnz();
-    const int64_t useful = connections * batch / MIN_WORK_PER_THREAD;
-    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(wanted, useful)));
+    return useful_threads(connections * batch, wanted);
 }
 
 template <class T>

@@ -129,6 +129,17 @@ struct Member {
     }
 };
 
+struct Range {
+    int32_t begin, end;
+};
+
+// Part `part` of the rows of an index, cut so that each part holds about the
+// same number of connections and rows.
+Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts);
+
+// How many of the wanted threads so many multiply-adds are worth.
+int useful_threads(int64_t work, int wanted);
+
 template <class T> class Network {
 public:
     explicit Network(std::vector<LayerView<T>> layers);

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
+
+from ._validation import check_has
 
 __all__ = ["attributions"]
 
@@ -60,6 +62,8 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     ------
     ValueError
         If `output` is no output of the network or is needed and missing.
+    TypeError
+        If `estimator` is a Pipeline or has no network.
 
     Notes
     -----
@@ -79,7 +83,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     """
     if method not in ("gradient_times_input", "gradient"):
         raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
-    check_is_fitted(estimator)
+    check_has(estimator, "coefs_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]
     activations, derivatives = X, []

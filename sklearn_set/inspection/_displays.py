@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.stats import binom
-from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_has
 
 __all__ = [
     "DegreeDistributionDisplay",
@@ -97,7 +98,7 @@ class LearningCurveDisplay:
         -------
         display : LearningCurveDisplay
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "history_")
         history = estimator.history_
         return cls(
             loss=history["loss"],
@@ -172,7 +173,7 @@ class TopologyHistoryDisplay:
         -------
         display : TopologyHistoryDisplay
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "history_")
         return cls(history=estimator.history_).plot(ax=ax)
 
     def plot(self, ax=None):
@@ -272,7 +273,7 @@ class DegreeDistributionDisplay:
         -------
         display : DegreeDistributionDisplay
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "coefs_")
         if side not in ("out", "in"):
             raise ValueError(f"side={side!r} is unknown; use 'out' or 'in'.")
         coef = estimator.coefs_[_check_layer(estimator, layer)]
@@ -301,6 +302,8 @@ class DegreeDistributionDisplay:
         display : DegreeDistributionDisplay
         """
         ax = _axes(ax)
+        from matplotlib.ticker import LogLocator, NullLocator
+
         counts = np.bincount(self.degrees)
         seen = np.flatnonzero(counts)
         shares = counts[seen] / len(self.degrees)
@@ -316,6 +319,10 @@ class DegreeDistributionDisplay:
             xlabel=f"{self.side.capitalize()}-degree + 1",
             ylabel="Share of neurons",
         )
+        for axis in (ax.xaxis, ax.yaxis):  # degrees often span less than a decade
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
         ax.legend(frameon=False)
         return _finish(self, ax)
 
@@ -370,7 +377,7 @@ class InputConnectivityDisplay:
         -------
         display : InputConnectivityDisplay
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "feature_importances_")
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
         return cls(
@@ -454,7 +461,7 @@ class SparsityPatternDisplay:
         -------
         display : SparsityPatternDisplay
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "coefs_")
         layer = _check_layer(estimator, layer)
         return cls(coef=estimator.coefs_[layer], layer=layer).plot(ax=ax, **scatter_kw)
 
