@@ -717,6 +717,8 @@ def test_a_call_of_train_is_checked():
         ({"partners": np.arange(2), "mix": np.ones(3)}, "partners has 2 entries"),
         ({"partners": np.arange(1, 4), "mix": np.ones(3)}, "partners holds a row outside"),
         ({"rule": 3}, "unknown optimizer"),
+        ({"first_step": 0}, "first_step counts from 1"),
+        ({"first_step": 2**63 - 1}, "first_step counts from 1"),
         ({"rule": 2}, "state is missing"),
         ({"momentum": 0.9}, "state is missing"),
     ):

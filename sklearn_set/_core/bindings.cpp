@@ -447,6 +447,7 @@ public:
         check_trainable(data);
         check_batches(data.samples.n_rows, order, starts, partners, mix);
         if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+        if (first_step < 1 || first_step > INT64_MAX / 2) fail("first_step counts from 1.");
         for (const auto &layer : network_.layers()) {
             const Parameters<T> &p = layer.parameters;
             const bool needs_first = rule == ADAM || momentum != 0;

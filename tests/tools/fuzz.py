@@ -14,6 +14,7 @@ Without a sanitizer it finds crashes only.
 
 import argparse
 import collections
+import contextlib
 import faulthandler
 import itertools
 import time
@@ -188,7 +189,8 @@ def scene(rng, dtype, hurt):
         network = getattr(_native, f"Network{suffix}")(layers, len(layers), True)
     hurt(f"Data{suffix}.set_targets", data.set_targets, targets)
     if rng.random() < 0.7:
-        data.set_targets(**targets)
+        with contextlib.suppress(ValueError):  # damaged data may have another number of rows
+            data.set_targets(**targets)
     order = rng.permutation(n)
     cuts = np.unique(rng.integers(0, n + 1, 3))
     train = dict(

@@ -24,8 +24,8 @@ TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "sklearn_set"
 SELECTION = {
     "_topology": ["test_topology.py"],
-    "_evolution": ["test_topology.py", "test_family.py", "test_npset.py"],
-    "_training": ["test_estimators.py", "test_generalization.py"],
+    "_evolution": ["test_topology.py", "test_family.py"],
+    "_training": ["test_estimators.py"],
 }
 TIMEOUT = 120
 OTHER = {
