@@ -25,7 +25,7 @@ PACKAGE = TESTS.parent / "sklearn_set"
 SELECTION = {
     "_topology": ["test_topology.py"],
     "_evolution": ["test_topology.py", "test_family.py"],
-    "_training": ["test_estimators.py"],
+    "_training": ["test_estimators.py", "test_family.py", "test_generalization.py"],
 }
 TIMEOUT = 120
 OTHER = {
