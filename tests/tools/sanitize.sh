@@ -81,7 +81,7 @@ threaded=(
 asan() {
     build asan -C cmake.define.SKLEARN_SET_SANITIZE=address,undefined
     # Programs that the tests start would not be sanitized alike: left to the ordinary run.
-    run_tests asan tests/test_kernels.py tests/test_topology.py \
+    run_tests asan tests/test_kernels.py tests/test_topology.py tests/test_native_abuse.py \
         -k "not environment and not instruction_set"
     run_tests asan "${threaded[@]}" tests/test_estimators.py::test_interrupt_keeps_what_was_learned
     run asan "$tools/small_fit.py"
