@@ -73,7 +73,8 @@ class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
             self._set_classes(y, multilabel, classes)
         elif multilabel != self._multilabel:
             raise ValueError(
-                "The targets changed between a single label per sample and multilabel indicators."
+                "The targets changed between a single label per sample and multilabel indicators: "
+                f"y is of type {type_of_target(y)!r}. Give y as in the first call, or fit anew."
             )
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(

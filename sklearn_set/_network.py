@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from . import _native
+from ._memory import check_memory
 from ._optimizers import Optimizer
 from ._topology import Connectivity, Rewiring, erdos_renyi
 
@@ -61,6 +62,11 @@ def initial_weights(
     return (scale * draws).astype(dtype, copy=False)
 
 
+def _readable(values, dtype) -> np.ndarray:
+    """The values as the core takes them: of this type, in C order and aligned."""
+    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
 class Data:
     """Samples with their targets in the form that the core reads.
 
@@ -78,24 +84,25 @@ class Data:
         self.loss, self.target, self.sample_weight = loss, target, sample_weight
         native = _native.DataF32 if self.dtype == np.float32 else _native.DataF64
         if sparse.issparse(X):
+            if X.indices.dtype != np.int32 and X.indices.size and X.indices.max() >= X.shape[1]:
+                raise ValueError(  # the core checks the rest, but 2**32 would become 0 on the way
+                    f"The sparse matrix X is malformed: it has {X.shape[1]} columns and a column "
+                    f"index {X.indices.max()}. Build it anew from its entries."
+                )
             self.native = native(
                 None,
-                np.ascontiguousarray(X.data, dtype=self.dtype),
-                np.ascontiguousarray(X.indices, dtype=np.int32),
-                np.ascontiguousarray(X.indptr, dtype=np.int64),
+                _readable(X.data, self.dtype),
+                _readable(X.indices, np.int32),
+                _readable(X.indptr, np.int64),
                 X.shape[1],
             )
         else:
-            X = np.ascontiguousarray(X, dtype=self.dtype)
+            X = _readable(X, self.dtype)
             self.native = native(X, None, None, None, X.shape[1])
         if target is not None:
-            labels = np.ascontiguousarray(target, dtype=np.int32) if target.ndim == 1 else None
-            values = np.ascontiguousarray(target, dtype=self.dtype) if target.ndim == 2 else None
-            weights = (
-                None
-                if sample_weight is None
-                else np.ascontiguousarray(sample_weight, dtype=self.dtype)
-            )
+            labels = _readable(target, np.int32) if target.ndim == 1 else None
+            values = _readable(target, self.dtype) if target.ndim == 2 else None
+            weights = None if sample_weight is None else _readable(sample_weight, self.dtype)
             self.native.set_targets(loss.code, labels, values, weights, loss.huber_delta)
 
     @property
@@ -190,6 +197,7 @@ class Network:
         rng: np.random.Generator,
     ) -> Network:
         """Draw a network: Erdős–Rényi layers between ``sizes``, biases zero."""
+        check_memory(sizes, epsilon, np.dtype(dtype).itemsize)
         layers = []
         for shape in itertools.pairwise(sizes):
             connectivity = erdos_renyi(shape, epsilon, rng)
@@ -378,7 +386,7 @@ class Network:
         Returns the weighted sum of the losses and the sum of the weights. Stops
         early, after the batch in question, if a loss is not finite.
         """
-        loss, weight, n_done = self._native(train=True).train(
+        loss, weight, n_done, exception = self._native(train=True).train(
             data.native,
             order,
             starts,
@@ -389,7 +397,9 @@ class Network:
             n_threads=n_threads,
             **optimizer.settings(),
         )
-        optimizer.n_steps += n_done
+        optimizer.n_steps += n_done  # those before an interrupt, too
+        if exception is not None:
+            raise exception
         return loss, weight
 
     def loss_gradient(

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _native
 from ._evolution import Evolution
+from ._memory import check_memory
 from ._network import ACTIVATIONS, Layer, Network
 from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, fit_context
 from ._topology import erdos_renyi
@@ -48,6 +49,7 @@ class _Machine:
         children = np.random.SeedSequence(seeds).spawn(4)
         streams = [np.random.Generator(np.random.PCG64(child)) for child in children]
         init, self.shuffle_rng, self.evolution_rng, self.sample_rng = streams
+        check_memory([n_visible, n_hidden], epsilon, np.dtype(dtype).itemsize)
         connectivity = erdos_renyi((n_visible, n_hidden), epsilon, init)
         weights = _FIRST_WEIGHT_SCALE * init.standard_normal(connectivity.nnz)
         layer = Layer(connectivity, weights.astype(dtype), np.zeros(n_hidden, dtype=dtype))

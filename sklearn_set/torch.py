@@ -915,12 +915,15 @@ def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
                 "Dropout may follow each other."
             )
     if not layers:
-        raise ValueError("The module has no layer.")
+        raise ValueError(f"{module} has no layer; it needs a SparseLinear or a Linear.")
     for before, after in itertools.pairwise(layers):
         if before.n_out != after.n_in:
             raise ValueError(f"A layer of {before.n_out} outputs feeds one of {after.n_in} inputs.")
         if before.weights.dtype != after.weights.dtype:
-            raise ValueError("The layers are of different dtypes; convert the module to one.")
+            raise ValueError(
+                f"The layers are of different dtypes, {before.weights.dtype} and "
+                f"{after.weights.dtype}; convert the module to one."
+            )
     if any(not isinstance(child, nn.Identity) for child in between[-1]):
         raise ValueError(
             f"The module ends with {between[-1][-1]}; its outputs must be raw ones (logits)."

@@ -14,7 +14,7 @@ PACKAGE = Path(sklearn_set.__file__).parent
 
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
-    {"_native", "_sklearn_compat", "_version"},
+    {"_memory", "_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads", "_relevance"},
     {"_losses", "_optimizers"},
     {"_network"},

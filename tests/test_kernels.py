@@ -705,8 +705,8 @@ def test_a_call_of_train_is_checked():
     data = _native.DataF64(np.ones((3, 2)), None, None, None, 2)
     data.set_targets(1, np.array([0, 1, 0], INT), None, None, 1.0)
     network, layer, call = bound()
-    _, weight, done = network.train(data, **call)
-    assert (weight, done) == (3, 2) and (layer.weights != 1).all()
+    _, weight, *done = network.train(data, **call)
+    assert (weight, done) == (3, [2, None]) and (layer.weights != 1).all()
     for change, message in (
         ({"order": np.array([0, 3, 1])}, "order holds a row outside"),
         ({"order": np.array([0, -1, 1])}, "order holds a row outside"),
@@ -717,6 +717,8 @@ def test_a_call_of_train_is_checked():
         ({"partners": np.arange(2), "mix": np.ones(3)}, "partners has 2 entries"),
         ({"partners": np.arange(1, 4), "mix": np.ones(3)}, "partners holds a row outside"),
         ({"rule": 3}, "unknown optimizer"),
+        ({"first_step": 0}, "first_step counts from 1"),
+        ({"first_step": 2**63 - 1}, "first_step counts from 1"),
         ({"rule": 2}, "state is missing"),
         ({"momentum": 0.9}, "state is missing"),
     ):

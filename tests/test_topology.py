@@ -682,3 +682,14 @@ def test_places_above_two_to_the_31():
         np.repeat(np.arange(n), np.diff(indptr)), connectivity.indices[positions]
     )
     np.testing.assert_array_equal(indices, connectivity.destinations()[positions])
+
+
+def test_growth_at_places_of_a_layer_that_is_not_square():
+    connectivity = erdos_renyi((7, 3), 0.5, np.random.default_rng(0))
+    wanted = mask_of(connectivity).ravel()
+    places = np.flatnonzero(~wanted)[::2].copy()
+    wanted[places] = True
+    after = connectivity.grow_at(np.ones(connectivity.nnz, np.uint8), places).after
+    check(after)
+    assert after.shape == (7, 3)
+    np.testing.assert_array_equal(mask_of(after).ravel(), wanted)

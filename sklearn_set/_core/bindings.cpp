@@ -23,10 +23,39 @@ using namespace sklearn_set;
 
 namespace {
 
-template <class T> using In1 = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T> using In2 = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T> using Out1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T> using Out2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+// An array whose values lie at multiples of their size: compiled loops rely on it.
+template <class A> struct Aligned : A {
+    using A::A;
+    Aligned(A &&array) : A(std::move(array)) {}
+};
+
+}  // namespace
+
+namespace nanobind::detail {
+template <class A> struct type_caster<Aligned<A>> {
+    NB_TYPE_CASTER(Aligned<A>, make_caster<A>::Name)
+
+    template <class Flags>
+    bool from_python(handle source, Flags flags, cleanup_list *cleanup) noexcept {
+        make_caster<A> caster;
+        if (!caster.from_python(source, flags, cleanup)) return false;
+        value = std::move(caster.value);
+        return reinterpret_cast<uintptr_t>(value.data()) % sizeof(typename A::Scalar) == 0;
+    }
+    static handle from_cpp(const A &array, rv_policy policy, cleanup_list *cleanup) noexcept {
+        return make_caster<A>::from_cpp(array, policy, cleanup);
+    }
+};
+}  // namespace nanobind::detail
+
+namespace {
+
+template <class T, size_t N>
+using Contiguous = Aligned<nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>>;
+template <class T> using In1 = Contiguous<const T, 1>;
+template <class T> using In2 = Contiguous<const T, 2>;
+template <class T> using Out1 = Contiguous<T, 1>;
+template <class T> using Out2 = Contiguous<T, 2>;
 template <class T> using Numpy = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
 [[noreturn]] void fail(const std::string &what) { throw nb::value_error(what.c_str()); }
@@ -42,8 +71,17 @@ template <class A> A as_array(nb::handle value, const std::string &name) {
     A array;
     if (!nb::try_cast<A>(value, array, /*convert=*/false))
         throw nb::type_error(
-            (name + " is not an array of the right type, rank and layout, or is read-only.").c_str());
+            (name + " is not an array of the right type, rank and layout, or is read-only or "
+                    "misaligned.").c_str());
     return array;
+}
+
+// The attribute `name` as a number of this type.
+template <class T> T number(nb::handle object, const char *name) {
+    T value;
+    if (!nb::try_cast<T>(nb::getattr(object, name), value))
+        throw nb::type_error((std::string(name) + " is not a number of the right type.").c_str());
+    return value;
 }
 
 template <class T> Numpy<T> to_numpy(Array<T> &&values) {
@@ -89,7 +127,8 @@ nb::tuple rewired(Rewired &&r) {
 nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t seed) {
     if (n_in < 0 || n_out < 0 || draws < 0 || n_in > INT32_MAX || n_out > INT32_MAX - 1)
         fail("erdos_renyi needs 0 <= n_in, n_out < 2**31 - 1 and draws >= 0.");
-    if (std::min(draws, n_in * n_out) > INT32_MAX)
+    const int64_t places = n_in * n_out;  // so many draws fill the layer without drawing
+    if ((draws / 50 >= places ? places : draws) > INT32_MAX)
         fail("A layer of " + std::to_string(n_in) + " x " + std::to_string(n_out) + " with " +
              std::to_string(draws) + " draws may exceed 2**31 - 1 connections; lower epsilon.");
     Rewired r;
@@ -139,7 +178,8 @@ nb::tuple py_grow_at(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in, In
         if (keys.data()[i] < 0 || keys.data()[i] >= places ||
             (i && keys.data()[i] <= keys.data()[i - 1]))
             fail("keys must be distinct, ascending and inside the layer.");
-    count_kept(before, keep);
+    if (count_kept(before, keep) + int64_t(keys.shape(0)) > INT32_MAX)
+        fail("A layer holds at most 2**31 - 1 connections.");
     Rewired result = grow_at(before, keep.data(), keys.data(), keys.shape(0));
     for (int32_t d = 0; d < before.n_out; ++d)
         for (int64_t k = result.indptr[d] + 1; k < result.indptr[d + 1]; ++k)
@@ -236,6 +276,7 @@ Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_
 
 Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
     if (count < 0 || count > bound) fail("count must lie in [0, bound].");
+    if (std::min(count, bound - count) > INT32_MAX) fail("count exceeds 2**31 - 1.");
     return to_numpy(sample_without_replacement(bound, count, seed));
 }
 
@@ -246,7 +287,7 @@ template <class T> struct Data {
     Samples<T> samples;
     Targets<T> targets;
     int64_t n_values = 0;  // columns of targets.values
-    int32_t n_labels = 0;  // one more than the largest label
+    int64_t n_labels = 0;  // one more than the largest label
     std::vector<nb::object> owners;
 
     Data(std::optional<In2<T>> x, std::optional<In1<T>> data, std::optional<In1<int32_t>> indices,
@@ -281,7 +322,7 @@ template <class T> struct Data {
             require_size("labels", labels->shape(0), samples.n_rows);
             for (int64_t i = 0; i < samples.n_rows; ++i) {
                 if (labels->data()[i] < 0) fail("labels must be >= 0.");
-                n_labels = std::max(n_labels, labels->data()[i] + 1);
+                n_labels = std::max(n_labels, int64_t{labels->data()[i]} + 1);
             }
             targets.labels = labels->data();
             owners.push_back(nb::cast(*labels));
@@ -328,7 +369,7 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
         return as_array<In1<int32_t>>(field(name), name);
     };
     const In1<int32_t> indptr = index("indptr"), indices = index("indices");
-    const int64_t n_in = nb::cast<int64_t>(nb::getattr(object, "n_in"));
+    const int64_t n_in = number<int64_t>(object, "n_in");
     layer.connections = connectivity(indptr, indices, n_in);
     const int64_t nnz = layer.connections.nnz(), n_out = layer.connections.n_out;
 
@@ -367,10 +408,11 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
     p.bias_second = parameter("bias_second", n_out);
     p.sensitivity = parameter("sensitivity", nnz);
     if (!p.weights || !p.bias) fail("A layer needs weights and bias.");
-    layer.activation = nb::cast<int32_t>(nb::getattr(object, "activation"));
-    layer.slope = nb::cast<T>(nb::getattr(object, "slope"));
-    layer.dropout = nb::cast<double>(nb::getattr(object, "dropout"));
+    layer.activation = number<int32_t>(object, "activation");
+    layer.slope = number<T>(object, "slope");
+    layer.dropout = number<double>(object, "dropout");
     if (layer.activation < IDENTITY || layer.activation > LOGISTIC) fail("unknown activation.");
+    if (!(layer.dropout >= 0 && layer.dropout < 1)) fail("dropout must lie in [0, 1).");
     return layer;
 }
 
@@ -394,9 +436,9 @@ public:
     }
 
     // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
-    // losses, the sum of the weights and the number of batches done; stops
-    // after a batch whose loss is not finite. KeyboardInterrupt is answered
-    // between two batches.
+    // losses, the sum of the weights, the number of batches done, and the exception
+    // that a signal (KeyboardInterrupt) raised between two batches, or None; stops
+    // there, and after a batch whose loss is not finite.
     nb::tuple train(Data<T> &data, In1<int64_t> order, In1<int64_t> starts,
                     std::optional<In1<int64_t>> partners, std::optional<In1<T>> mix, int rule,
                     double rate, double momentum, double beta_1, double beta_2, double epsilon,
@@ -405,6 +447,7 @@ public:
         check_trainable(data);
         check_batches(data.samples.n_rows, order, starts, partners, mix);
         if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+        if (first_step < 1 || first_step > INT64_MAX / 2) fail("first_step counts from 1.");
         for (const auto &layer : network_.layers()) {
             const Parameters<T> &p = layer.parameters;
             const bool needs_first = rule == ADAM || momentum != 0;
@@ -439,8 +482,12 @@ public:
             done = network_.train(data.samples, data.targets, batches, optimizer, first_step,
                                   n_threads, stop, loss, weight);
         }
-        if (interrupted) throw nb::python_error();
-        return nb::make_tuple(loss, weight, done);
+        nb::object exception = nb::none();
+        if (interrupted) {
+            nb::python_error error;  // takes Python's error over
+            exception = nb::borrow(error.value());
+        }
+        return nb::make_tuple(loss, weight, done, exception);
     }
 
     // Gradients of the mean loss over `order` (one batch): fills the arrays,
@@ -487,10 +534,11 @@ public:
         for (size_t i = 0; i < layers.size(); ++i) {
             if (layers[i] < 0 || layers[i] >= int64_t(network_.layers().size()))
                 fail("There is no layer " + std::to_string(layers[i]) + ".");
-            owners.push_back(nb::cast<In1<uint8_t>>(keeps[i], false));
-            require_size("keep", owners.back().shape(0),
-                         network_.layers()[layers[i]].connections.nnz());
-            wanted.push_back({size_t(layers[i]), owners.back().data(), counts[i]});
+            owners.push_back(as_array<In1<uint8_t>>(keeps[i], "keep"));
+            const auto &c = network_.layers()[layers[i]].connections;
+            require_size("keep", owners.back().shape(0), c.nnz());
+            wanted.push_back({size_t(layers[i]), owners.back().data(),
+                              std::min(counts[i], int64_t{c.n_in} * c.n_out)});
         }
         const Batch<T> batch{order.data(), int64_t(order.shape(0)), nullptr, nullptr,
                              static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
@@ -621,6 +669,7 @@ void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T
     require_size("weights", weights.shape(0), c.nnz());
     require_size("bias", bias.shape(0), c.n_out);
     const int64_t stride = a.shape(1);
+    if (!(dropout >= 0 && dropout < 1)) fail("dropout must lie in [0, 1).");
     Activation<T> f{activation, T(slope), nullptr, uint32_t(std::lround(dropout * (1 << 24))),
                     T(1 / (1 - dropout)), dropout_seed};
     if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);

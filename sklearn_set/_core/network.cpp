@@ -158,8 +158,8 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     work.bias_gradient.reserve(widest * sizeof(T));
     work.sample_loss.reserve(size * sizeof(double));
     if (sparse) {
-        const size_t bytes = first.nnz() * sizeof(T);
-        std::memset(work.first_gradient.reserve(bytes), 0, bytes);
+        T *gradient = static_cast<T *>(work.first_gradient.reserve(first.nnz() * sizeof(T)));
+        std::fill(gradient, gradient + first.nnz(), T(0));
     }
 }
 
@@ -379,7 +379,7 @@ void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batc
     const int64_t begin = c.indptr[range.begin], end = c.indptr[range.end];
     kernels_.update(gradient, p.weights, p.first, p.second, p.sensitivity, begin, end,
                     *step.update);
-    std::memset(gradient + begin, 0, (end - begin) * sizeof(T));
+    std::fill(gradient + begin, gradient + end, T(0));
     kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
                          range.end, *step.update);
 }
@@ -610,7 +610,7 @@ std::vector<std::vector<int64_t>> Network<T>::steepest_places(
 template <class T>
 void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const {
     // Blocks small enough that two layers of activations stay in the cache.
-    int64_t widest = samples.sparse() ? 1 : samples.n_features;
+    int64_t widest = samples.sparse() ? 1 : std::max(1, samples.n_features);
     for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
     const int64_t lanes = 64 / sizeof(T);
     const int64_t cache = int64_t{1} << (samples.sparse() ? 18 : 20);  // sparse sums lie there too

@@ -168,7 +168,8 @@ public:
         if (bucket_ == N_BUCKETS) return result;
         std::vector<std::pair<T, int32_t>> candidates;
         for (int32_t k : inside)
-            if (bucket_of(values[k]) == bucket_) candidates.emplace_back(std::abs(values[k]), k);
+            if (bucket_of(values[k]) == bucket_ && values[k] == values[k])  // NaN has no order
+                candidates.emplace_back(std::abs(values[k]), k);
         auto last = candidates.begin() + (rank_ - 1);
         std::nth_element(candidates.begin(), last, candidates.end());
         result.magnitude = last->first;
@@ -363,7 +364,7 @@ Transposed transpose(const ConnectivityView &view) {
     const int64_t nnz = view.nnz();
     result.indptr.assign(size_t{2} + view.n_in, 0);
     for (int64_t k = 0; k < nnz; ++k) ++result.indptr[view.indices[k] + 2];
-    for (int32_t i = 2; i <= view.n_in; ++i) result.indptr[i] += result.indptr[i - 1];
+    for (int64_t i = 2; i <= view.n_in; ++i) result.indptr[i] += result.indptr[i - 1];
     result.positions.resize(nnz);
     result.indices.resize(nnz);
     for (int32_t d = 0; d < view.n_out; ++d)
