@@ -50,8 +50,8 @@ def as_image(values):
 # * :class:`~sklearn_set.SETFeatureSelector` never sees the targets. It keeps the columns that
 #   help to restore the others from noise.
 # * `SelectFromModel` asks a fitted network for the strength of its inputs: once that of a
-#   `SETClassifier`, once that of a `SparseMLPClassifier`, which stops reading inputs while it
-#   learns.
+#   `SETClassifier`, once that of a `SparseMLPClassifier`, which is told to stop reading inputs
+#   while it learns (by itself it does so only where four fifths of the columns are noise).
 # * `SelectKBest` looks at one column at a time.
 
 
@@ -63,7 +63,7 @@ selectors = {
     "SETFeatureSelector": SETFeatureSelector(40, random_state=0),
     "SETClassifier": by_strength(SETClassifier(max_iter=80, random_state=0)),
     "SparseMLPClassifier": by_strength(
-        SparseMLPClassifier(beta=5, gamma=40, max_iter=80, random_state=0)
+        SparseMLPClassifier(prune_layers=("input",), beta=5, gamma=40, max_iter=80, random_state=0)
     ),
     "SelectKBest": SelectKBest(f_classif, k=40),
 }
