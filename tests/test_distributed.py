@@ -20,10 +20,19 @@ from sklearn_set.callback import TimeBudget
 COUNTING = sys.platform.startswith("linux")  # threads, in /proc
 
 
+def send_functions_whole(cloudpickle):
+    """Workers cannot import this module, whose name pytest makes up.
+
+    Dask asks cloudpickle only for what pickle refuses, a lambda for example.
+    """
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Two worker processes of one thread each."""
     distributed = pytest.importorskip("distributed", reason="Dask is missing (extra distributed)")
+    send_functions_whole(pytest.importorskip("cloudpickle"))
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as c,
         distributed.Client(c) as client,
@@ -36,6 +45,7 @@ def ray():
     ray = pytest.importorskip("ray", reason="Ray is missing (extra ray)")
     from ray.util.joblib import register_ray
 
+    send_functions_whole(ray.cloudpickle)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     register_ray()
     yield ray
@@ -135,8 +145,8 @@ def test_halving_warns_of_pruning_beyond_the_budget(digits):
 @pytest.mark.skipif(not COUNTING, reason="threads are counted in /proc")
 def test_workers_are_not_oversubscribed(cluster):
     workers = cluster.scheduler_info()["workers"]
-    tasks = [cluster.submit(threads_of_a_fit, pure=False, workers=[w]) for w in workers]
-    grown = dict(task.result() for task in tasks)
+    tasks = [cluster.submit(lambda: threads_of_a_fit(), pure=False, workers=[w]) for w in workers]
+    grown = dict(task.result(timeout=120) for task in tasks)
     assert len(grown) == 2 and os.getpid() not in grown
     assert set(grown.values()) == {0}
 
