@@ -474,8 +474,8 @@ are those of one core of a machine that others used too.
 
 {classifier_section(results)}
 
-No rule stands out. The best and the worst that keep their connections are five points apart, about a
-standard deviation, and much of that is chance: SET with other random signs of its new weights
+No rule stands out. The best and the worst that keep their connections are five points apart, about
+a standard deviation, and much of that is chance: SET with other random signs of its new weights
 had a mean of 0.834 in place of 0.801. NPSET and importance pruning end with a quarter to a third of
 the connections; NPSET that keeps its budget is the best row here, and no more than that.
 
