@@ -123,10 +123,9 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
 class NeuronPruning:
     """Removal of neurons at the start of epochs (Liu et al. 2019, §3).
 
-    A hidden layer loses the neurons with the fewest output connections, and
-    their connections for good. The inputs, a layer that the paper does not
-    prune, lose those of the smallest output strength; the evolution gives their
-    connections to the survivors.
+    A hidden layer loses the neurons with the fewest output connections. The
+    inputs, a layer that the paper does not prune, lose those of the smallest
+    output strength.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from scipy.special import fdtrc
 
 __all__ = ["null_fraction"]
 
-_BLOCK = 1024  # columns at a time
+_BLOCK = 2**22  # values at a time
 
 
 def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> float:
@@ -48,15 +48,19 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
     if n_left < 1 or n_explaining == 0:
         return 0.0
     n_tested, n_large = 0, 0
-    X = X.tocsc() if sparse.issparse(X) else X
-    for start in range(0, X.shape[1], _BLOCK):
-        block = X[:, start : start + _BLOCK]
-        block = block.toarray() if sparse.issparse(block) else block
-        block = block.astype(np.float64)
-        block = root * (block - np.average(block, axis=0, weights=weight))
-        total = (block**2).sum(axis=0)
-        tested = total > 1e-20 * n_samples
-        explained = ((basis.T @ block[:, tested]) ** 2).sum(axis=0)
+    X = sparse.csc_array(X) if sparse.issparse(X) else X
+    n_columns = max(1, _BLOCK // n_samples)
+    for start in range(0, X.shape[1], n_columns):
+        block = X[:, start : start + n_columns].astype(np.float64)
+        mean = weight @ block / n_samples
+        if sparse.issparse(block):  # not centred, which the basis does not notice
+            block.data *= root[block.indices, 0]
+            total = block.multiply(block).sum(axis=0) - n_samples * mean**2
+        else:
+            block = root * (block - mean)
+            total = (block**2).sum(axis=0)
+        tested = total > 1e-12 * n_samples * mean**2 + 1e-20 * n_samples
+        explained = ((basis.T @ block) ** 2).sum(axis=0)[tested]
         rest = np.maximum(total[tested] - explained, 1e-300)
         p = fdtrc(n_explaining, n_left, explained / n_explaining / (rest / n_left))
         n_tested += len(p)

@@ -52,8 +52,9 @@ class Course:
     loss_curve: list[float] = field(default_factory=list)
     validation_loss_curve: list[float] = field(default_factory=list)
     validation_scores: list[float] = field(default_factory=list)
-    best_loss: float = np.inf  # of the training samples; of held-out ones if these decide
+    best_loss: float = np.inf
     best_score: float = -np.inf
+    best_validation_loss: float = np.inf  # of the epoch with the best score
     n_stale: int = 0  # epochs without improvement
     best: list | None = None  # snapshot
     interrupted: bool = False
@@ -284,9 +285,10 @@ def _follow(course, network, evolution, tol, stop_on_validation) -> None:
         score = course.validation_scores[-1]
         if counts:
             course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
-            rank = (score, -course.validation_loss_curve[-1])
-            if rank > (course.best_score, -course.best_loss) or course.best is None:
-                course.best_score, course.best_loss = score, -rank[1]
+            loss = course.validation_loss_curve[-1]
+            better = (score, -loss) > (course.best_score, -course.best_validation_loss)
+            if better or course.best is None:
+                course.best_score, course.best_validation_loss = score, loss
                 course.best = network.snapshot()
         return
     loss = course.loss_curve[-1]

@@ -1,6 +1,7 @@
 """Mixup, weight averaging, pruning of inputs, and scaling of regression targets."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -309,9 +310,21 @@ def test_null_fraction_counts_what_scikit_learns_tests_find(kind):
     assert null_fraction(X, target) == pytest.approx(wanted)
     shifted = (100 + X[:, ::-1]).astype(np.float32)
     assert null_fraction(shifted, target) == pytest.approx(wanted, abs=0.02)
-    assert null_fraction(sparse.csr_array(X), target) == pytest.approx(wanted)
+    for sparse_type in (sparse.csr_array, sparse.csr_matrix):
+        assert null_fraction(sparse_type(X), target) == pytest.approx(wanted)
     weight = np.random.default_rng(0).integers(1, 4, 200)
     assert null_fraction(X, target, weight) == null_fraction(X, target, 1e-6 * weight)
+
+
+def test_null_fraction_takes_no_dense_copy():
+    """Blocks of dense samples, and nothing of the shape of sparse ones; limits in MiB."""
+    spikes = sparse.csr_array(sparse.eye(5000, 20_000))  # 800 MB if it were dense
+    for X, limit in ((spikes, 5), (np.zeros((100_000, 100), dtype=np.float32), 120)):
+        tracemalloc.start()
+        null_fraction(X, np.arange(X.shape[0]) % 2)
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        assert peak < limit
 
 
 def test_null_fraction_where_nothing_can_be_tested():
