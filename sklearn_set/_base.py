@@ -149,7 +149,8 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
         ------
         ValueError
             If the data or a parameter cannot be used, or if training diverges.
-            A model that was fitted before stays as it was.
+            A model that was fitted before stays as it was. Without one, the
+            estimator keeps what it learned in the epochs before it diverged.
         """
         self._check_parameters()
         fitted = self._fitted_state()
@@ -177,8 +178,12 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
                 averaging,
                 on_epoch=lambda _: self._end_epoch(learner, context, X, y, metadata),
             )
-        except BaseException:
-            self._restore_fitted_state(fitted)
+        except BaseException as error:
+            diverged = isinstance(error, NonFiniteLossError)
+            if diverged and fitted is None and learner.course.epoch > 0:
+                self._take_over(learner, keep_state=False)  # the optimizer's state diverged, too
+            else:
+                self._restore_fitted_state(fitted)
             raise
         self._take_over(learner, keep_state=self.warm_start)
         self._warn_about_course(learner)
@@ -459,7 +464,12 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
                 on_epoch=on_epoch,
             )
         except NonFiniteLossError as error:
-            raise NonFiniteLossError(f"{error}{self._scale_of(samples.X)}") from error
+            kept = ""
+            if self.__sklearn_is_fitted__():
+                kept = " The model that was fitted before stays as it was."
+            elif learner.course.epoch > 0:
+                kept = f" What was learned until epoch {learner.course.epoch} is kept."
+            raise NonFiniteLossError(f"{error}{self._scale_of(samples.X)}{kept}") from error
 
     def _scale_of(self, X) -> str:
         """A sentence on inputs that look unscaled, or nothing."""

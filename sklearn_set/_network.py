@@ -447,8 +447,19 @@ class Network:
         self._native(sparse_input=sparse.issparse(data.X)).predict(data.native, out, n_threads)
         return out
 
+    def numbers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Copies of the weights and biases, for `set_numbers` of the same topology."""
+        return [(layer.weights.copy(), layer.bias.copy()) for layer in self.layers]
+
+    def set_numbers(self, numbers) -> None:
+        for layer, (weights, bias) in zip(self.layers, numbers):
+            layer.weights[:], layer.bias[:] = weights, bias
+
     def is_finite(self) -> bool:
-        return all(
-            np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all()
-            for layer in self.layers
-        )
+        """Whether all weights and biases are."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return all(
+                np.isfinite(a.sum()) or np.isfinite(a).all()  # the sum takes no memory
+                for layer in self.layers
+                for a in (layer.weights, layer.bias)
+            )

@@ -20,7 +20,7 @@ __all__ = ["Course", "Mixup", "NonFiniteLossError", "Streams", "train"]
 
 
 class NonFiniteLossError(ValueError):
-    """Training diverged: the loss is not a finite number."""
+    """Training diverged: the loss or a weight is not a finite number."""
 
 
 @dataclass
@@ -164,7 +164,8 @@ def train(
     Raises
     ------
     NonFiniteLossError
-        In the epoch in which the loss stops being a number.
+        In the epoch in which the loss or a weight stops being a finite number.
+        `network` then is what the epochs before made of it, as after an interrupt.
     """
     starts = batch_starts(data.n_samples, batch_size)
     order = np.arange(data.n_samples)
@@ -172,6 +173,7 @@ def train(
     evolution.begin(network, course.history)
     all_features, data = data, data.of_features(network.features)
     average, rest_from = None, course.epoch + n_epochs
+    diverged: NonFiniteLossError | None = None
     if averaging > 0:
         rest_from -= max(1, round(averaging * n_epochs))
         rest_from = max(rest_from, evolution.last_pruning_epoch + 1)
@@ -228,12 +230,14 @@ def train(
                 course.n_stale = 0
     except KeyboardInterrupt:
         course.interrupted = True
+    except NonFiniteLossError as error:
+        diverged = error
     if average is not None and average.n_epochs:
         average.give_to(network)
     if stop_on_validation and course.best is not None:
         network.restore(course.best)
-    if not network.is_finite():  # the step after the last loss diverged
-        raise NonFiniteLossError(_diverged("The weights became infinite", course, optimizer))
+    if diverged is not None:
+        raise diverged
 
 
 def _run_epoch(
@@ -250,6 +254,7 @@ def _run_epoch(
                 evolution.between_batches(
                     optimizer.n_steps, network, streams.evolution, counts, data, batch_size
                 )
+        before = network.numbers()
         part_loss, part_weight = network.train_batches(
             data,
             order,
@@ -261,12 +266,12 @@ def _run_epoch(
             mix=mix,
         )
         loss, weight = loss + part_loss, weight + part_weight
-        if not np.isfinite(loss):
-            break
+        if not (np.isfinite(loss) and network.is_finite()):
+            network.set_numbers(before)
+            what = "A weight became infinite" if np.isfinite(loss) else f"The loss became {loss}"
+            raise NonFiniteLossError(_diverged(what, course, optimizer))
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)
-    if not np.isfinite(loss):
-        raise NonFiniteLossError(_diverged(f"The loss became {loss}", course, optimizer))
     return loss / weight if weight > 0 else 0.0
 
 

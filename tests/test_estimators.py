@@ -40,8 +40,9 @@ from sklearn_set import (
     _network,
 )
 from sklearn_set._base import BaseSparseMLP
+from sklearn_set._network import Data, Network
 from sklearn_set._threads import effective_n_threads
-from sklearn_set._training import Course
+from sklearn_set._training import Course, NonFiniteLossError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -794,6 +795,94 @@ def test_the_last_step_may_diverge_too(cls):
         model.fit(X * 100, Y * 100)
 
 
+class Explodes:
+    """`Network.train_batches` that leaves an infinite weight or loss at its nth call."""
+
+    def __init__(self, n, what):
+        self.n, self.what = n, what
+        self.original = Network.train_batches
+
+    def __get__(self, network, owner):
+        def train_batches(*args, **kwargs):
+            loss, weight = self.original(network, *args, **kwargs)
+            self.n -= 1
+            if self.n == 0 and self.what == "weight":
+                network.layers[0].weights[0] = np.inf
+            elif self.n == 0:
+                network.layers[0].weights[:] = np.nan
+                loss = np.nan
+            return loss, weight
+
+        return train_batches
+
+
+@ALL
+@pytest.mark.parametrize("what", ["loss", "weight"])
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"averaging": 0.9}])
+def test_divergence_keeps_the_last_finite_model(monkeypatch, cls, what, settings):
+    model = cls(**{**SMALL, "max_iter": 9}).set_params(**settings)
+    monkeypatch.setattr(Network, "train_batches", Explodes(6, what))
+    with pytest.raises(NonFiniteLossError, match=r"in epoch 5.*until epoch 5 is kept"):
+        model.fit(X, Y)
+    monkeypatch.undo()
+    assert model.n_iter_ == len(model.loss_curve_) == 5
+    assert_consistent(model)
+    assert all(np.isfinite(c.data).all() for c in model.coefs_)
+    stopped = cls(**{**SMALL, "max_iter": 9}).set_params(**settings)
+    monkeypatch.setattr(Network, "train_batches", Interrupts(6))
+    with pytest.warns(UserWarning, match="interrupted"):
+        stopped.fit(X, Y)
+    monkeypatch.undo()
+    assert_same(model, stopped)
+    model.partial_fit(X, Y) if not settings.get("early_stopping") else model.fit(X, Y)
+    assert_consistent(model)
+
+
+class Interrupts(Explodes):
+    """`Network.train_batches` that is interrupted before its nth call does anything."""
+
+    def __init__(self, n):
+        super().__init__(n, "interrupt")
+
+    def __get__(self, network, owner):
+        def train_batches(*args, **kwargs):
+            self.n -= 1
+            if self.n == 0:
+                raise KeyboardInterrupt
+            return self.original(network, *args, **kwargs)
+
+        return train_batches
+
+
+@ALL
+@pytest.mark.parametrize("what", ["loss", "weight"])
+def test_divergence_in_the_first_epoch_leaves_nothing(monkeypatch, cls, what):
+    classes = {"classes": [0, 1, 2]} if "Classifier" in cls.__name__ else {}
+    for method, given in (("fit", {}), ("partial_fit", classes)):
+        model = cls(**SMALL)
+        with monkeypatch.context() as context:
+            context.setattr(Network, "train_batches", Explodes(1, what))
+            with pytest.raises(NonFiniteLossError, match="in epoch 0: training div") as raised:
+                getattr(model, method)(X, Y, **given)
+        assert "kept" not in str(raised.value)
+        assert not hasattr(model, "n_iter_")
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+
+@ALL
+def test_divergence_of_a_refit_keeps_the_model_before(monkeypatch, cls):
+    model = cls(**SMALL).fit(X, Y)
+    before = copy.deepcopy(model)
+    for warm_start in (False, True):
+        monkeypatch.setattr(Network, "train_batches", Explodes(3, "loss"))
+        model.set_params(warm_start=warm_start)
+        with pytest.raises(NonFiniteLossError, match="fitted before stays as it was"):
+            model.fit(X, Y)
+        monkeypatch.undo()
+        assert_same(model, before)
+
+
 @pytest.mark.parametrize(
     "cls, name, values",
     [
@@ -930,6 +1019,19 @@ def test_interrupt_keeps_what_was_learned(monkeypatch, early_stopping, n_jobs):
     assert 5 <= model.n_iter_ < 10**6
     assert_consistent(model)
     assert model.score(data, y) > 0.5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_long_prediction_can_be_interrupted(n_jobs):
+    model = SETClassifier((2000, 2000), max_iter=1, n_jobs=n_jobs, random_state=0).fit(X, Y)
+    many = np.ones((100_000, X.shape[1]), dtype=np.float32)  # seconds
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model._network.predict(Data(many, np.float32), n_jobs)
+    timer.join()
+    assert_consistent(model)
 
 
 class CountDown:

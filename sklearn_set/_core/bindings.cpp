@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -416,6 +417,25 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
     return layer;
 }
 
+// Asks Python now and then, from a thread without the GIL, for signals such as
+// KeyboardInterrupt. True once one has raised an exception, which is then set.
+struct Signals {
+    bool raised = false;
+
+    bool operator()() {
+        const auto now = std::chrono::steady_clock::now();
+        if (!raised && now - checked_ > std::chrono::milliseconds(20)) {
+            checked_ = now;
+            nb::gil_scoped_acquire acquire;
+            raised = PyErr_CheckSignals() != 0;
+        }
+        return raised;
+    }
+
+private:
+    std::chrono::steady_clock::time_point checked_ = std::chrono::steady_clock::now();
+};
+
 template <class T> class BoundNetwork {
 public:
     // The first n_by_source layers are indexed by source neuron too: training
@@ -460,19 +480,9 @@ public:
         double loss = 0, weight = 0;
         const int64_t n_batches = std::max<int64_t>(0, int64_t(starts.shape(0)) - 1);
         int64_t done = 0;
-        bool interrupted = false;
+        Signals signals;
         {
             nb::gil_scoped_release release;
-            auto checked = std::chrono::steady_clock::now();
-            auto stop = [&] {
-                const auto now = std::chrono::steady_clock::now();
-                if (now - checked > std::chrono::milliseconds(20)) {
-                    checked = now;
-                    nb::gil_scoped_acquire acquire;
-                    interrupted = PyErr_CheckSignals() != 0;
-                }
-                return interrupted;
-            };
             const Batches<T> batches{n_batches,
                                      starts.data(),
                                      order.data(),
@@ -480,10 +490,10 @@ public:
                                      mix ? mix->data() : nullptr,
                                      dropout_seed};
             done = network_.train(data.samples, data.targets, batches, optimizer, first_step,
-                                  n_threads, stop, loss, weight);
+                                  n_threads, std::ref(signals), loss, weight);
         }
         nb::object exception = nb::none();
-        if (interrupted) {
+        if (signals.raised) {
             nb::python_error error;  // takes Python's error over
             exception = nb::borrow(error.value());
         }
@@ -559,8 +569,12 @@ public:
             fail("Sparse samples need the first layer indexed by source.");
         require_size("out", out.shape(0), data.samples.n_rows);
         require_size("a row of out", out.shape(1), network_.layers().back().connections.n_out);
-        nb::gil_scoped_release release;
-        network_.predict(data.samples, out.data(), n_threads);
+        Signals signals;
+        {
+            nb::gil_scoped_release release;
+            network_.predict(data.samples, out.data(), n_threads, std::ref(signals));
+        }
+        if (signals.raised) throw nb::python_error();
     }
 
 private:

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -608,7 +609,8 @@ std::vector<std::vector<int64_t>> Network<T>::steepest_places(
 }
 
 template <class T>
-void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const {
+void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
+                         const std::function<bool()> &stop) const {
     // Blocks small enough that two layers of activations stay in the cache.
     int64_t widest = samples.sparse() ? 1 : std::max(1, samples.n_features);
     for (const auto &layer : layers_) widest = std::max<int64_t>(widest, layer.connections.n_out);
@@ -628,9 +630,12 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads) const
         prepare(work, block, false, samples.sparse());
     const int32_t k = layers_.back().connections.n_out;
     const Member alone{0, 1, nullptr};
+    std::atomic<bool> stopped{false};
     run_team(n_threads, [&](const Member &member) {
         Work &work = works[member.part];
         for (int64_t i = member.part; i < n_blocks; i += member.n_parts) {
+            if (member.part == 0 && stop()) stopped.store(true, std::memory_order_relaxed);
+            if (stopped.load(std::memory_order_relaxed)) return;
             const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
             const Batch<T> batch{rows.data() + begin, size, nullptr, nullptr, 0};
             load_input(samples, batch, work, alone);

@@ -158,8 +158,10 @@ public:
                   double &weight);
 
     // Raw outputs (before the output activation), row-major, for rows [0, n_rows).
-    // Safe to call from several threads at once.
-    void predict(const Samples<T> &samples, T *out, int n_threads) const;
+    // Safe to call from several threads at once. Ends early, leaving rows of `out` as
+    // they were, if `stop`, asked by the calling thread between blocks, returns true.
+    void predict(const Samples<T> &samples, T *out, int n_threads,
+                 const std::function<bool()> &stop) const;
 
     // The loss gradient at every connection, without a step (a layer's
     // gradients lie one after another, then its biases'); returns the mean loss.
