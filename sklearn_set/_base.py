@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -281,11 +281,12 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             beta_2=self.adam_beta_2,
             epsilon=self.adam_epsilon,
             weight_decay=self.weight_decay,
-            decay_rule=self._decay_rule(),
+            **self._decay(),
         )
 
-    def _decay_rule(self) -> str:
-        return self.decay_rule
+    def _decay(self) -> dict:
+        """The optimizer's settings of how weights decay."""
+        return {"decay_rule": self.decay_rule}
 
     # ------------------------------------------------------------ data
 
@@ -685,6 +686,7 @@ def _is_fitted_name(name: str) -> bool:
         "_network",
         "_learner",
         "_loss",
+        "_mostly_noise",
         "_multilabel",
         "_single_output",
         "_target_offset",
@@ -756,7 +758,9 @@ class InputPruningMixin(PruningMixin):
     """The pruning of inputs, and whether it takes place."""
 
     _prunes_inputs = True
+    _mostly_noise = False
     _MOSTLY_NOISE = 0.8  # madelon has 0.88 to 1, leukemia, the next, 0.6 to 0.7
+    _MIN_SAMPLES = 200  # fewer hide what is relevant from the tests, and from the network
 
     _parameter_constraints: dict = {
         **PruningMixin._parameter_constraints,
@@ -765,18 +769,32 @@ class InputPruningMixin(PruningMixin):
     }
 
     def _new_learner(self, samples: Samples, rng) -> _Learner:
-        self.null_fraction_ = null_fraction(samples.X, samples.target, samples.weight)
+        found = null_fraction(samples.X, samples.target, samples.weight)
+        self.null_fraction_ = found
+        self._mostly_noise = (
+            found >= self._MOSTLY_NOISE and len(samples.target) >= self._MIN_SAMPLES
+        )
         return super()._new_learner(samples, rng)
-
-    def _mostly_noise(self) -> bool:
-        return getattr(self, "null_fraction_", 0.0) >= self._MOSTLY_NOISE
 
     def _pruned_layers(self) -> tuple[int, ...]:
         if isinstance(self.prune_layers, str) and self.prune_layers == "auto":
-            return (INPUT,) if self._mostly_noise() else ()
+            return (INPUT,) if self._mostly_noise else ()
         return super()._pruned_layers()
 
-    def _decay_rule(self) -> str:
-        if self.decay_rule == "auto":
-            return "l2" if self._mostly_noise() else "per_epoch"
-        return self.decay_rule
+    def _make_pruning(self) -> NeuronPruning:
+        pruning = super()._make_pruning()
+        if isinstance(self.prune_layers, str) and self.prune_layers == "auto":
+            n = self.n_features_in_
+            certain = 1 - getattr(self, "null_fraction_", 0.0) - 2 / np.sqrt(n)
+            pruning = replace(pruning, min_inputs=max(0, int(certain * n)))
+        return pruning
+
+    def _decay(self) -> dict:
+        if self.decay_rule != "auto":
+            return super()._decay()
+        if not self._mostly_noise:
+            return {"decay_rule": "per_epoch"}
+        later = None
+        if INPUT in self._pruned_layers() and self.alpha > 0:
+            later = self._make_evolution().last_pruning_epoch, "per_epoch"
+        return {"decay_rule": "l2", "later_decay": later}

@@ -124,8 +124,9 @@ class NeuronPruning:
     """Removal of neurons at the start of epochs (Liu et al. 2019, §3).
 
     A hidden layer loses the neurons with the fewest output connections. The
-    inputs, a layer that the paper does not prune, lose those of the smallest
-    output strength.
+    inputs, a layer that the paper does not prune, lose those whose output
+    strength, summed over the epochs so far, is smallest: the strength of the
+    moment also shows what the network has just learned by heart.
 
     Parameters
     ----------
@@ -146,6 +147,8 @@ class NeuronPruning:
     budget : {"shrink", "keep"}
         Whether the connections of neurons that leave are gone for good, or grow
         anew in their layers, among the neurons that stay.
+    min_inputs : int
+        So many inputs stay.
     """
 
     fraction: float
@@ -155,6 +158,7 @@ class NeuronPruning:
     by: str = "out_degree"
     every: int = 1
     budget: str = "shrink"
+    min_inputs: int = 0
 
     @property
     def last_epoch(self) -> int:
@@ -163,6 +167,10 @@ class NeuronPruning:
     def is_due(self, epoch: int) -> bool:
         due = self.start <= epoch <= self.last_epoch
         return due and (epoch - self.start) % self.every == 0
+
+    def judges_inputs(self, epoch: int) -> bool:
+        """Whether the strength of the inputs at the start of `epoch` counts."""
+        return INPUT in self.layers and self.fraction > 0 and epoch <= self.last_epoch
 
     def order(self, network: Network, number: int) -> np.ndarray:
         """The neurons of a hidden layer, those that leave first in front.
@@ -184,12 +192,13 @@ class NeuronPruning:
 
         Those of the smallest strength go, of equals those with the lower index.
         """
-        first = network.layers[0]
-        n_leave = decimal_floor(self.fraction, first.n_in)
-        if INPUT not in self.layers or n_leave == 0:
+        n_inputs = network.layers[0].n_in
+        n_leave = min(decimal_floor(self.fraction, n_inputs), n_inputs - self.min_inputs)
+        if INPUT not in self.layers or n_leave <= 0:
             return 0
-        strength = first.connectivity.out_strength(first.weights)
-        keep = np.ones(first.n_in, dtype=bool)
+        strength = network.input_strength
+        assert strength is not None  # judges_inputs
+        keep = np.ones(n_inputs, dtype=bool)
         keep[np.argsort(strength, kind="stable")[:n_leave]] = False
         network.prune_inputs(keep)
         return n_leave
@@ -301,6 +310,8 @@ class Evolution:
         counts = self.no_changes()
         if epoch == 0:
             return counts
+        if self.prune is not None and self.prune.judges_inputs(epoch):
+            network.add_input_strength()
         pruning = self.prune if self.prune is not None and self.prune.is_due(epoch) else None
         keeps_budget = pruning is not None and pruning.budget == "keep"
         before = [layer.nnz for layer in network.layers]

@@ -94,7 +94,7 @@ class SETClassifier(BaseSparseMLPClassifier):
         mixup=0.3,
         averaging=0.4,
         batch_size="auto",
-        max_iter=200,
+        max_iter=120,
         shuffle=True,
         tol=1e-4,
         n_iter_no_change=np.inf,
@@ -639,7 +639,7 @@ class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.75)
     True
     >>> len(model[-1].selected_features_)
-    24
+    12
     """
 
     _parameter_constraints: dict = {
@@ -658,9 +658,9 @@ class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
         evolve_every=1,
         drop="magnitude",
         grow="random",
-        alpha=0.04,
-        beta=20,
-        gamma=80,
+        alpha=0.08,
+        beta=10,
+        gamma=70,
         prune_layers="auto",
         prune_by="out_degree",
         prune_every=1,
@@ -681,7 +681,7 @@ class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
         mixup=0.3,
         averaging=0.4,
         batch_size="auto",
-        max_iter=200,
+        max_iter=120,
         shuffle=True,
         tol=1e-4,
         n_iter_no_change=np.inf,
@@ -812,9 +812,9 @@ class SparseMLPRegressor(InputPruningMixin, BaseSparseMLPRegressor):
         evolve_every=1,
         drop="magnitude",
         grow="random",
-        alpha=0.04,
-        beta=20,
-        gamma=80,
+        alpha=0.08,
+        beta=10,
+        gamma=70,
         prune_layers="auto",
         prune_by="out_degree",
         prune_every=1,

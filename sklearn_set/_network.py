@@ -181,6 +181,7 @@ class Network:
     def __init__(self, layers: Iterable[Layer], features: np.ndarray | None = None):
         self.layers = list(layers)
         self.features = features
+        self.input_strength: np.ndarray | None = None  # of those read, a sum over epochs
         self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
         self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
 
@@ -241,11 +242,13 @@ class Network:
 
         They replace arrays and never write into them, so the old ones suffice.
         """
-        before, features = [copy.copy(layer) for layer in self.layers], self.features
+        layers = [copy.copy(layer) for layer in self.layers]
+        features, strength = self.features, self.input_strength
         try:
             yield
         except BaseException:  # a KeyboardInterrupt, too
-            self.layers, self.features, self._bound = before, features, None
+            self.layers, self.features, self.input_strength = layers, features, strength
+            self._bound = None
             raise
 
     def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
@@ -274,7 +277,16 @@ class Network:
         if layer.newborn is not None:
             layer.newborn = layer.newborn[rewiring.source]
         self.features = np.flatnonzero(keep) if self.features is None else self.features[keep]
+        if self.input_strength is not None:
+            self.input_strength = self.input_strength[keep]
         self._unbind()
+
+    def add_input_strength(self) -> None:
+        """Add the output strength that every input has now to `input_strength`."""
+        first = self.layers[0]
+        strength = first.connectivity.out_strength(first.weights)
+        before = self.input_strength
+        self.input_strength = strength if before is None else before + strength
 
     # ------------------------------------------------------------ numbers
 
@@ -299,7 +311,7 @@ class Network:
         for layer in self.layers:
             for name in (*_STATE, "sensitivity", "newborn"):
                 setattr(layer, name, None)
-        self._bound = self._unbound = None
+        self._bound = self._unbound = self.input_strength = None
 
     def snapshot(self):
         """What `restore` needs: features read, connections, weights and biases."""
@@ -324,6 +336,7 @@ class Network:
     def restore(self, snapshot) -> None:
         """Go back to a snapshot. Optimizer state, where there is any, starts afresh."""
         self.features, layers = snapshot
+        self.input_strength = None
         for layer, (connectivity, weights, bias) in zip(self.layers, layers):
             moved = layer.connectivity is not connectivity
             layer.connectivity, layer.newborn = connectivity, None
@@ -363,10 +376,11 @@ class Network:
         self._bound = None
 
     def __getstate__(self):
-        return {"layers": self.layers, "features": self.features}
+        names = ("layers", "features", "input_strength")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state):
-        self.layers, self.features = state["layers"], state["features"]
+        self.__dict__.update(state)
         self._bound = self._unbound = None
 
     def train_batches(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["Optimizer"]
 
-_COURSE = ("rate", "n_steps", "steps_per_epoch")  # what training changes
+_COURSE = ("rate", "n_steps", "steps_per_epoch", "epoch")  # what training changes
 _RULES = {"sgd": 0, "nesterov": 1, "adam": 2}
 
 
@@ -33,6 +33,8 @@ class Optimizer:
         epoch's n steps subtracts ``weight_decay / n * w``, in proportion to
         the rate where that has a course. "per_step": each step subtracts
         ``weight_decay * w``, biases included (the SET reference).
+    later_decay : tuple of int and str, optional
+        An epoch and the rule that replaces `decay_rule` from then on.
     """
 
     rule: str
@@ -45,8 +47,10 @@ class Optimizer:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     decay_rule: str = "l2"
+    later_decay: tuple[int, str] | None = None
     n_steps: int = 0
     steps_per_epoch: int = 1
+    epoch: int = 0
     rate: float = field(init=False)
 
     def __post_init__(self):
@@ -65,7 +69,9 @@ class Optimizer:
 
     def settings(self) -> dict:
         """The arguments of the native step, but for the step count."""
-        decay = self.weight_decay
+        decay, decay_rule = self.weight_decay, self.decay_rule
+        if self.later_decay is not None and self.epoch >= self.later_decay[0]:
+            decay_rule = self.later_decay[1]
         shrink = {
             "l2": 0.0,
             "decoupled": self.rate * decay,
@@ -79,9 +85,9 @@ class Optimizer:
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
-            "l2": decay if self.decay_rule == "l2" else 0.0,
-            "shrink": shrink[self.decay_rule],
-            "shrink_bias": self.decay_rule == "per_step",
+            "l2": decay if decay_rule == "l2" else 0.0,
+            "shrink": shrink[decay_rule],
+            "shrink_bias": decay_rule == "per_step",
         }
 
     def end_epoch(self, n_samples_seen: int) -> None:

@@ -180,6 +180,7 @@ def train(
     try:
         for _ in range(n_epochs):
             began = perf_counter()
+            optimizer.epoch = course.epoch
             resting = course.epoch >= rest_from
             if resting:
                 counts = evolution.no_changes()

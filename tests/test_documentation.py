@@ -135,7 +135,7 @@ def test_shared_defaults_are_those_of_mlp():
         and value != theirs[renamed.get(name, name)]
     }
     # Chosen otherwise, on purpose.
-    assert different <= {"hidden_layer_sizes", "learning_rate_init", "n_iter_no_change"}
+    assert different <= {"hidden_layer_sizes", "learning_rate_init", "n_iter_no_change", "max_iter"}
 
 
 def all_modules():

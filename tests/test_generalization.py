@@ -290,6 +290,56 @@ def test_early_stopping_restores_the_inputs_too(samples):
     assert len(model.selected_features_) < 60
 
 
+def test_inputs_leave_by_their_strength_summed_over_the_epochs(samples):
+    X, y = samples
+    seen = []
+
+    class Spy(SparseMLPClassifier):
+        def _end_epoch(self, learner, *args):
+            first = learner.network.layers[0]
+            strength = np.zeros(60)
+            read = learner.network.features
+            read = np.arange(60) if read is None else read
+            strength[read] = first.connectivity.out_strength(first.weights)
+            seen.append((read, strength))
+            return super()._end_epoch(learner, *args)
+
+    Spy(**{**SMALL, **INPUTS, "averaging": 0}).fit(X, y)
+    for epoch in range(1, 12):
+        before, after = seen[epoch - 1][0], seen[epoch][0]
+        total = np.sum([strength for _, strength in seen[:epoch]], axis=0)
+        n_left = len(before) - (int(0.2 * len(before)) if 2 <= epoch <= 6 else 0)
+        assert_array_equal(after, np.sort(before[np.argsort(total[before])][-n_left:]))
+
+
+def test_l2_gives_way_to_decay_by_epoch_after_the_last_pruning():
+    noisy = make_classification(200, 100, n_informative=3, n_redundant=0, random_state=0)
+    settings = {**SMALL, "max_iter": 20, "beta": 2, "gamma": 5, "averaging": 0}
+    model = SparseMLPClassifier(**settings).fit(*noisy)
+    settings.update(max_iter=7, prune_layers=["input"], decay_rule="l2", warm_start=True)
+    by_hand = SparseMLPClassifier(**settings).fit(*noisy)
+    by_hand.set_params(max_iter=13, decay_rule="per_epoch").fit(*noisy)
+    assert same_weights(model, by_hand)
+    # Without a pruning there is nothing to wait for.
+    kept = {**SMALL, "max_iter": 20, "alpha": 0}
+    model = SparseMLPClassifier(**kept).fit(*noisy)
+    assert same_weights(model, SparseMLPClassifier(**kept, decay_rule="l2").fit(*noisy))
+
+
+def test_inputs_that_are_certainly_relevant_stay():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    X = rng.normal(size=(300, 1000))
+    X[:, :160] += 1.5 * y[:, None]
+    settings = {**SMALL, "alpha": 0.5, "beta": 2, "gamma": 8}
+    model = SparseMLPClassifier(**settings).fit(X, y)
+    assert model.null_fraction_ > 0.8
+    certain = int((1 - model.null_fraction_ - 2 / np.sqrt(1000)) * 1000)
+    assert len(model.selected_features_) == certain > 50
+    named = SparseMLPClassifier(**settings, prune_layers=["input"]).fit(X, y)
+    assert len(named.selected_features_) < 5
+
+
 # ------------------------------------------------- which features look irrelevant
 
 
@@ -340,8 +390,8 @@ def test_inputs_are_pruned_only_where_most_are_noise():
     settings = {**SMALL, "max_iter": 30, "beta": 2, "gamma": 5}
     pruned = SparseMLPClassifier(**settings).fit(*noisy)
     assert pruned.null_fraction_ > 0.8 and len(pruned.selected_features_) < 90
-    named = SparseMLPClassifier(**settings, prune_layers=("input",), decay_rule="l2").fit(*noisy)
-    assert same_weights(pruned, named)
+    few = SparseMLPClassifier(**settings).fit(noisy[0][:199], noisy[1][:199])
+    assert few.null_fraction_ > 0.8 and len(few.selected_features_) == 100
     plain = SparseMLPClassifier(**settings).fit(*full)
     assert plain.null_fraction_ < 0.5 and len(plain.selected_features_) == 30
     assert same_weights(plain, SETClassifier(**{**SMALL, "max_iter": 30}).fit(*full))

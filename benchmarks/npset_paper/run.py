@@ -210,10 +210,8 @@ def batch_size_of(method, recipe, dataset, batch_size=None):
     return PAPER_SET["batch_size"]
 
 
-def epochs_of(recipe, epochs):
-    if epochs is not None:
-        return epochs
-    return PAPER_SET["max_iter"] if recipe == "paper" else SETClassifier().max_iter
+def epochs_of(method, recipe, epochs):
+    return make_model(method, recipe, 100, seed=0, epochs=epochs).max_iter
 
 
 # ------------------------------------------------------------------ the parts
@@ -485,12 +483,12 @@ def tasks_of(part, arguments):
                         "method": method,
                         "recipe": recipe,
                         "seed": seed,
-                        "epochs": epochs_of(recipe, arguments.epochs),
+                        "epochs": epochs_of(method, recipe, arguments.epochs),
                         "batch_size": batch_size_of(method, recipe, dataset, arguments.batch_size),
                     }
                 )
         return tasks
-    epochs = epochs_of("paper", arguments.epochs)
+    epochs = arguments.epochs or PAPER_SET["max_iter"]
     if part == "table3":
         names = WIDTHS if set(chosen) == set(AT_HAND) else chosen
         return [{"dataset": name, "seed": seed} for name in names for seed in seeds]
