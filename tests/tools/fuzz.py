@@ -13,11 +13,15 @@ Without a sanitizer it finds crashes only.
 """
 
 import argparse
+import atexit
 import collections
 import contextlib
 import faulthandler
+import functools
 import itertools
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,7 +104,8 @@ def damaged_array(a, rng):
             else:
                 info = np.iinfo(b.dtype)
                 choices = [-1, 0, 1, 2, 5, 9, info.max, info.max - 1, info.min]
-                flat[at] = np.array(choices).clip(info.min, info.max)[rng.integers(len(choices))]
+                choices += [int(flat[at]) - 1, int(flat[at]) + 1, int(rng.integers(-3, 100))]
+                flat[at] = min(max(choices[rng.integers(12)], info.min), info.max)
     return b
 
 
@@ -110,7 +115,8 @@ def damaged(value, rng):
     if isinstance(value, bool):
         return [True, False, None, 2][rng.integers(4)]
     if isinstance(value, int):
-        return NUMBERS[rng.integers(len(NUMBERS))]
+        near = [value - 1, value + 1, int(rng.integers(-3, 100))]
+        return (NUMBERS + near)[rng.integers(len(NUMBERS) + 3)]
     if isinstance(value, float):
         return FLOATS[rng.integers(len(FLOATS))]
     if isinstance(value, list):
@@ -121,7 +127,8 @@ def damaged(value, rng):
         return ["", "avx2", "none", None][rng.integers(4)]
     if isinstance(value, SimpleNamespace):
         fields = dict(vars(value))
-        for name in rng.choice(list(fields), rng.integers(1, 3)):
+        for _ in range(rng.integers(1, 3)):
+            name = rng.choice(list(fields))
             value = damaged(fields[name], rng)
             if not huge(name, value):
                 fields[name] = value
@@ -223,124 +230,288 @@ def scene(rng, dtype, hurt):
 
 
 def functions(rng, dtype):
-    """Name and valid arguments of each function of the module, once."""
-    indptr, indices, n_in = connections(rng)
-    n_out, nnz = len(indptr) - 1, len(indices)
-    keep = rng.integers(0, 2, nnz).astype(np.uint8)
-    seed = int(rng.integers(0, 2**63))
-    layer_ = dict(indptr=indptr, indices=indices, n_in=n_in)
-    n_free = n_in * n_out - int(keep.sum())
-    yield "splitmix64", dict(seed=seed, counter=3)
-    yield "sample_without_replacement", dict(bound=50, count=int(rng.integers(0, 51)), seed=seed)
-    yield "erdos_renyi", dict(n_in=n_in, n_out=n_out, draws=int(rng.integers(0, 99)), seed=seed)
-    yield "grow_random", dict(**layer_, keep=keep, n_new=n_free // 2, regrow_dropped=True, seed=1)
-    yield (
-        "grow_random",
-        dict(**layer_, keep=keep, n_new=(n_in * n_out - nnz) // 2, regrow_dropped=False, seed=seed),
-    )
-    taken = np.repeat(np.arange(n_out), np.diff(indptr)) * n_in + indices
-    free = np.setdiff1d(np.arange(n_in * n_out), taken[keep == 1])
-    yield "grow_at", dict(**layer_, keep=keep, keys=free[: len(free) // 2].astype(np.int64))
-    yield "remove_neurons", dict(
-        **layer_, keep_in=rng.integers(0, 2, n_in).astype(np.uint8),
-        keep_out=rng.integers(0, 2, n_out).astype(np.uint8),
-    )  # fmt: skip
-    yield "transpose", layer_
-    values = rng.standard_normal(30).astype(dtype)
-    yield "count_signs", dict(weights=values)
-    n_negative = int((values < 0).sum())
-    yield (
-        "drop_nearest_zero",
-        dict(weights=values, n_negative=n_negative // 2, n_positive=(30 - n_negative) // 2),
-    )
-    yield "drop_smallest", dict(scores=abs(values), n_drop=7)
-    source = rng.integers(-1, 30, 20).astype(INT)
-    yield "carry", dict(values=values, source=source,
-                        new_values=np.ones((source < 0).sum(), dtype))  # fmt: skip
-    stride = [16, 32, 64, 128, 192][rng.integers(5)] // np.dtype(dtype).itemsize
-    a, z, delta = (aligned((n, stride), dtype, rng) for n in (n_in, n_out, n_out))
-    weights = rng.standard_normal(nnz).astype(dtype)
-    bias = rng.standard_normal(n_out).astype(dtype)
-    isa = ISAS[rng.integers(len(ISAS))]
-    core = dict(indptr=indptr, indices=indices)
-    yield "product", dict(
-        **core, weights=weights, bias=bias, a=a, z=z, activation=int(rng.integers(0, 5)), slope=0.1,
-        derivative=aligned((n_out, stride), dtype, rng), dropout=0.3, dropout_seed=1, isa=isa,
-    )  # fmt: skip
-    by = _native.transpose(indptr, indices, n_in)
-    yield "transposed_product", dict(
-        indptr=by[0], positions=by[1], indices=by[2], weights=weights, delta=delta, out=a,
-        activation=int(rng.integers(0, 5)), slope=0.1, a=aligned((n_in, stride), dtype, rng),
-        derivative=None, isa=isa,
-    )  # fmt: skip
-    yield (
-        "gradient",
-        dict(**core, a=a, delta=delta, gradient=weights.copy(), bias_gradient=bias.copy(), isa=isa),
-    )
-    yield "descend", dict(
-        **core, a=a, delta=delta, weights=weights, first=weights.copy(), second=abs(weights),
-        bias=bias, bias_first=bias.copy(), bias_second=abs(bias), sensitivity=weights.copy(),
-        rule=int(rng.integers(0, 3)), rate=0.1, isa=isa,
-    )  # fmt: skip
-    x = rng.standard_normal((20, n_in)).astype(dtype)
-    n = int(rng.integers(0, stride + 1))
-    yield "gather_rows", dict(
-        x=x, rows=rng.integers(0, 20, n), partners=rng.integers(0, 20, n),
-        mix=rng.random(n).astype(dtype), a=a, isa=isa,
-    )  # fmt: skip
+    """For each function of the module, what draws valid arguments for it."""
+
+    def places():
+        indptr, indices, n_in = connections(rng)
+        keep = rng.integers(0, 2, len(indices)).astype(np.uint8)
+        return dict(indptr=indptr, indices=indices, n_in=n_in), keep
+
+    def seed():
+        return int(rng.integers(0, 2**63))
+
+    def splitmix64():
+        return dict(seed=seed(), counter=3)
+
+    def sample_without_replacement():
+        return dict(bound=50, count=int(rng.integers(0, 51)), seed=seed())
+
+    def erdos_renyi():
+        n_in, n_out, draws = (int(rng.integers(0, n)) for n in (9, 9, 99))
+        return dict(n_in=n_in, n_out=n_out, draws=draws, seed=seed())
+
+    def grow_random():
+        before, keep = places()
+        regrow = bool(rng.integers(2))
+        occupied = int(keep.sum()) if regrow else len(keep)
+        free = before["n_in"] * (len(before["indptr"]) - 1) - occupied
+        n_new = int(rng.integers(0, free + 1))
+        return dict(**before, keep=keep, n_new=n_new, regrow_dropped=regrow, seed=seed())
+
+    def grow_at():
+        before, keep = places()
+        n_out, n_in = len(before["indptr"]) - 1, before["n_in"]
+        taken = np.repeat(np.arange(n_out), np.diff(before["indptr"])) * n_in + before["indices"]
+        free = np.setdiff1d(np.arange(n_in * n_out), taken[keep == 1])
+        keys = free[rng.integers(0, 2, len(free)) == 1].astype(np.int64)
+        return dict(**before, keep=keep, keys=keys)
+
+    def remove_neurons():
+        before, _ = places()
+        sides = [rng.integers(0, 2, n).astype(np.uint8)
+                 for n in (before["n_in"], len(before["indptr"]) - 1)]  # fmt: skip
+        return dict(**before, keep_in=sides[0], keep_out=sides[1])
+
+    def transpose():
+        return places()[0]
+
+    def values():  # with ties and zeros of both signs, or without
+        drawn = rng.standard_normal(30).astype(dtype)
+        return drawn.round(1) if rng.random() < 0.5 else drawn
+
+    def count_signs():
+        return dict(weights=values())
+
+    def drop_nearest_zero():
+        weights = values()
+        n_negative, n_positive = (
+            int(rng.integers(0, n + 1)) for n in ((weights < 0).sum(), (weights > 0).sum())
+        )
+        return dict(weights=weights, n_negative=n_negative, n_positive=n_positive)
+
+    def drop_smallest():
+        return dict(scores=abs(values()), n_drop=int(rng.integers(0, 31)))
+
+    def carry():
+        source = rng.integers(-1, 30, 20).astype(INT)
+        return dict(values=values(), source=source, new_values=np.ones((source < 0).sum(), dtype))
+
+    def batch(*more):
+        """A layer's index, its inputs, outputs and further arrays of lanes, an instruction set."""
+        indptr, indices, n_in = connections(rng)
+        stride = [16, 32, 64, 128, 192][rng.integers(5)] // np.dtype(dtype).itemsize
+        rows = {"a": n_in, "z": len(indptr) - 1}
+        lanes = [aligned((rows[name], stride), dtype, rng) for name in ("a", "z", *more)]
+        return dict(indptr=indptr, indices=indices), n_in, lanes, ISAS[rng.integers(len(ISAS))]
+
+    def state(n):
+        return rng.standard_normal(n).astype(dtype)
+
+    def product():
+        index, _, (a, z, derivative), isa = batch("z")
+        return dict(
+            **index, weights=state(len(index["indices"])), bias=state(len(z)), a=a, z=z,
+            activation=int(rng.integers(0, 5)), slope=0.1, derivative=derivative,
+            dropout=float(rng.choice([0.0, 0.3])), dropout_seed=1, isa=isa,
+        )  # fmt: skip
+
+    def transposed_product():
+        index, n_in, (out, delta, a), isa = batch("a")
+        by = _native.transpose(**index, n_in=n_in)
+        return dict(
+            indptr=by[0], positions=by[1], indices=by[2], weights=state(len(by[1])), delta=delta,
+            out=out, activation=int(rng.integers(0, 5)), slope=0.1, a=a, derivative=None, isa=isa,
+        )  # fmt: skip
+
+    def gradient():
+        index, _, (a, delta), isa = batch()
+        n, n_out = len(index["indices"]), len(delta)
+        return dict(
+            **index, a=a, delta=delta, gradient=state(n), bias_gradient=state(n_out), isa=isa
+        )
+
+    def descend():
+        index, _, (a, delta), isa = batch()
+        n, n_out = len(index["indices"]), len(delta)
+        return dict(
+            **index, a=a, delta=delta, weights=state(n), first=state(n), second=abs(state(n)),
+            bias=state(n_out), bias_first=state(n_out), bias_second=abs(state(n_out)),
+            sensitivity=state(n), rule=int(rng.integers(0, 3)), rate=0.1, isa=isa,
+        )  # fmt: skip
+
+    def gather_rows():
+        _, n_in, (a, _), isa = batch()
+        n = int(rng.integers(0, a.shape[1] + 1))
+        return dict(
+            x=rng.standard_normal((20, n_in)).astype(dtype), rows=rng.integers(0, 20, n),
+            partners=rng.integers(0, 20, n), mix=rng.random(n).astype(dtype), a=a, isa=isa,
+        )  # fmt: skip
+
+    return [
+        splitmix64, sample_without_replacement, erdos_renyi, grow_random, grow_at, remove_neurons,
+        transpose, count_signs, drop_nearest_zero, drop_smallest, carry, product,
+        transposed_product, gradient, descend, gather_rows,
+    ]  # fmt: skip
 
 
 ISAS = _native.runnable_isas()
 KNOWN = {"isa", "runnable_isas", "max_threads"}  # without arguments
+FUNCTIONS = len(functions(np.random.default_rng(0), np.float32))
+
+
+class FromBytes:
+    """The methods of a Generator that this file uses, on the bytes of an input.
+
+    Behind the last byte zeros follow. What decides takes bytes of its own, so that a mutation
+    changes one decision; arrays of numbers take one byte, the seed of a Generator.
+    """
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def below(self, n):
+        width = 1 if n <= 2**8 else 2 if n <= 2**16 else 8
+        drawn = int.from_bytes(self.data[self.at : self.at + width], "little")
+        self.at += width
+        return drawn % n
+
+    def each(self, draw, size):
+        if size is None:
+            return draw()
+        return np.array([draw() for _ in range(int(np.prod(size)))]).reshape(size)
+
+    def integers(self, low, high=None, size=None):
+        if high is None:
+            low, high = 0, low
+        drawn = self.each(lambda: int(low) + self.below(int(high) - int(low)), size)
+        return drawn if size is None else drawn.astype(np.int64)
+
+    def random(self, size=None):
+        return self.each(lambda: self.below(256) / 256, size)
+
+    def choice(self, options):
+        return options[self.below(len(options))]
+
+    def standard_normal(self, size):
+        return np.random.default_rng(self.below(256)).standard_normal(size)
+
+    def permutation(self, n):
+        return np.random.default_rng(self.below(256)).permutation(n)
+
+
+class Calls:
+    """Makes calls with damaged arguments and counts what came of them."""
+
+    def __init__(self):
+        self.outcomes = collections.defaultdict(collections.Counter)
+
+    def hurt(self, rng, name, call, given):
+        keys = list(given)
+        for _ in range(rng.choice([0, 1, 1, 2, 3]) if keys else 0):
+            key = keys[rng.integers(len(keys))]
+            value = damaged(given[key], rng)
+            if not huge(key, value):
+                given = {**given, key: value}
+        try:
+            result = call(**given)
+        except ALLOWED as error:
+            self.outcomes[name][type(error).__name__] += 1
+            return None
+        except BaseException as error:
+            error.add_note(f"from {name} with {given}")
+            raise
+        self.outcomes[name]["worked"] += 1
+        return result
+
+    def function(self, rng, dtype, i):
+        draw = functions(rng, dtype)[i]
+        self.hurt(rng, draw.__name__, getattr(_native, draw.__name__), draw())
+
+    def scene(self, rng, dtype):
+        scene(rng, dtype, functools.partial(self.hurt, rng))
+
+    def input(self, data):
+        """What the bytes say: one call of a function, or one scene."""
+        rng = FromBytes(data)
+        i, dtype = rng.below(FUNCTIONS + N_SCENES), (np.float32, np.float64)[rng.below(2)]
+        if i < FUNCTIONS:
+            self.function(rng, dtype, i)
+        else:
+            self.scene(rng, dtype)
+
+    def report(self):
+        entries = {name for name in dir(_native) if not name.startswith("_")} - KNOWN
+        entries |= {
+            f"{cls}.{name}"
+            for cls in ("DataF32", "DataF64", "NetworkF32", "NetworkF64")
+            for name in vars(getattr(_native, cls))
+            if not name.startswith("_")
+        }
+        unknown = entries ^ set(self.outcomes)
+        if unknown:
+            raise SystemExit(f"Entries that were never called, or are gone: {sorted(unknown)}")
+        for name, counts in sorted(self.outcomes.items()):
+            print(f"{name:32}", *(f"{kind} {n}" for kind, n in counts.most_common()), sep="  ")
+        n_calls = sum(sum(counts.values()) for counts in self.outcomes.values())
+        print(f"{n_calls} calls, none out of bounds")
+
+
+N_SCENES = 8  # of FUNCTIONS + N_SCENES inputs: they hold the most code
+MAX_BYTES = 600
+
+
+def unguided(calls, seconds, seed):
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        rng = np.random.default_rng(seed)
+        dtype = (np.float32, np.float64)[seed % 2]
+        try:
+            for i in range(FUNCTIONS):
+                calls.function(rng, dtype, i)
+            calls.scene(rng, dtype)
+        except BaseException as error:
+            error.add_note(f"at --seed {seed}")
+            raise
+        seed += 1
+
+
+def guided(calls, seconds, seed, corpus):
+    """libFuzzer on `corpus`: a folder, kept and extended, or one input to repeat."""
+    import atheris
+
+    if not corpus.is_file():
+        corpus.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        for i in range(10 * (FUNCTIONS + N_SCENES)):  # every entry has something to start from
+            (corpus / f"start-{i}").write_bytes(
+                bytes([i % (FUNCTIONS + N_SCENES)]) + rng.bytes(MAX_BYTES - 1)
+            )
+        atexit.register(calls.report)
+    atheris.Setup(
+        [
+            sys.argv[0], f"-max_total_time={seconds:.0f}", f"-max_len={MAX_BYTES}",
+            f"-seed={seed + 1}", "-len_control=0", "-use_value_profile=1", "-timeout=60",
+            "-rss_limit_mb=3000", "-malloc_limit_mb=100000", "-print_final_stats=1",
+            f"-artifact_prefix={corpus.parent}/", str(corpus),
+        ],
+        calls.input,
+    )  # fmt: skip
+    atheris.Fuzz()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--guided", type=Path, metavar="CORPUS")
     arguments = parser.parse_args()
-    faulthandler.enable()
-    outcomes = collections.defaultdict(collections.Counter)
-
-    seed, began = arguments.seed, time.monotonic()
-    while time.monotonic() - began < arguments.seconds:
-        rng = np.random.default_rng(seed)
-
-        def hurt(name, call, given, rng=rng, seed=seed):
-            for key in rng.permutation(list(given))[: rng.choice([0, 1, 1, 2, 3])]:
-                value = damaged(given[key], rng)
-                if not huge(key, value):
-                    given = {**given, key: value}
-            try:
-                result = call(**given)
-            except ALLOWED as error:
-                outcomes[name][type(error).__name__] += 1
-                return None
-            except BaseException as error:
-                raise SystemExit(f"seed {seed}: {name} raised {error!r}\n{given}") from error
-            outcomes[name]["worked"] += 1
-            return result
-
-        dtype = (np.float32, np.float64)[seed % 2]
-        for name, given in functions(rng, dtype):
-            hurt(name, getattr(_native, name), given)
-        scene(rng, dtype, hurt)
-        seed += 1
-
-    entries = {name for name in dir(_native) if not name.startswith("_")} - KNOWN
-    entries |= {
-        f"{cls}.{name}"
-        for cls in ("DataF32", "DataF64", "NetworkF32", "NetworkF64")
-        for name in vars(getattr(_native, cls))
-        if not name.startswith("_")
-    }
-    unknown = entries ^ set(outcomes)
-    if unknown:
-        raise SystemExit(f"Entries that were never called, or are gone: {sorted(unknown)}")
-    for name, counts in sorted(outcomes.items()):
-        print(f"{name:32}", *(f"{kind} {n}" for kind, n in counts.most_common()), sep="  ")
-    n_calls = sum(sum(counts.values()) for counts in outcomes.values())
-    print(f"{n_calls} calls from seeds {arguments.seed} to {seed - 1}, none out of bounds")
+    calls = Calls()
+    if arguments.guided:
+        guided(calls, arguments.seconds, arguments.seed, arguments.guided)
+    else:
+        faulthandler.enable()
+        unguided(calls, arguments.seconds, arguments.seed)
+        calls.report()
 
 
 if __name__ == "__main__":
