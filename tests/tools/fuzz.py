@@ -2,6 +2,7 @@
 
     tests/tools/sanitize.sh asan           # builds, once
     . tests/tools/sanitize.sh; run asan tests/tools/fuzz.py --seconds 120
+    tests/tools/sanitize.sh fuzz           # guided by the coverage of the core
 
 Every entry point that `_native` has is called (one that this file does not know is an
 error). A call starts from valid arguments; up to three of them are then replaced: wrong sizes,
@@ -10,15 +11,20 @@ row pointers that decrease, huge and negative numbers, None. A call either works
 TypeError, ValueError, OverflowError, MemoryError or, for a layer that lacks a field,
 AttributeError; anything else, and above all a report of the sanitizer, ends the program.
 Without a sanitizer it finds crashes only.
+
+What to call and to damage is drawn by a Generator or, with --guided, read from bytes that
+libFuzzer (through atheris) mutates and keeps where they reach something new in the core. Each
+entry is then fuzzed in a process of its own; half of the time goes to the networks.
 """
 
 import argparse
-import atexit
 import collections
 import contextlib
 import faulthandler
 import functools
 import itertools
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -127,13 +133,19 @@ def damaged(value, rng):
         return ["", "avx2", "none", None][rng.integers(4)]
     if isinstance(value, SimpleNamespace):
         fields = dict(vars(value))
-        for _ in range(rng.integers(1, 3)):
-            name = rng.choice(list(fields))
+        for name in some(fields, rng.integers(1, 3), rng):
             value = damaged(fields[name], rng)
             if not huge(name, value):
                 fields[name] = value
         return SimpleNamespace(**fields)
     return [None, 0, np.zeros(3), "x"][rng.integers(4)]  # it was None
+
+
+def some(names, n, rng):
+    """At most n of the names."""
+    names = list(names)
+    drawn = [names[rng.integers(len(names))] for _ in range(n if names else 0)]
+    return list(dict.fromkeys(drawn))
 
 
 def huge(name, value):
@@ -347,16 +359,15 @@ def functions(rng, dtype):
             partners=rng.integers(0, 20, n), mix=rng.random(n).astype(dtype), a=a, isa=isa,
         )  # fmt: skip
 
-    return [
-        splitmix64, sample_without_replacement, erdos_renyi, grow_random, grow_at, remove_neurons,
-        transpose, count_signs, drop_nearest_zero, drop_smallest, carry, product,
-        transposed_product, gradient, descend, gather_rows,
-    ]  # fmt: skip
+    return {name: draw for name, draw in locals().items() if hasattr(_native, name)}
 
 
 ISAS = _native.runnable_isas()
-KNOWN = {"isa", "runnable_isas", "max_threads"}  # without arguments
-FUNCTIONS = len(functions(np.random.default_rng(0), np.float32))
+CLASSES = {"DataF32", "DataF64", "NetworkF32", "NetworkF64"}
+KNOWN = CLASSES | {"isa", "runnable_isas", "max_threads"}  # the latter without arguments
+ENTRIES = [name for name in dir(_native) if not name.startswith("_") and name not in KNOWN]
+ENTRIES.append("scene")  # the classes
+MAX_BYTES = 600  # of an input
 
 
 class FromBytes:
@@ -406,9 +417,7 @@ class Calls:
         self.outcomes = collections.defaultdict(collections.Counter)
 
     def hurt(self, rng, name, call, given):
-        keys = list(given)
-        for _ in range(rng.choice([0, 1, 1, 2, 3]) if keys else 0):
-            key = keys[rng.integers(len(keys))]
+        for key in some(given, rng.choice([0, 1, 1, 2, 3]), rng):
             value = damaged(given[key], rng)
             if not huge(key, value):
                 given = {**given, key: value}
@@ -423,95 +432,100 @@ class Calls:
         self.outcomes[name]["worked"] += 1
         return result
 
-    def function(self, rng, dtype, i):
-        draw = functions(rng, dtype)[i]
-        self.hurt(rng, draw.__name__, getattr(_native, draw.__name__), draw())
-
-    def scene(self, rng, dtype):
-        scene(rng, dtype, functools.partial(self.hurt, rng))
-
-    def input(self, data):
-        """What the bytes say: one call of a function, or one scene."""
-        rng = FromBytes(data)
-        i, dtype = rng.below(FUNCTIONS + N_SCENES), (np.float32, np.float64)[rng.below(2)]
-        if i < FUNCTIONS:
-            self.function(rng, dtype, i)
+    def enter(self, entry, rng, dtype):
+        if entry == "scene":
+            scene(rng, dtype, functools.partial(self.hurt, rng))
         else:
-            self.scene(rng, dtype)
+            self.hurt(rng, entry, getattr(_native, entry), functions(rng, dtype)[entry]())
 
-    def report(self):
-        entries = {name for name in dir(_native) if not name.startswith("_")} - KNOWN
-        entries |= {
-            f"{cls}.{name}"
-            for cls in ("DataF32", "DataF64", "NetworkF32", "NetworkF64")
-            for name in vars(getattr(_native, cls))
-            if not name.startswith("_")
-        }
-        unknown = entries ^ set(self.outcomes)
+    def report(self, entries):
+        """Prints what came of the calls; all that these entries reach must have been called."""
+        wanted = set(entries) - {"scene"}
+        if "scene" in entries:
+            wanted |= {
+                f"{cls}.{name}"
+                for cls in CLASSES
+                for name in vars(getattr(_native, cls))
+                if not name.startswith("_")
+            } | CLASSES
+        unknown = wanted ^ set(self.outcomes)
         if unknown:
-            raise SystemExit(f"Entries that were never called, or are gone: {sorted(unknown)}")
+            raise RuntimeError(f"Entries that were never called, or are gone: {sorted(unknown)}")
         for name, counts in sorted(self.outcomes.items()):
             print(f"{name:32}", *(f"{kind} {n}" for kind, n in counts.most_common()), sep="  ")
-        n_calls = sum(sum(counts.values()) for counts in self.outcomes.values())
-        print(f"{n_calls} calls, none out of bounds")
 
 
-N_SCENES = 8  # of FUNCTIONS + N_SCENES inputs: they hold the most code
-MAX_BYTES = 600
-
-
-def unguided(calls, seconds, seed):
-    began = time.monotonic()
+def unguided(seconds, seed):
+    calls, first, began = Calls(), seed, time.monotonic()
     while time.monotonic() - began < seconds:
         rng = np.random.default_rng(seed)
-        dtype = (np.float32, np.float64)[seed % 2]
-        try:
-            for i in range(FUNCTIONS):
-                calls.function(rng, dtype, i)
-            calls.scene(rng, dtype)
-        except BaseException as error:
-            error.add_note(f"at --seed {seed}")
-            raise
+        for entry in ENTRIES:
+            try:
+                calls.enter(entry, rng, (np.float32, np.float64)[seed % 2])
+            except BaseException as error:
+                error.add_note(f"at --seed {seed}")
+                raise
         seed += 1
+    calls.report(ENTRIES)
+    n_calls = sum(sum(counts.values()) for counts in calls.outcomes.values())
+    print(f"{n_calls} calls from seeds {first} to {seed - 1}, none out of bounds")
 
 
-def guided(calls, seconds, seed, corpus):
-    """libFuzzer on `corpus`: a folder, kept and extended, or one input to repeat."""
+def guided(seconds, seed, path, entry):
+    """libFuzzer on one entry; `path` is a folder of inputs, or one input to repeat."""
     import atheris
 
-    if not corpus.is_file():
-        corpus.mkdir(parents=True, exist_ok=True)
+    calls, began, once = Calls(), time.monotonic(), path.is_file()
+    if not once:
+        path.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(seed)
-        for i in range(10 * (FUNCTIONS + N_SCENES)):  # every entry has something to start from
-            (corpus / f"start-{i}").write_bytes(
-                bytes([i % (FUNCTIONS + N_SCENES)]) + rng.bytes(MAX_BYTES - 1)
-            )
-        atexit.register(calls.report)
+        for i in range(100):  # something to start from
+            (path / f"start-{i}").write_bytes(rng.bytes(MAX_BYTES))
+
+    def one_input(data):
+        rng = FromBytes(data)
+        calls.enter(entry, rng, (np.float32, np.float64)[rng.integers(2)])
+        if time.monotonic() - began > seconds and not once:
+            calls.report([entry])
+            sys.stdout.flush()
+            os._exit(0)  # any other way out is a failure to libFuzzer
+
     atheris.Setup(
         [
-            sys.argv[0], f"-max_total_time={seconds:.0f}", f"-max_len={MAX_BYTES}",
-            f"-seed={seed + 1}", "-len_control=0", "-use_value_profile=1", "-timeout=60",
-            "-rss_limit_mb=3000", "-malloc_limit_mb=100000", "-print_final_stats=1",
-            f"-artifact_prefix={corpus.parent}/", str(corpus),
+            sys.argv[0], f"-max_len={MAX_BYTES}", f"-seed={seed + 1}", "-len_control=0",
+            "-entropic=0", "-timeout=60", "-rss_limit_mb=3000", "-malloc_limit_mb=100000",
+            f"-artifact_prefix={path}-", str(path),
         ],
-        calls.input,
+        one_input,
     )  # fmt: skip
     atheris.Fuzz()
+
+
+def all_guided(seconds, seed, corpus):
+    """Each entry in a process of its own, so that none crowds the others out."""
+    for entry in ENTRIES:
+        share = seconds / 2 / (1 if entry == "scene" else len(ENTRIES) - 1)
+        command = [sys.executable, "-P", __file__, "--guided", corpus / entry, "--entry", entry]
+        status = subprocess.run([*command, f"--seconds={share}", f"--seed={seed}"]).returncode
+        if status:
+            raise SystemExit(f"{entry} failed; its input is beside {corpus / entry}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--guided", type=Path, metavar="CORPUS")
+    parser.add_argument("--guided", type=Path, metavar="PATH", help="the folder of the inputs")
+    parser.add_argument("--entry", choices=ENTRIES, help="only this one; PATH may be an input")
     arguments = parser.parse_args()
-    calls = Calls()
-    if arguments.guided:
-        guided(calls, arguments.seconds, arguments.seed, arguments.guided)
+    seconds, seed = arguments.seconds, arguments.seed
+    if arguments.entry:
+        guided(seconds, seed, arguments.guided, arguments.entry)
+    elif arguments.guided:
+        all_guided(seconds, seed, arguments.guided)
     else:
         faulthandler.enable()
-        unguided(calls, arguments.seconds, arguments.seed)
-        calls.report()
+        unguided(seconds, seed)
 
 
 if __name__ == "__main__":

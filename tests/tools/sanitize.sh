@@ -21,8 +21,8 @@
 #           reports with the core on the stack count: the interpreter and pandas have their own.
 # fuzz      clang: fuzz.py guided by the core's coverage, with addresses and undefined behaviour
 #           watched, for FUZZ_SECONDS (default: 300). PYTHON needs atheris too. What it learns is
-#           kept in WHERE/fuzz/corpus; an input that fails is left beside it and repeated with
-#           `run fuzz tests/tools/fuzz.py --guided FILE`.
+#           kept in WHERE/fuzz/corpus; an input that fails is left there and repeated with
+#           `run fuzz tests/tools/fuzz.py --guided FILE --entry NAME`.
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$tools/../.." && pwd)
@@ -59,8 +59,9 @@ variant_environment() { # the variables that a program of this variant needs, as
     valgrind) echo "PYTHONMALLOC=malloc" ;;
     fuzz)
         echo "LD_PRELOAD=$("$python" -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so"
-        echo "ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2000"
+        echo "ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2000:malloc_context_size=4"
         echo "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+        echo "ASAN_SYMBOLIZER_PATH=$(dirname "$(readlink -f "$(command -v clang)")")/llvm-symbolizer"
         echo "PYTHONMALLOC=malloc"
         ;;
     esac
@@ -126,7 +127,16 @@ fuzz() {
     # The last two need the runtime's C++ part, which atheris' runtime leaves out.
     local checks="address,undefined,fuzzer-no-link;-fno-sanitize=vptr,function"
     CXX=clang++ build fuzz -C cmake.define.SKLEARN_SET_SANITIZE="$checks"
-    run fuzz "$tools/fuzz.py" --guided "$where/fuzz/corpus" --seconds "${FUZZ_SECONDS:-300}"
+    local log=$where/fuzz/log
+    if ! run fuzz "$tools/fuzz.py" --guided "$where/fuzz/corpus" \
+        --seconds "${FUZZ_SECONDS:-300}" 2>"$log"; then
+        tail -n 80 "$log" >&2
+        exit 1
+    fi
+    if ! grep -q ' cov: ' "$log"; then
+        echo "libFuzzer is blind: it saw no coverage of the core" >&2
+        exit 1
+    fi
 }
 
 # Sourced, for its functions only?
