@@ -2,6 +2,7 @@
 
     tests/tools/sanitize.sh asan           # builds, once
     . tests/tools/sanitize.sh; run asan tests/tools/fuzz.py --seconds 120
+    tests/tools/sanitize.sh fuzz           # guided by the coverage of the core
 
 Every entry point that `_native` has is called (one that this file does not know is an
 error). A call starts from valid arguments; up to three of them are then replaced: wrong sizes,
@@ -10,14 +11,23 @@ row pointers that decrease, huge and negative numbers, None. A call either works
 TypeError, ValueError, OverflowError, MemoryError or, for a layer that lacks a field,
 AttributeError; anything else, and above all a report of the sanitizer, ends the program.
 Without a sanitizer it finds crashes only.
+
+What to call and to damage is drawn by a Generator or, with --guided, read from bytes that
+libFuzzer (through atheris) mutates and keeps where they reach something new in the core. Each
+entry is then fuzzed in a process of its own; half of the time goes to the networks.
 """
 
 import argparse
 import collections
 import contextlib
 import faulthandler
+import functools
 import itertools
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,7 +110,8 @@ def damaged_array(a, rng):
             else:
                 info = np.iinfo(b.dtype)
                 choices = [-1, 0, 1, 2, 5, 9, info.max, info.max - 1, info.min]
-                flat[at] = np.array(choices).clip(info.min, info.max)[rng.integers(len(choices))]
+                choices += [int(flat[at]) - 1, int(flat[at]) + 1, int(rng.integers(-3, 100))]
+                flat[at] = min(max(choices[rng.integers(12)], info.min), info.max)
     return b
 
 
@@ -110,7 +121,8 @@ def damaged(value, rng):
     if isinstance(value, bool):
         return [True, False, None, 2][rng.integers(4)]
     if isinstance(value, int):
-        return NUMBERS[rng.integers(len(NUMBERS))]
+        near = [value - 1, value + 1, int(rng.integers(-3, 100))]
+        return (NUMBERS + near)[rng.integers(len(NUMBERS) + 3)]
     if isinstance(value, float):
         return FLOATS[rng.integers(len(FLOATS))]
     if isinstance(value, list):
@@ -121,12 +133,19 @@ def damaged(value, rng):
         return ["", "avx2", "none", None][rng.integers(4)]
     if isinstance(value, SimpleNamespace):
         fields = dict(vars(value))
-        for name in rng.choice(list(fields), rng.integers(1, 3)):
+        for name in some(fields, rng.integers(1, 3), rng):
             value = damaged(fields[name], rng)
             if not huge(name, value):
                 fields[name] = value
         return SimpleNamespace(**fields)
     return [None, 0, np.zeros(3), "x"][rng.integers(4)]  # it was None
+
+
+def some(names, n, rng):
+    """At most n of the names."""
+    names = list(names)
+    drawn = [names[rng.integers(len(names))] for _ in range(n if names else 0)]
+    return list(dict.fromkeys(drawn))
 
 
 def huge(name, value):
@@ -223,124 +242,290 @@ def scene(rng, dtype, hurt):
 
 
 def functions(rng, dtype):
-    """Name and valid arguments of each function of the module, once."""
-    indptr, indices, n_in = connections(rng)
-    n_out, nnz = len(indptr) - 1, len(indices)
-    keep = rng.integers(0, 2, nnz).astype(np.uint8)
-    seed = int(rng.integers(0, 2**63))
-    layer_ = dict(indptr=indptr, indices=indices, n_in=n_in)
-    n_free = n_in * n_out - int(keep.sum())
-    yield "splitmix64", dict(seed=seed, counter=3)
-    yield "sample_without_replacement", dict(bound=50, count=int(rng.integers(0, 51)), seed=seed)
-    yield "erdos_renyi", dict(n_in=n_in, n_out=n_out, draws=int(rng.integers(0, 99)), seed=seed)
-    yield "grow_random", dict(**layer_, keep=keep, n_new=n_free // 2, regrow_dropped=True, seed=1)
-    yield (
-        "grow_random",
-        dict(**layer_, keep=keep, n_new=(n_in * n_out - nnz) // 2, regrow_dropped=False, seed=seed),
-    )
-    taken = np.repeat(np.arange(n_out), np.diff(indptr)) * n_in + indices
-    free = np.setdiff1d(np.arange(n_in * n_out), taken[keep == 1])
-    yield "grow_at", dict(**layer_, keep=keep, keys=free[: len(free) // 2].astype(np.int64))
-    yield "remove_neurons", dict(
-        **layer_, keep_in=rng.integers(0, 2, n_in).astype(np.uint8),
-        keep_out=rng.integers(0, 2, n_out).astype(np.uint8),
-    )  # fmt: skip
-    yield "transpose", layer_
-    values = rng.standard_normal(30).astype(dtype)
-    yield "count_signs", dict(weights=values)
-    n_negative = int((values < 0).sum())
-    yield (
-        "drop_nearest_zero",
-        dict(weights=values, n_negative=n_negative // 2, n_positive=(30 - n_negative) // 2),
-    )
-    yield "drop_smallest", dict(scores=abs(values), n_drop=7)
-    source = rng.integers(-1, 30, 20).astype(INT)
-    yield "carry", dict(values=values, source=source,
-                        new_values=np.ones((source < 0).sum(), dtype))  # fmt: skip
-    stride = [16, 32, 64, 128, 192][rng.integers(5)] // np.dtype(dtype).itemsize
-    a, z, delta = (aligned((n, stride), dtype, rng) for n in (n_in, n_out, n_out))
-    weights = rng.standard_normal(nnz).astype(dtype)
-    bias = rng.standard_normal(n_out).astype(dtype)
-    isa = ISAS[rng.integers(len(ISAS))]
-    core = dict(indptr=indptr, indices=indices)
-    yield "product", dict(
-        **core, weights=weights, bias=bias, a=a, z=z, activation=int(rng.integers(0, 5)), slope=0.1,
-        derivative=aligned((n_out, stride), dtype, rng), dropout=0.3, dropout_seed=1, isa=isa,
-    )  # fmt: skip
-    by = _native.transpose(indptr, indices, n_in)
-    yield "transposed_product", dict(
-        indptr=by[0], positions=by[1], indices=by[2], weights=weights, delta=delta, out=a,
-        activation=int(rng.integers(0, 5)), slope=0.1, a=aligned((n_in, stride), dtype, rng),
-        derivative=None, isa=isa,
-    )  # fmt: skip
-    yield (
-        "gradient",
-        dict(**core, a=a, delta=delta, gradient=weights.copy(), bias_gradient=bias.copy(), isa=isa),
-    )
-    yield "descend", dict(
-        **core, a=a, delta=delta, weights=weights, first=weights.copy(), second=abs(weights),
-        bias=bias, bias_first=bias.copy(), bias_second=abs(bias), sensitivity=weights.copy(),
-        rule=int(rng.integers(0, 3)), rate=0.1, isa=isa,
-    )  # fmt: skip
-    x = rng.standard_normal((20, n_in)).astype(dtype)
-    n = int(rng.integers(0, stride + 1))
-    yield "gather_rows", dict(
-        x=x, rows=rng.integers(0, 20, n), partners=rng.integers(0, 20, n),
-        mix=rng.random(n).astype(dtype), a=a, isa=isa,
-    )  # fmt: skip
+    """For each function of the module, what draws valid arguments for it."""
+
+    def places():
+        indptr, indices, n_in = connections(rng)
+        keep = rng.integers(0, 2, len(indices)).astype(np.uint8)
+        return dict(indptr=indptr, indices=indices, n_in=n_in), keep
+
+    def seed():
+        return int(rng.integers(0, 2**63))
+
+    def splitmix64():
+        return dict(seed=seed(), counter=3)
+
+    def sample_without_replacement():
+        return dict(bound=50, count=int(rng.integers(0, 51)), seed=seed())
+
+    def erdos_renyi():
+        n_in, n_out, draws = (int(rng.integers(0, n)) for n in (9, 9, 99))
+        return dict(n_in=n_in, n_out=n_out, draws=draws, seed=seed())
+
+    def grow_random():
+        before, keep = places()
+        regrow = bool(rng.integers(2))
+        occupied = int(keep.sum()) if regrow else len(keep)
+        free = before["n_in"] * (len(before["indptr"]) - 1) - occupied
+        n_new = int(rng.integers(0, free + 1))
+        return dict(**before, keep=keep, n_new=n_new, regrow_dropped=regrow, seed=seed())
+
+    def grow_at():
+        before, keep = places()
+        n_out, n_in = len(before["indptr"]) - 1, before["n_in"]
+        taken = np.repeat(np.arange(n_out), np.diff(before["indptr"])) * n_in + before["indices"]
+        free = np.setdiff1d(np.arange(n_in * n_out), taken[keep == 1])
+        keys = free[rng.integers(0, 2, len(free)) == 1].astype(np.int64)
+        return dict(**before, keep=keep, keys=keys)
+
+    def remove_neurons():
+        before, _ = places()
+        sides = [rng.integers(0, 2, n).astype(np.uint8)
+                 for n in (before["n_in"], len(before["indptr"]) - 1)]  # fmt: skip
+        return dict(**before, keep_in=sides[0], keep_out=sides[1])
+
+    def transpose():
+        return places()[0]
+
+    def values():  # with ties and zeros of both signs, or without
+        drawn = rng.standard_normal(30).astype(dtype)
+        return drawn.round(1) if rng.random() < 0.5 else drawn
+
+    def count_signs():
+        return dict(weights=values())
+
+    def drop_nearest_zero():
+        weights = values()
+        n_negative, n_positive = (
+            int(rng.integers(0, n + 1)) for n in ((weights < 0).sum(), (weights > 0).sum())
+        )
+        return dict(weights=weights, n_negative=n_negative, n_positive=n_positive)
+
+    def drop_smallest():
+        return dict(scores=abs(values()), n_drop=int(rng.integers(0, 31)))
+
+    def carry():
+        source = rng.integers(-1, 30, 20).astype(INT)
+        return dict(values=values(), source=source, new_values=np.ones((source < 0).sum(), dtype))
+
+    def batch(*more):
+        """A layer's index, its inputs, outputs and further arrays of lanes, an instruction set."""
+        indptr, indices, n_in = connections(rng)
+        stride = [16, 32, 64, 128, 192][rng.integers(5)] // np.dtype(dtype).itemsize
+        rows = {"a": n_in, "z": len(indptr) - 1}
+        lanes = [aligned((rows[name], stride), dtype, rng) for name in ("a", "z", *more)]
+        return dict(indptr=indptr, indices=indices), n_in, lanes, ISAS[rng.integers(len(ISAS))]
+
+    def state(n):
+        return rng.standard_normal(n).astype(dtype)
+
+    def product():
+        index, _, (a, z, derivative), isa = batch("z")
+        return dict(
+            **index, weights=state(len(index["indices"])), bias=state(len(z)), a=a, z=z,
+            activation=int(rng.integers(0, 5)), slope=0.1, derivative=derivative,
+            dropout=float(rng.choice([0.0, 0.3])), dropout_seed=1, isa=isa,
+        )  # fmt: skip
+
+    def transposed_product():
+        index, n_in, (out, delta, a), isa = batch("a")
+        by = _native.transpose(**index, n_in=n_in)
+        return dict(
+            indptr=by[0], positions=by[1], indices=by[2], weights=state(len(by[1])), delta=delta,
+            out=out, activation=int(rng.integers(0, 5)), slope=0.1, a=a, derivative=None, isa=isa,
+        )  # fmt: skip
+
+    def gradient():
+        index, _, (a, delta), isa = batch()
+        n, n_out = len(index["indices"]), len(delta)
+        return dict(
+            **index, a=a, delta=delta, gradient=state(n), bias_gradient=state(n_out), isa=isa
+        )
+
+    def descend():
+        index, _, (a, delta), isa = batch()
+        n, n_out = len(index["indices"]), len(delta)
+        return dict(
+            **index, a=a, delta=delta, weights=state(n), first=state(n), second=abs(state(n)),
+            bias=state(n_out), bias_first=state(n_out), bias_second=abs(state(n_out)),
+            sensitivity=state(n), rule=int(rng.integers(0, 3)), rate=0.1, isa=isa,
+        )  # fmt: skip
+
+    def gather_rows():
+        _, n_in, (a, _), isa = batch()
+        n = int(rng.integers(0, a.shape[1] + 1))
+        return dict(
+            x=rng.standard_normal((20, n_in)).astype(dtype), rows=rng.integers(0, 20, n),
+            partners=rng.integers(0, 20, n), mix=rng.random(n).astype(dtype), a=a, isa=isa,
+        )  # fmt: skip
+
+    return {name: draw for name, draw in locals().items() if hasattr(_native, name)}
 
 
 ISAS = _native.runnable_isas()
-KNOWN = {"isa", "runnable_isas", "max_threads"}  # without arguments
+CLASSES = {"DataF32", "DataF64", "NetworkF32", "NetworkF64"}
+KNOWN = CLASSES | {"isa", "runnable_isas", "max_threads"}  # the latter without arguments
+ENTRIES = [name for name in dir(_native) if not name.startswith("_") and name not in KNOWN]
+ENTRIES.append("scene")  # the classes
+MAX_BYTES = 600  # of an input
+
+
+class FromBytes:
+    """The methods of a Generator that this file uses, on the bytes of an input.
+
+    Behind the last byte zeros follow. What decides takes bytes of its own, so that a mutation
+    changes one decision; arrays of numbers take one byte, the seed of a Generator.
+    """
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def below(self, n):
+        width = 1 if n <= 2**8 else 2 if n <= 2**16 else 8
+        drawn = int.from_bytes(self.data[self.at : self.at + width], "little")
+        self.at += width
+        return drawn % n
+
+    def each(self, draw, size):
+        if size is None:
+            return draw()
+        return np.array([draw() for _ in range(int(np.prod(size)))]).reshape(size)
+
+    def integers(self, low, high=None, size=None):
+        if high is None:
+            low, high = 0, low
+        drawn = self.each(lambda: int(low) + self.below(int(high) - int(low)), size)
+        return drawn if size is None else drawn.astype(np.int64)
+
+    def random(self, size=None):
+        return self.each(lambda: self.below(256) / 256, size)
+
+    def choice(self, options):
+        return options[self.below(len(options))]
+
+    def standard_normal(self, size):
+        return np.random.default_rng(self.below(256)).standard_normal(size)
+
+    def permutation(self, n):
+        return np.random.default_rng(self.below(256)).permutation(n)
+
+
+class Calls:
+    """Makes calls with damaged arguments and counts what came of them."""
+
+    def __init__(self):
+        self.outcomes = collections.defaultdict(collections.Counter)
+
+    def hurt(self, rng, name, call, given):
+        for key in some(given, rng.choice([0, 1, 1, 2, 3]), rng):
+            value = damaged(given[key], rng)
+            if not huge(key, value):
+                given = {**given, key: value}
+        try:
+            result = call(**given)
+        except ALLOWED as error:
+            self.outcomes[name][type(error).__name__] += 1
+            return None
+        except BaseException as error:
+            error.add_note(f"from {name} with {given}")
+            raise
+        self.outcomes[name]["worked"] += 1
+        return result
+
+    def enter(self, entry, rng, dtype):
+        if entry == "scene":
+            scene(rng, dtype, functools.partial(self.hurt, rng))
+        else:
+            self.hurt(rng, entry, getattr(_native, entry), functions(rng, dtype)[entry]())
+
+    def report(self, entries):
+        """Prints what came of the calls; all that these entries reach must have been called."""
+        wanted = set(entries) - {"scene"}
+        if "scene" in entries:
+            wanted |= {
+                f"{cls}.{name}"
+                for cls in CLASSES
+                for name in vars(getattr(_native, cls))
+                if not name.startswith("_")
+            } | CLASSES
+        unknown = wanted ^ set(self.outcomes)
+        if unknown:
+            raise RuntimeError(f"Entries that were never called, or are gone: {sorted(unknown)}")
+        for name, counts in sorted(self.outcomes.items()):
+            print(f"{name:32}", *(f"{kind} {n}" for kind, n in counts.most_common()), sep="  ")
+
+
+def unguided(seconds, seed):
+    calls, first, began = Calls(), seed, time.monotonic()
+    while time.monotonic() - began < seconds:
+        rng = np.random.default_rng(seed)
+        for entry in ENTRIES:
+            try:
+                calls.enter(entry, rng, (np.float32, np.float64)[seed % 2])
+            except BaseException as error:
+                error.add_note(f"at --seed {seed}")
+                raise
+        seed += 1
+    calls.report(ENTRIES)
+    n_calls = sum(sum(counts.values()) for counts in calls.outcomes.values())
+    print(f"{n_calls} calls from seeds {first} to {seed - 1}, none out of bounds")
+
+
+def guided(seconds, seed, path, entry):
+    """libFuzzer on one entry; `path` is a folder of inputs, or one input to repeat."""
+    import atheris
+
+    calls, began, once = Calls(), time.monotonic(), path.is_file()
+    if not once:
+        path.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        for i in range(100):  # something to start from
+            (path / f"start-{i}").write_bytes(rng.bytes(MAX_BYTES))
+
+    def one_input(data):
+        rng = FromBytes(data)
+        calls.enter(entry, rng, (np.float32, np.float64)[rng.integers(2)])
+        if time.monotonic() - began > seconds and not once:
+            calls.report([entry])
+            sys.stdout.flush()
+            os._exit(0)  # any other way out is a failure to libFuzzer
+
+    atheris.Setup(
+        [
+            sys.argv[0], f"-max_len={MAX_BYTES}", f"-seed={seed + 1}", "-len_control=0",
+            "-entropic=0", "-timeout=60", "-rss_limit_mb=3000", "-malloc_limit_mb=100000",
+            f"-artifact_prefix={path}-", str(path),
+        ],
+        one_input,
+    )  # fmt: skip
+    atheris.Fuzz()
+
+
+def all_guided(seconds, seed, corpus):
+    """Each entry in a process of its own, so that none crowds the others out."""
+    for entry in ENTRIES:
+        share = seconds / 2 / (1 if entry == "scene" else len(ENTRIES) - 1)
+        command = [sys.executable, "-P", __file__, "--guided", corpus / entry, "--entry", entry]
+        status = subprocess.run([*command, f"--seconds={share}", f"--seed={seed}"]).returncode
+        if status:
+            raise SystemExit(f"{entry} failed; its input is beside {corpus / entry}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--guided", type=Path, metavar="PATH", help="the folder of the inputs")
+    parser.add_argument("--entry", choices=ENTRIES, help="only this one; PATH may be an input")
     arguments = parser.parse_args()
-    faulthandler.enable()
-    outcomes = collections.defaultdict(collections.Counter)
-
-    seed, began = arguments.seed, time.monotonic()
-    while time.monotonic() - began < arguments.seconds:
-        rng = np.random.default_rng(seed)
-
-        def hurt(name, call, given, rng=rng, seed=seed):
-            for key in rng.permutation(list(given))[: rng.choice([0, 1, 1, 2, 3])]:
-                value = damaged(given[key], rng)
-                if not huge(key, value):
-                    given = {**given, key: value}
-            try:
-                result = call(**given)
-            except ALLOWED as error:
-                outcomes[name][type(error).__name__] += 1
-                return None
-            except BaseException as error:
-                raise SystemExit(f"seed {seed}: {name} raised {error!r}\n{given}") from error
-            outcomes[name]["worked"] += 1
-            return result
-
-        dtype = (np.float32, np.float64)[seed % 2]
-        for name, given in functions(rng, dtype):
-            hurt(name, getattr(_native, name), given)
-        scene(rng, dtype, hurt)
-        seed += 1
-
-    entries = {name for name in dir(_native) if not name.startswith("_")} - KNOWN
-    entries |= {
-        f"{cls}.{name}"
-        for cls in ("DataF32", "DataF64", "NetworkF32", "NetworkF64")
-        for name in vars(getattr(_native, cls))
-        if not name.startswith("_")
-    }
-    unknown = entries ^ set(outcomes)
-    if unknown:
-        raise SystemExit(f"Entries that were never called, or are gone: {sorted(unknown)}")
-    for name, counts in sorted(outcomes.items()):
-        print(f"{name:32}", *(f"{kind} {n}" for kind, n in counts.most_common()), sep="  ")
-    n_calls = sum(sum(counts.values()) for counts in outcomes.values())
-    print(f"{n_calls} calls from seeds {arguments.seed} to {seed - 1}, none out of bounds")
+    seconds, seed = arguments.seconds, arguments.seed
+    if arguments.entry:
+        guided(seconds, seed, arguments.guided, arguments.entry)
+    elif arguments.guided:
+        all_guided(seconds, seed, arguments.guided)
+    else:
+        faulthandler.enable()
+        unguided(seconds, seed)
 
 
 if __name__ == "__main__":

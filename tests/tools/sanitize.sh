@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The native core under sanitizers and valgrind.
 #
-#     tests/tools/sanitize.sh [asan] [tsan] [valgrind]     (all of them if none is named)
+#     tests/tools/sanitize.sh [asan] [tsan] [valgrind] [fuzz]    (the first three if none is named)
 #
 # PYTHON names an interpreter that has sklearn_set's test and build dependencies (default:
 # python). Each variant is built into a virtual environment of its own under WHERE (default:
@@ -19,6 +19,10 @@
 #           Archer must raise alarms.
 # valgrind  the ordinary build (without AVX-512, which valgrind does not know) in a small fit. Only
 #           reports with the core on the stack count: the interpreter and pandas have their own.
+# fuzz      clang: fuzz.py guided by the core's coverage, with addresses and undefined behaviour
+#           watched, for FUZZ_SECONDS (default: 300). PYTHON needs atheris too. What it learns is
+#           kept in WHERE/fuzz/corpus; an input that fails is left there and repeated with
+#           `run fuzz tests/tools/fuzz.py --guided FILE --entry NAME`.
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$tools/../.." && pwd)
@@ -53,6 +57,13 @@ variant_environment() { # the variables that a program of this variant needs, as
         echo "OMP_TOOL_LIBRARIES=$(dirname "$(readlink -f "$(command -v clang)")")/../lib/libarcher.so"
         ;;
     valgrind) echo "PYTHONMALLOC=malloc" ;;
+    fuzz)
+        echo "LD_PRELOAD=$("$python" -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so"
+        echo "ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2000:malloc_context_size=4"
+        echo "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+        echo "ASAN_SYMBOLIZER_PATH=$(dirname "$(readlink -f "$(command -v clang)")")/llvm-symbolizer"
+        echo "PYTHONMALLOC=malloc"
+        ;;
     esac
     echo "OMP_NUM_THREADS=2"
     echo "OPENBLAS_NUM_THREADS=1"
@@ -112,15 +123,31 @@ valgrind_fit() {
     fi
 }
 
+fuzz() {
+    # The last two need the runtime's C++ part, which atheris' runtime leaves out.
+    local checks="address,undefined,fuzzer-no-link;-fno-sanitize=vptr,function"
+    CXX=clang++ build fuzz -C cmake.define.SKLEARN_SET_SANITIZE="$checks"
+    local log=$where/fuzz/log
+    if ! run fuzz "$tools/fuzz.py" --guided "$where/fuzz/corpus" \
+        --seconds "${FUZZ_SECONDS:-300}" 2>"$log"; then
+        tail -n 80 "$log" >&2
+        exit 1
+    fi
+    if ! grep -q ' cov: ' "$log"; then
+        echo "libFuzzer is blind: it saw no coverage of the core" >&2
+        exit 1
+    fi
+}
+
 # Sourced, for its functions only?
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     [ $# -gt 0 ] || set -- asan tsan valgrind
     for variant in "$@"; do
         case $variant in
-        asan | tsan) "$variant" ;;
+        asan | tsan | fuzz) "$variant" ;;
         valgrind) valgrind_fit ;;
         *)
-            echo "unknown variant $variant: asan, tsan or valgrind" >&2
+            echo "unknown variant $variant: asan, tsan, valgrind or fuzz" >&2
             exit 2
             ;;
         esac
