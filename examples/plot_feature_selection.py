@@ -63,7 +63,9 @@ selectors = {
     "SETFeatureSelector": SETFeatureSelector(40, random_state=0),
     "SETClassifier": by_strength(SETClassifier(max_iter=80, random_state=0)),
     "SparseMLPClassifier": by_strength(
-        SparseMLPClassifier(prune_layers=("input",), beta=5, gamma=40, max_iter=80, random_state=0)
+        SparseMLPClassifier(
+            prune_layers=("input",), alpha=0.04, beta=5, gamma=40, max_iter=80, random_state=0
+        )
     ),
     "SelectKBest": SelectKBest(f_classif, k=40),
 }

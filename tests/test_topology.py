@@ -614,6 +614,24 @@ def test_survivors_are_counted_through_a_pruning():
     assert evolution.start_epoch(2, network, rng)["n_survived"] == expected > 0
 
 
+def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
+    for pruning in (None, NeuronPruning(0, 2, 30, (0, 1)), NeuronPruning(0.3, 2, 30, ())):
+        assert Evolution(prune=pruning).last_pruning_epoch == 0
+    assert Evolution(prune=NeuronPruning(0.3, 2, 30, (0,))).last_pruning_epoch == 32
+
+
+def test_rewiring_between_batches_waits_for_the_first_steps():
+    network = random_network([20, 30, 30, 2], 0)
+    evolution = Evolution(fraction=0.3, every_steps=3)
+    rng = np.random.default_rng(0)
+    for n_steps in range(8):
+        before = [layer.connectivity for layer in network.layers[:-1]]
+        evolution.between_batches(n_steps, network, rng, evolution.no_changes(), None, 1)
+        after = [layer.connectivity for layer in network.layers[:-1]]
+        moved = [new is not old for new, old in zip(after, before)]
+        assert moved == [n_steps in (3, 6)] * 2
+
+
 # ------------------------------------------------------------------ first weights
 
 
