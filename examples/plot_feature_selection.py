@@ -51,7 +51,7 @@ def as_image(values):
 #   help to restore the others from noise.
 # * `SelectFromModel` asks a fitted network for the strength of its inputs: once that of a
 #   `SETClassifier`, once that of a `SparseMLPClassifier`, which is told to stop reading inputs
-#   while it learns (by itself it does so only where four fifths of the columns are noise).
+#   while it learns (by itself it does so only where four fifths of the columns or more are noise).
 # * `SelectKBest` looks at one column at a time.
 
 

@@ -159,13 +159,13 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             samples = self._validate_samples(X, y, sample_weight, reset=not continued)
             held_out = self._validate_held_out(X_val, y_val, sample_weight_val)
             rng = check_random_state(self.random_state)
+            if self.early_stopping and held_out is None:
+                samples, held_out = self._split(samples, rng)
             if continued:
                 learner = self._continue_learner(rng)
                 self._check_outputs(learner.network)
             else:
                 learner = self._new_learner(samples, rng)
-            if self.early_stopping and held_out is None:
-                samples, held_out = self._split(samples, rng)
             averaging = 0.0 if self.early_stopping else self.averaging
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)

@@ -30,6 +30,7 @@ from sklearn_set._evolution import (
     INPUT,
     Evolution,
     NeuronPruning,
+    drop_magnitude,
     new_weights_rule,
 )
 from sklearn_set._losses import Loss
@@ -270,6 +271,36 @@ def test_steepest_places_do_not_depend_on_threads_or_blocks():
     one, two = (network.steepest_places(data, np.arange(128), wanted, n_threads=n) for n in (1, 2))
     for number in wanted:
         assert_array_equal(one[number], two[number])
+
+
+@pytest.mark.parametrize("n_samples", [24, 200])
+def test_an_evolution_by_gradient_grows_the_steepest_places(n_samples):
+    network = random_network([13, 17, 11, 4], 0)
+    data = random_data(network, n_samples, 0)
+    keeps = [drop_magnitude(network, number, 0.3) for number in range(2)]
+    wanted = {number: (keep, int((keep == 0).sum())) for number, keep in enumerate(keeps)}
+    # Of many samples a batch, but not less than 128, is looked at.
+    rows = np.arange(24) if n_samples == 24 else np.random.default_rng(5).permutation(200)[:128]
+    expected = network.steepest_places(data, rows, wanted)
+    for batch_size in (3, 128):
+        twin = copy.deepcopy(network)
+        Evolution(fraction=0.3, grow=grow_steepest).start_epoch(
+            1, twin, np.random.default_rng(5), data, batch_size
+        )
+        for number in wanted:
+            new = keys_of(twin.layers[number].connectivity)[twin.layers[number].newborn]
+            assert len(new) == wanted[number][1]
+            assert np.isin(expected[number], new).all()
+
+
+@pytest.mark.parametrize("drop, fraction", itertools.product(DROPS, [0.0, 0.3]))
+def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
+    network = random_network([13, 17, 11, 4], 0)
+    for layer in network.layers:
+        layer.sensitivity = None
+    Evolution(fraction=fraction, drop=DROPS[drop]).begin(network, {})
+    measured = [layer.sensitivity is not None for layer in network.layers]
+    assert measured == [drop == "sensitivity" and fraction > 0] * 3
 
 
 def test_places_without_gradient_are_filled_at_random():

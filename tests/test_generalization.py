@@ -326,6 +326,22 @@ def test_l2_gives_way_to_decay_by_epoch_after_the_last_pruning():
     assert same_weights(model, SparseMLPClassifier(**kept, decay_rule="l2").fit(*noisy))
 
 
+def test_the_tests_of_features_do_not_see_what_early_stopping_holds_out(monkeypatch):
+    X, y = make_classification(250, 40, random_state=0)
+    seen = []
+
+    def spy(X, target, weight=None):
+        seen.append(X)
+        return null_fraction(X, target, weight)
+
+    monkeypatch.setattr("sklearn_set._base.null_fraction", spy)
+    SparseMLPClassifier(**SMALL, early_stopping=True, validation_fraction=0.2).fit(X, y)
+    SparseMLPClassifier(**SMALL, early_stopping=True).fit(
+        X[:200], y[:200], X_val=X[200:], y_val=y[200:]
+    )
+    assert [len(rows) for rows in seen] == [200, 200]
+
+
 def test_inputs_that_are_certainly_relevant_stay():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 300)
