@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -473,7 +474,7 @@ class Network:
         """Whether all weights and biases are."""
         with np.errstate(over="ignore", invalid="ignore"):
             return all(
-                np.isfinite(a.sum()) or np.isfinite(a).all()  # the sum takes no memory
+                math.isfinite(np.add.reduce(a)) or np.isfinite(a).all()  # a sum takes no memory
                 for layer in self.layers
                 for a in (layer.weights, layer.bias)
             )

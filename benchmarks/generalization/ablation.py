@@ -34,6 +34,7 @@ RECIPES = {
     "L2 of 0.01": {"weight_decay": 0.01, "decay_rule": "l2"},
     "learning_rate_init 0.001": {"learning_rate_init": 0.001},
     "epsilon 10": {"epsilon": 10},
+    "200 epochs": {"max_iter": 200},
 }
 
 
