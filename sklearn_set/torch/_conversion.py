@@ -65,22 +65,11 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
     >>> np.allclose(probabilities, model.predict_proba(X), atol=1e-6)
     True
     """
-    if not isinstance(estimator, BaseSparseMLP):
-        raise TypeError(
-            f"to_torch takes a SET*, NPSET*, SparseMLP* or DSR* estimator, not "
-            f"{type(estimator).__name__}."
-        )
+    _check_perceptron(estimator, "to_torch")
     check_is_fitted(estimator)
-    coefs, biases = estimator.coefs_, [bias.copy() for bias in estimator.intercepts_]
+    coefs, biases = estimator.coefs_, estimator.intercepts_
     if not isinstance(estimator, BaseSparseMLPClassifier):
-        scale, offset = estimator._target_scale, estimator._target_offset
-        if estimator.out_activation_ == "exp":
-            biases[-1] = biases[-1] + np.log(scale)
-        else:
-            last = coefs[-1]
-            scaled = last.data * np.repeat(scale, np.diff(last.indptr)).astype(last.dtype)
-            coefs[-1] = sparse.csc_array((scaled, last.indices, last.indptr), shape=last.shape)
-            biases[-1] = biases[-1] * scale + offset
+        coefs[-1], biases[-1] = _in_units_of_targets(estimator, coefs[-1], biases[-1])
     evolution, network = estimator._make_evolution(), estimator._network
     evolving = evolution.evolving(network) if evolution.fraction > 0 else ()
     module = nn.Sequential()
@@ -91,6 +80,24 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
             if estimator.dropout > 0:
                 module.append(nn.Dropout(estimator.dropout))
     return module.eval()
+
+
+def _check_perceptron(estimator, function: str) -> None:
+    if not isinstance(estimator, BaseSparseMLP):
+        raise TypeError(
+            f"{function} takes a SET*, NPSET*, SparseMLP* or DSR* estimator, not "
+            f"{type(estimator).__name__}."
+        )
+
+
+def _in_units_of_targets(regressor, coef: sparse.csc_array, bias: np.ndarray):
+    """The last layer's weights and bias with the scale of the targets worked in."""
+    scale = regressor._target_scale
+    if regressor.out_activation_ == "exp":
+        return coef, bias + np.log(scale)
+    scaled = coef.data * np.repeat(scale, np.diff(coef.indptr)).astype(coef.dtype)
+    coef = sparse.csc_array((scaled, coef.indices, coef.indptr), shape=coef.shape)
+    return coef, bias * scale + regressor._target_offset
 
 
 _MODULES = {"identity": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
@@ -144,11 +151,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     >>> model.predict([[0.0, 1.0, 2.0, 3.0]]).shape, model.hidden_layer_sizes_
     ((1,), (10,))
     """
-    if not isinstance(estimator, BaseSparseMLP):
-        raise TypeError(
-            f"from_torch takes a SET*, NPSET*, SparseMLP* or DSR* estimator, not "
-            f"{type(estimator).__name__}."
-        )
+    _check_perceptron(estimator, "from_torch")
     if not isinstance(module, nn.Sequential):
         raise TypeError(f"from_torch takes a torch.nn.Sequential, not {type(module).__name__}.")
     layers, activation, dropout = _parse(module)
@@ -161,34 +164,61 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     if hasattr(estimator, "feature_names_in_"):
         result.feature_names_in_ = estimator.feature_names_in_
     if isinstance(result, BaseSparseMLPClassifier):
-        multilabel = getattr(estimator, "_multilabel", False)
-        classes = getattr(estimator, "classes_", None) if classes is None else classes
-        if classes is None:
-            raise ValueError(
-                "classes is missing: give the class labels, or an estimator that is fitted."
-            )
-        classes = np.unique(np.asarray(classes))
-        result._set_classes(np.empty((0, len(classes))), multilabel, classes)
-        if result.n_outputs_ != network.n_outputs:
-            raise ValueError(
-                f"The module has {network.n_outputs} outputs, but {len(classes)} classes need "
-                f"{result.n_outputs_}."
-            )
+        _set_classes(result, network.n_outputs, estimator, classes)
     else:
-        result.n_outputs_ = network.n_outputs
-        result._single_output = network.n_outputs == 1
-        result._loss = Loss(result.loss, result.huber_delta)
-        result._target_offset = np.zeros(network.n_outputs)
-        result._target_scale = np.ones(network.n_outputs)
+        _set_targets(result, network.n_outputs)
     learner = _Learner(network, result._make_optimizer(), Streams.spawn(0), Course())
     result._take_over(learner, keep_state=False)
     return result
 
 
+def _set_classes(result, n_outputs: int, estimator: BaseSparseMLP, classes) -> None:
+    """Give a classifier the class labels, which may be those of a fitted estimator."""
+    classes = getattr(estimator, "classes_", None) if classes is None else classes
+    if classes is None:
+        raise ValueError(
+            "classes is missing: give the class labels, or an estimator that is fitted."
+        )
+    classes = np.unique(np.asarray(classes))
+    multilabel = getattr(estimator, "_multilabel", False)
+    result._set_classes(np.empty((0, len(classes))), multilabel, classes)
+    if result.n_outputs_ != n_outputs:
+        raise ValueError(
+            f"The module has {n_outputs} outputs, but {len(classes)} classes need "
+            f"{result.n_outputs_}."
+        )
+
+
+def _set_targets(result, n_outputs: int) -> None:
+    """Let a regressor's network speak in the units of the targets."""
+    result.n_outputs_ = n_outputs
+    result._single_output = n_outputs == 1
+    result._loss = Loss(result.loss, result.huber_delta)
+    result._target_offset, result._target_scale = np.zeros(n_outputs), np.ones(n_outputs)
+
+
 def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
     """The layers of a Sequential, the name of its activation and its dropout."""
+    layers, between = _split(module)
+    _check_chain(layers)
+    if any(not isinstance(child, nn.Identity) for child in between[-1]):
+        raise ValueError(
+            f"The module ends with {between[-1][-1]}; its outputs must be raw ones (logits)."
+        )
+    activation = _common_activation(between[:-1])
+    dropouts = {
+        sum(child.p for child in children if isinstance(child, nn.Dropout))
+        for children in between[:-1]
+    }
+    if len(dropouts) > 1:
+        raise ValueError(f"Different dropouts {sorted(dropouts)}: an estimator has one.")
+    return layers, activation, dropouts.pop() if dropouts else 0.0
+
+
+def _split(module: nn.Sequential) -> tuple[list[Layer], list[list[nn.Module]]]:
+    """The layers of a Sequential, and the modules behind each."""
     layers: list[Layer] = []
-    between: list[list[nn.Module]] = []  # behind each layer
+    between: list[list[nn.Module]] = []
     for child in flat_children(module):
         if isinstance(child, SparseLinear | nn.Linear):
             layers.append(_layer_of(child))
@@ -202,6 +232,11 @@ def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
             )
     if not layers:
         raise ValueError(f"{module} has no layer; it needs a SparseLinear or a Linear.")
+    return layers, between
+
+
+def _check_chain(layers: list[Layer]) -> None:
+    """Check that each layer can feed the next."""
     for before, after in itertools.pairwise(layers):
         if before.n_out != after.n_in:
             raise ValueError(f"A layer of {before.n_out} outputs feeds one of {after.n_in} inputs.")
@@ -210,23 +245,17 @@ def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
                 f"The layers are of different dtypes, {before.weights.dtype} and "
                 f"{after.weights.dtype}; convert the module to one."
             )
-    if any(not isinstance(child, nn.Identity) for child in between[-1]):
-        raise ValueError(
-            f"The module ends with {between[-1][-1]}; its outputs must be raw ones (logits)."
-        )
-    dropouts = {
-        sum(child.p for child in children if isinstance(child, nn.Dropout))
-        for children in between[:-1]
-    } or {0.0}
+
+
+def _common_activation(between: list[list[nn.Module]]) -> str:
+    """Name of the activation that all of the hidden layers have."""
     found = [
-        [c for c in children if not isinstance(c, nn.Dropout | nn.Identity)]
-        for children in between[:-1]
+        [child for child in children if not isinstance(child, nn.Dropout | nn.Identity)]
+        for children in between
     ]
     for name in ACTIVATIONS:
         if all(_is_activation(name, n, children) for n, children in enumerate(found)):
-            if len(dropouts) > 1:
-                raise ValueError(f"Different dropouts {sorted(dropouts)}: an estimator has one.")
-            return layers, name, dropouts.pop()
+            return name
     raise ValueError(
         "The hidden layers' activations "
         f"{[' '.join(map(str, children)) or 'none' for children in found]} are not one of "

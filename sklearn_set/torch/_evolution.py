@@ -7,15 +7,17 @@ connections. May not touch: the rules of evolution, which are those of the estim
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
-from .._evolution import DROPS, GROWS, NeuronPruning, new_weights_rule
+from .._evolution import DROPS, GROWS, Evolution, NeuronPruning, new_weights_rule
 from .._network import Layer, Network
+from .._rules import grow_steepest
 from .._topology import Rewiring
 from ._layer import SparseLinear, numpy_generator, require_supported
 from ._order import sparse_runs
@@ -25,19 +27,14 @@ __all__ = ["evolve"]
 
 @dataclass
 class _Slot:
-    """A tensor of one value per weight (or bias): where it is kept, and its value for new ones."""
+    """A tensor of one value per weight (or bias), its value for new ones, and who keeps it."""
 
-    home: Any
-    name: str
     values: np.ndarray
     fresh: float
+    put: Callable[[torch.Tensor], None]
 
     def store(self) -> None:
-        tensor = torch.from_numpy(np.ascontiguousarray(self.values))
-        if isinstance(self.home, dict):
-            self.home[self.name] = tensor
-        else:
-            setattr(self.home, self.name, tensor)
+        self.put(torch.from_numpy(np.ascontiguousarray(self.values)))
 
 
 @dataclass(eq=False)
@@ -73,7 +70,7 @@ class _State:
             return []
         found = []
         if parameter.grad is not None:
-            found.append(_Slot(parameter, "grad", parameter.grad.numpy(), 0.0))
+            found.append(_Slot(parameter.grad.numpy(), 0.0, partial(setattr, parameter, "grad")))
         if self.optimizer is None:
             return found
         group = self.group.get(id(parameter))
@@ -84,24 +81,25 @@ class _State:
             )
         # What torch's own optimizers begin with, where it is not 0.
         fresh = {"step_size": group.get("lr"), "sum": group.get("initial_accumulator_value", 0.0)}
-        for key, value in self.optimizer.state.get(parameter, {}).items():
-            if not isinstance(value, torch.Tensor):
-                alone = not isinstance(value, list | tuple | dict)
-            elif value.shape == parameter.shape:
-                values = value.detach().numpy()
-                found.append(
-                    _Slot(self.optimizer.state[parameter], key, values, fresh.get(key, 0.0))
-                )
-                continue
-            else:
-                alone = value.numel() == 1
-            if not alone:
+        state = self.optimizer.state.get(parameter, {})
+        for key, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                put = partial(state.__setitem__, key)
+                found.append(_Slot(value.detach().numpy(), fresh.get(key, 0.0), put))
+            elif not _stands_alone(value):
                 raise ValueError(
                     f"{type(self.optimizer).__name__} keeps {key!r}, which has no value per "
                     "weight, so that it cannot follow a change of connections. Use an optimizer "
                     "such as SGD or Adam, or make a new one after evolve(model, None)."
                 )
         return found
+
+
+def _stands_alone(value) -> bool:
+    """Whether an entry of an optimizer's state is one value for all weights."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1
+    return not isinstance(value, list | tuple | dict)
 
 
 def evolve(
@@ -174,6 +172,39 @@ def evolve(
     >>> evolve(layer, optimizer, zeta=0.25)
     {'n_dropped': 99, 'n_grown': 99, 'n_survived': 0, 'n_pruned': 0}
     """
+    _check_parameters(zeta, alpha, drop, grow, new_weights)
+    runs = sparse_runs(module)
+    if not runs:
+        raise ValueError(f"There is no SparseLinear in this {type(module).__name__}.")
+    if alpha > 0 and all(len(run) == 1 for run in runs):
+        raise ValueError(
+            f"alpha={alpha!r} prunes neurons between two SparseLinear that follow each other in "
+            "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
+        )
+    for layer in itertools.chain(*runs):
+        require_supported(layer.weight.dtype)
+        if zeta > 0 and layer.evolves:
+            _check_tracked(layer, drop, grow)
+    state, rng = _State(optimizer), numpy_generator(generator)
+    networks = [
+        Network([_as_layer(layer, state, zeta > 0, alpha > 0) for layer in run]) for run in runs
+    ]
+    rules = Evolution(
+        zeta, DROPS[drop], new_weights_rule(new_weights, "he_uniform"), grow=GROWS[grow]
+    )
+    counts = dict.fromkeys(("n_dropped", "n_grown", "n_survived", "n_pruned"), 0)
+    for run, network in zip(runs, networks):
+        if zeta > 0:
+            _rewire(run, network, rules, rng, counts)
+        pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
+        counts["n_pruned"] += pruning.prune_hidden(network)
+    for run, network in zip(runs, networks):
+        for layer, inner in zip(run, network.layers):
+            _take_over(layer, inner)
+    return counts
+
+
+def _check_parameters(zeta: float, alpha: float, drop: str, grow: str, new_weights: str) -> None:
     if not 0 <= zeta <= 1:
         raise ValueError(f"zeta={zeta!r} must lie in [0, 1].")
     if not 0 <= alpha < 1:
@@ -185,49 +216,28 @@ def evolve(
     ):
         if value not in choices:
             raise ValueError(f"{name}={value!r} is not one of {choices}.")
-    runs = sparse_runs(module)
-    if not runs:
-        raise ValueError(f"There is no SparseLinear in this {type(module).__name__}.")
-    if alpha > 0 and all(len(run) == 1 for run in runs):
-        raise ValueError(
-            f"alpha={alpha!r} prunes neurons between two SparseLinear that follow each other in "
-            "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
-        )
-    for layer in itertools.chain(*runs):
-        require_supported(layer.weight.dtype)
-        for rule, used, what in (("drop", drop, "sensitivity"), ("grow", grow, "gradient")):
-            seen = layer._sensitivity if what == "sensitivity" else layer._last_batch
-            if used == what and zeta > 0 and layer.evolves and seen is None:
-                raise ValueError(
-                    f"{rule}={what!r} needs a backward pass of layers that watch it; this one has "
-                    f'track={layer.track!r}. Make it with track=("{what}",).'
-                )
-    state, rng = _State(optimizer), numpy_generator(generator)
-    counts = dict.fromkeys(("n_dropped", "n_grown", "n_survived", "n_pruned"), 0)
-    first_weights = new_weights_rule(new_weights, "he_uniform")
-    networks = [
-        Network([_as_layer(layer, state, zeta > 0, alpha > 0) for layer in run]) for run in runs
-    ]
-    for run, network in zip(runs, networks):
-        numbers = [n for n, layer in enumerate(run) if layer.evolves and zeta > 0]
-        keeps = [DROPS[drop](network, n, zeta) for n in numbers]
-        for n, keep in zip(numbers, keeps):
-            inner = network.layers[n]
-            n_new = inner.nnz - int(np.count_nonzero(keep))
-            places = _steepest(run[n], keep, n_new) if grow == "gradient" else None
-            if inner.newborn is not None:
-                counts["n_survived"] += int(np.count_nonzero(inner.newborn & (keep != 0)))
-            weights = first_weights(inner, keep, n_new, rng)
-            network.rewire(n, GROWS[grow](inner, keep, n_new, rng, places), weights)
-            counts["n_dropped"] += n_new
-            counts["n_grown"] += n_new
-        if alpha > 0:
-            pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
-            counts["n_pruned"] += pruning.prune_hidden(network)
-    for run, network in zip(runs, networks):
-        for layer, inner in zip(run, network.layers):
-            _take_over(layer, inner)
-    return counts
+
+
+def _check_tracked(layer: SparseLinear, drop: str, grow: str) -> None:
+    """Check that the rules find what backward passes were to leave behind."""
+    tracked = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
+    for name, rule in (("drop", drop), ("grow", grow)):
+        if rule in tracked and tracked[rule] is None:
+            raise ValueError(
+                f"{name}={rule!r} needs a backward pass of layers that watch it; this one has "
+                f'track={layer.track!r}. Make it with track=("{rule}",).'
+            )
+
+
+def _rewire(run: list[SparseLinear], network: Network, rules: Evolution, rng, counts) -> None:
+    """Drop and grow once in the layers that evolve, all judged before the first one changes."""
+    numbers = [n for n, layer in enumerate(run) if layer.evolves]
+    keeps = [rules.drop(network, n, rules.fraction) for n in numbers]
+    for n, keep in zip(numbers, keeps):
+        n_new = network.layers[n].nnz - int(np.count_nonzero(keep))
+        places = _steepest(run[n], keep, n_new) if rules.grow is grow_steepest else None
+        rules.rewire_layer(n, network, rng, counts, keep, n_new, places)
+        counts["n_dropped"] += n_new
 
 
 def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:

@@ -23,6 +23,7 @@ __all__ = ["SparseLinear", "numpy_generator", "require_supported"]
 
 _INITS = ("he_uniform", "he_normal", "glorot_uniform", "normal")
 _TRACKED = ("sensitivity", "gradient")
+_DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def _stride(batch: int, itemsize: int) -> int:
@@ -104,7 +105,7 @@ class _Product(torch.autograd.Function):
             _native.gradient(
                 connectivity.indptr,
                 connectivity.indices,
-                a.detach().numpy(),
+                a.numpy(),
                 delta.numpy(),
                 of_weights.numpy(),
                 of_bias.numpy(),
@@ -112,6 +113,29 @@ class _Product(torch.autograd.Function):
             )
             ctx.layer._observe(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
+
+
+def _draw(
+    shape: tuple[int, int],
+    density: float | None,
+    epsilon: float | None,
+    rng: np.random.Generator,
+) -> Connectivity:
+    """Random connections of a layer, as many as the one that is given of two asks for."""
+    if density is not None and epsilon is None:
+        if not 0 < density <= 1:
+            raise ValueError(f"density={density!r} must lie in (0, 1].")
+        empty = Connectivity(np.zeros(shape[1] + 1, np.int32), np.empty(0, np.int32), shape)
+        n_connections = max(1, round(density * shape[0] * shape[1]))
+        return empty.grow(np.empty(0, np.uint8), n_connections, rng).after
+    if epsilon is not None and density is None:
+        if not epsilon > 0:
+            raise ValueError(f"epsilon={epsilon!r} must be > 0.")
+        return erdos_renyi(shape, epsilon, rng)
+    raise ValueError(
+        f"density={density!r} and epsilon={epsilon!r}: give exactly one of them, for "
+        "example epsilon=20."
+    )
 
 
 class SparseLinear(nn.Module):
@@ -209,29 +233,14 @@ class SparseLinear(nn.Module):
         for name, size in (("in_features", in_features), ("out_features", out_features)):
             if not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(f"{name}={size!r} must be a whole number >= 1.")
-        if (density is None) == (epsilon is None):
-            raise ValueError(
-                f"density={density!r} and epsilon={epsilon!r}: give exactly one of them, for "
-                "example epsilon=20."
-            )
         if init not in _INITS:
             raise ValueError(f"init={init!r} is not one of {_INITS}.")
         dtype = torch.get_default_dtype() if dtype is None else dtype
         require_supported(dtype)
         rng = numpy_generator(generator)
-        shape = (int(in_features), int(out_features))
-        if density is not None:
-            if not 0 < density <= 1:
-                raise ValueError(f"density={density!r} must lie in (0, 1].")
-            empty = Connectivity(np.zeros(shape[1] + 1, np.int32), np.empty(0, np.int32), shape)
-            n_connections = max(1, round(density * shape[0] * shape[1]))
-            connectivity = empty.grow(np.empty(0, np.uint8), n_connections, rng).after
-        else:
-            if epsilon is None or not epsilon > 0:
-                raise ValueError(f"epsilon={epsilon!r} must be > 0.")
-            connectivity = erdos_renyi(shape, epsilon, rng)
-        weights = initial_weights(connectivity, init, _numpy_dtype(dtype), rng)
-        start = torch.zeros(shape[1], dtype=dtype) if bias else None
+        connectivity = _draw((int(in_features), int(out_features)), density, epsilon, rng)
+        weights = initial_weights(connectivity, init, _DTYPES[dtype], rng)
+        start = torch.zeros(connectivity.shape[1], dtype=dtype) if bias else None
         self._set_up(connectivity, weights, start, evolves, track)
 
     def _set_up(self, connectivity, weights, bias, evolves, track) -> None:
@@ -288,7 +297,7 @@ class SparseLinear(nn.Module):
         connectivity = Connectivity(
             coef.indptr.astype(np.int32), coef.indices.astype(np.int32), coef.shape
         )
-        if coef.dtype not in (np.float32, np.float64):
+        if coef.dtype not in _DTYPES.values():
             raise TypeError(f"coef has dtype {coef.dtype}; float32 or float64 is needed.")
         if bias is not None:
             bias = np.array(bias, dtype=coef.dtype)
@@ -304,25 +313,20 @@ class SparseLinear(nn.Module):
 
     def to_scipy(self) -> sparse.csc_array:
         """The weights as a sparse array of shape (in_features, out_features), a copy."""
-        data = self.weight.detach().numpy().copy()
-        parts = (data, self.indices.numpy().copy(), self.indptr.numpy().copy())
-        return sparse.csc_array(parts, shape=(self.in_features, self.out_features))
+        parts = (self.weight.detach().numpy(), self.indices.numpy(), self.indptr.numpy())
+        return sparse.csc_array(parts, shape=(self.in_features, self.out_features), copy=True)
 
     @property
     def connectivity(self) -> Connectivity:
         """The buffers as the core's value, kept until they change."""
         buffers = (self.indptr, self.indices)
-        versions = tuple(buffer._version for buffer in buffers)
-        known = self._known
-        if (
-            known is None
-            or known[1] != versions
-            or any(a is not b for a, b in zip(known[0], buffers))
-        ):
+        state = [(id(buffer), buffer._version) for buffer in buffers]
+        known = self._known  # holds the buffers, too, so that no others get their ids
+        if known is None or known[0] != state:
             shape = (self.in_features, self.out_features)
             value = Connectivity(self.indptr.numpy(), self.indices.numpy(), shape)
-            known = self._known = buffers, versions, value
-        return known[2]
+            known = self._known = state, value, buffers
+        return known[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map an input of shape (..., in_features) to (..., out_features)."""
@@ -357,7 +361,7 @@ class SparseLinear(nn.Module):
                 self._sensitivity = np.zeros_like(each)
             self._sensitivity += each
         if "gradient" in self.track:
-            self._last_batch = (a.detach(), delta)
+            self._last_batch = (a, delta)
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         # Another topology may have another number of connections.
@@ -389,15 +393,11 @@ class SparseLinear(nn.Module):
 
 
 def require_supported(dtype: torch.dtype) -> None:
-    if dtype not in (torch.float32, torch.float64):
+    if dtype not in _DTYPES:
         raise TypeError(
             f"SparseLinear computes in torch.float32 or torch.float64, not in {dtype}. "
             "Convert it with .float() or .double()."
         )
-
-
-def _numpy_dtype(dtype: torch.dtype):
-    return np.float32 if dtype == torch.float32 else np.float64
 
 
 def numpy_generator(generator: torch.Generator | None) -> np.random.Generator:

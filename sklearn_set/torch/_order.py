@@ -1,7 +1,7 @@
 """What follows what in a model.
 
-Owns: which modules stand next to each other, and which leave every neuron alone. May not
-touch: the modules.
+Owns: which modules stand next to each other, and which treat every neuron alike and alone.
+May not touch: the modules.
 """
 
 from __future__ import annotations
