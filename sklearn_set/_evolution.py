@@ -398,7 +398,8 @@ class Evolution:
         n_dropped = sum(lost.values())
         for number, keep in keeps.items():
             n_dropped += network.layers[number].nnz - int(np.count_nonzero(keep))
-            self._rewire(number, network, rng, counts, keep, n_new[number], places.get(number))
+            at = places.get(number)
+            self.rewire_layer(number, network, rng, counts, keep, n_new[number], at)
         counts["n_dropped"] += n_dropped
         if isinstance(self.drop, AdaptiveThreshold):
             self.drop.adapt(n_dropped, n_connections, fraction)
@@ -423,7 +424,13 @@ class Evolution:
             n_free = [free + dropped for free, dropped in zip(n_free, n_dropped)]
         return self.redistribute(n_kept, n_free, sum(n_dropped))
 
-    def _rewire(self, number, network: Network, rng, counts, keep, n_new: int, places) -> None:
+    def rewire_layer(
+        self, number: int, network: Network, rng, counts: dict, keep, n_new: int, places=None
+    ) -> None:
+        """Keep what `keep` marks of one layer and grow `n_new` connections, in `places` if given.
+
+        Counts those that survived and those that grew.
+        """
         layer = network.layers[number]
         if layer.newborn is not None:
             counts["n_survived"] += int(np.count_nonzero(layer.newborn & (keep != 0)))

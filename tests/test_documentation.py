@@ -151,6 +151,12 @@ def test_doctests(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an example does not warn
         failed, tried = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+        # Passed over above: the methods of a class that names the package as its module.
+        for cls in [getattr(module, public) for public in getattr(module, "__all__", ())]:
+            if inspect.isclass(cls) and name != cls.__module__ == module.__package__:
+                for test in doctest.DocTestFinder().find(cls, module=module):
+                    results = doctest.DocTestRunner().run(test)
+                    failed, tried = failed + results.failed, tried + results.attempted
     assert not failed
     if name in ("sklearn_set.presets", "sklearn_set._multilayer_perceptron"):
         assert tried > 0

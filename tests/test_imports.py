@@ -28,6 +28,11 @@ LAYERS = [
     {"__init__"},
     {"callback", "inspection", "onnx", "torch"},  # around fitted estimators, imported by users
 ]
+# The same within a package.
+INSIDE = {
+    "inspection": [{"_validation"}, {"_attributions", "_displays"}, {"__init__"}],
+    "torch": [{"_layer"}, {"_order"}, {"_conversion", "_evolution"}, {"__init__"}],
+}
 ALONE = {"presets", "datasets"}  # import nothing from the package
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -126,6 +131,20 @@ def test_optional_packages_are_not_imported(module):
     assert not loaded & optional
 
 
+@pytest.mark.parametrize("package", INSIDE)
+def test_imports_inside_of_a_package_go_down(package):
+    rank = {name: n for n, names in enumerate(INSIDE[package]) for name in names}
+    inside = [name for _, name in modules() if name.startswith(f"{package}.")]
+    assert {name.split(".")[1] for name in inside} == set(rank)
+    found = [
+        (name.split(".")[1], f"{target}.__init__".split(".")[1])
+        for name, target in edges()
+        if name.split(".")[0] == target.split(".")[0] == package
+    ]
+    assert found
+    assert not [(name, target) for name, target in found if rank[target] >= rank[name]]
+
+
 def test_public_names():
     assert set(sklearn_set.__all__) >= {
         "NPSETClassifier",
@@ -136,7 +155,7 @@ def test_public_names():
     for _, name in modules():
         if name.startswith("datasets.") or name == "__init__":
             continue
-        if name == "torch" and importlib.util.find_spec("torch") is None:
+        if name.startswith("torch.") and importlib.util.find_spec("torch") is None:
             continue  # an extra
         module = __import__(f"sklearn_set.{name}", fromlist=["__all__"])
         for public in getattr(module, "__all__", ()):

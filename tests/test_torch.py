@@ -241,6 +241,7 @@ def test_copies_and_files():
         evolve(same, None)
         assert not torch.equal(same(x), expected)
         assert torch.equal(layer(x), expected)
+    assert SparseLinear.__module__ == "sklearn_set.torch"  # so that pickles stay readable
     with pytest.raises(RuntimeError, match="indices names input 19"):
         SparseLinear(15, 10, density=0.3).load_state_dict(layer.state_dict())
     # In place, as load_state_dict of the same size does it.

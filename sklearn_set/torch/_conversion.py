@@ -1,0 +1,291 @@
+"""Fitted estimators as models of PyTorch, and models as fitted estimators.
+
+Owns: what an estimator's network and a ``torch.nn.Sequential`` have in common. May not
+touch: what it is given; both sides get copies.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from .._base import BaseSparseMLP, _Learner
+from .._classification import BaseSparseMLPClassifier
+from .._losses import Loss
+from .._network import ACTIVATIONS, Layer, Network
+from .._topology import Connectivity
+from .._training import Course, Streams
+from ._layer import SparseLinear, require_supported
+from ._order import ELEMENTWISE, flat_children
+
+__all__ = ["from_torch", "to_torch"]
+
+
+def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
+    """A fitted network as a ``torch.nn.Sequential`` of `SparseLinear` layers.
+
+    Parameters
+    ----------
+    estimator : fitted SETClassifier, NPSETRegressor, SparseMLPClassifier, ...
+        Any of the SET*, NPSET*, SparseMLP* and DSR* estimators. It is copied.
+
+    Returns
+    -------
+    module : torch.nn.Sequential
+        In evaluation mode, of the estimator's dtype. It maps samples of shape
+        (n_samples, n_features) to what torch's losses want: a classifier to raw outputs
+        (one logit per sample for two classes, otherwise one per class or label), a regressor
+        to its predictions, of shape (n_samples, n_outputs), with ``loss="poisson"`` to their
+        logarithm. Features that the network stopped reading have no connection. Layers that
+        the estimator does not rewire (the last one, by default) have ``evolves=False``.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is none of these.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_set import SETClassifier
+    >>> from sklearn_set.torch import to_torch
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = SETClassifier((20,), max_iter=5, random_state=0).fit(X, y)
+    >>> with torch.no_grad():
+    ...     probabilities = to_torch(model)(torch.from_numpy(X)).softmax(dim=1)
+    >>> np.allclose(probabilities, model.predict_proba(X), atol=1e-6)
+    True
+    """
+    _check_perceptron(estimator, "to_torch")
+    check_is_fitted(estimator)
+    coefs, biases = estimator.coefs_, estimator.intercepts_
+    if not isinstance(estimator, BaseSparseMLPClassifier):
+        coefs[-1], biases[-1] = _in_units_of_targets(estimator, coefs[-1], biases[-1])
+    evolution, network = estimator._make_evolution(), estimator._network
+    evolving = evolution.evolving(network) if evolution.fraction > 0 else ()
+    module = nn.Sequential()
+    for number, (coef, bias) in enumerate(zip(coefs, biases)):
+        module.append(SparseLinear.from_scipy(coef, bias, evolves=number in evolving))
+        if number < len(coefs) - 1:
+            module.append(_activation_module(estimator.activation, number))
+            if estimator.dropout > 0:
+                module.append(nn.Dropout(estimator.dropout))
+    return module.eval()
+
+
+def _check_perceptron(estimator, function: str) -> None:
+    if not isinstance(estimator, BaseSparseMLP):
+        raise TypeError(
+            f"{function} takes a SET*, NPSET*, SparseMLP* or DSR* estimator, not "
+            f"{type(estimator).__name__}."
+        )
+
+
+def _in_units_of_targets(regressor, coef: sparse.csc_array, bias: np.ndarray):
+    """The last layer's weights and bias with the scale of the targets worked in."""
+    scale = regressor._target_scale
+    if regressor.out_activation_ == "exp":
+        return coef, bias + np.log(scale)
+    scaled = coef.data * np.repeat(scale, np.diff(coef.indptr)).astype(coef.dtype)
+    coef = sparse.csc_array((scaled, coef.indices, coef.indptr), shape=coef.shape)
+    return coef, bias * scale + regressor._target_offset
+
+
+_MODULES = {"identity": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
+
+
+def _activation_module(name: str, number: int) -> nn.Module:
+    """The activation of hidden layer `number`, counted from 0."""
+    if name in _MODULES:
+        return _MODULES[name]()
+    slope = ACTIVATIONS[name][1]
+    return nn.LeakyReLU(-slope if name == "all_relu" and number % 2 == 0 else slope)
+
+
+def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None) -> BaseSparseMLP:
+    """An estimator whose network is that of a ``torch.nn.Sequential``.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of SparseLinear (or Linear) layers with the same activation behind all but the last
+        one, each followed by Dropout or not, as `to_torch` makes it. It is copied. Its outputs
+        mean what those of `to_torch` do.
+    estimator : SET*, NPSET* or SparseMLP* estimator
+        Gives the class and the parameters of the result; `hidden_layer_sizes`, `activation`
+        and `dropout` become those of `module`. If it is fitted, the result keeps its classes.
+    classes : array-like of shape (n_classes,), default=None
+        Class labels in ascending order, for a classifier that is not fitted.
+
+    Returns
+    -------
+    estimator : object
+        A new, fitted estimator, which predicts what `module` does. Its history is empty.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is none of these, or `module` no Sequential.
+    ValueError
+        If `module` has another form, or its outputs do not fit the classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_set import SETClassifier
+    >>> from sklearn_set.torch import SparseLinear, from_torch
+    >>> _ = torch.manual_seed(0)
+    >>> module = torch.nn.Sequential(
+    ...     SparseLinear(4, 10, epsilon=2), torch.nn.ReLU(), SparseLinear(10, 3, epsilon=2)
+    ... )
+    >>> model = from_torch(module, SETClassifier(), classes=["a", "b", "c"])
+    >>> model.predict([[0.0, 1.0, 2.0, 3.0]]).shape, model.hidden_layer_sizes_
+    ((1,), (10,))
+    """
+    _check_perceptron(estimator, "from_torch")
+    if not isinstance(module, nn.Sequential):
+        raise TypeError(f"from_torch takes a torch.nn.Sequential, not {type(module).__name__}.")
+    layers, activation, dropout = _parse(module)
+    network = Network(layers)
+    result = clone(estimator).set_params(
+        hidden_layer_sizes=network.hidden_layer_sizes, activation=activation, dropout=dropout
+    )
+    network.set_activation(activation, dropout)
+    result.n_features_in_ = layers[0].n_in
+    if hasattr(estimator, "feature_names_in_"):
+        result.feature_names_in_ = estimator.feature_names_in_
+    if isinstance(result, BaseSparseMLPClassifier):
+        _set_classes(result, network.n_outputs, estimator, classes)
+    else:
+        _set_targets(result, network.n_outputs)
+    learner = _Learner(network, result._make_optimizer(), Streams.spawn(0), Course())
+    result._take_over(learner, keep_state=False)
+    return result
+
+
+def _set_classes(result, n_outputs: int, estimator: BaseSparseMLP, classes) -> None:
+    """Give a classifier the class labels, which may be those of a fitted estimator."""
+    classes = getattr(estimator, "classes_", None) if classes is None else classes
+    if classes is None:
+        raise ValueError(
+            "classes is missing: give the class labels, or an estimator that is fitted."
+        )
+    classes = np.unique(np.asarray(classes))
+    multilabel = getattr(estimator, "_multilabel", False)
+    result._set_classes(np.empty((0, len(classes))), multilabel, classes)
+    if result.n_outputs_ != n_outputs:
+        raise ValueError(
+            f"The module has {n_outputs} outputs, but {len(classes)} classes need "
+            f"{result.n_outputs_}."
+        )
+
+
+def _set_targets(result, n_outputs: int) -> None:
+    """Let a regressor's network speak in the units of the targets."""
+    result.n_outputs_ = n_outputs
+    result._single_output = n_outputs == 1
+    result._loss = Loss(result.loss, result.huber_delta)
+    result._target_offset, result._target_scale = np.zeros(n_outputs), np.ones(n_outputs)
+
+
+def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
+    """The layers of a Sequential, the name of its activation and its dropout."""
+    layers, between = _split(module)
+    _check_chain(layers)
+    if any(not isinstance(child, nn.Identity) for child in between[-1]):
+        raise ValueError(
+            f"The module ends with {between[-1][-1]}; its outputs must be raw ones (logits)."
+        )
+    activation = _common_activation(between[:-1])
+    dropouts = {
+        sum(child.p for child in children if isinstance(child, nn.Dropout))
+        for children in between[:-1]
+    }
+    if len(dropouts) > 1:
+        raise ValueError(f"Different dropouts {sorted(dropouts)}: an estimator has one.")
+    return layers, activation, dropouts.pop() if dropouts else 0.0
+
+
+def _split(module: nn.Sequential) -> tuple[list[Layer], list[list[nn.Module]]]:
+    """The layers of a Sequential, and the modules behind each."""
+    layers: list[Layer] = []
+    between: list[list[nn.Module]] = []
+    for child in flat_children(module):
+        if isinstance(child, SparseLinear | nn.Linear):
+            layers.append(_layer_of(child))
+            between.append([])
+        elif layers and isinstance(child, ELEMENTWISE):
+            between[-1].append(child)
+        else:
+            raise ValueError(
+                f"from_torch cannot read {child}: only SparseLinear or Linear, activations and "
+                "Dropout may follow each other."
+            )
+    if not layers:
+        raise ValueError(f"{module} has no layer; it needs a SparseLinear or a Linear.")
+    return layers, between
+
+
+def _check_chain(layers: list[Layer]) -> None:
+    """Check that each layer can feed the next."""
+    for before, after in itertools.pairwise(layers):
+        if before.n_out != after.n_in:
+            raise ValueError(f"A layer of {before.n_out} outputs feeds one of {after.n_in} inputs.")
+        if before.weights.dtype != after.weights.dtype:
+            raise ValueError(
+                f"The layers are of different dtypes, {before.weights.dtype} and "
+                f"{after.weights.dtype}; convert the module to one."
+            )
+
+
+def _common_activation(between: list[list[nn.Module]]) -> str:
+    """Name of the activation that all of the hidden layers have."""
+    found = [
+        [child for child in children if not isinstance(child, nn.Dropout | nn.Identity)]
+        for children in between
+    ]
+    for name in ACTIVATIONS:
+        if all(_is_activation(name, n, children) for n, children in enumerate(found)):
+            return name
+    raise ValueError(
+        "The hidden layers' activations "
+        f"{[' '.join(map(str, children)) or 'none' for children in found]} are not one of "
+        f"{sorted(ACTIVATIONS)} for all of them."
+    )
+
+
+def _is_activation(name: str, number: int, children: list[nn.Module]) -> bool:
+    if name == "identity":
+        return not children
+    wanted = _activation_module(name, number)
+    if len(children) != 1 or type(children[0]) is not type(wanted):
+        return False
+    return getattr(children[0], "negative_slope", None) == getattr(wanted, "negative_slope", None)
+
+
+def _layer_of(child: SparseLinear | nn.Linear) -> Layer:
+    require_supported(child.weight.dtype)
+    if isinstance(child, SparseLinear):
+        coef = child.to_scipy()
+        connectivity = Connectivity(coef.indptr, coef.indices, coef.shape)
+        weights = coef.data
+    else:
+        n_out, n_in = child.weight.shape
+        indptr = np.arange(n_out + 1, dtype=np.int32) * np.int32(n_in)
+        indices = np.tile(np.arange(n_in, dtype=np.int32), n_out)
+        connectivity = Connectivity(indptr, indices, (n_in, n_out))
+        weights = child.weight.detach().numpy().ravel().copy()
+    if child.bias is None:
+        bias = np.zeros(connectivity.shape[1], weights.dtype)
+    else:
+        bias = child.bias.detach().numpy().copy()
+    return Layer(connectivity, weights, bias)

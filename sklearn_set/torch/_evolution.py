@@ -1,0 +1,304 @@
+"""Rewiring and pruning of a model's sparse layers between two steps of an optimizer.
+
+Owns: how a layer's weights, their gradients and the optimizer's state follow a change of
+connections. May not touch: the rules of evolution, which are those of the estimators.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from .._evolution import DROPS, GROWS, Evolution, NeuronPruning, new_weights_rule
+from .._network import Layer, Network
+from .._rules import grow_steepest
+from .._topology import Rewiring
+from ._layer import SparseLinear, numpy_generator, require_supported
+from ._order import sparse_runs
+
+__all__ = ["evolve"]
+
+
+@dataclass
+class _Slot:
+    """A tensor of one value per weight (or bias), its value for new ones, and who keeps it."""
+
+    values: np.ndarray
+    fresh: float
+    put: Callable[[torch.Tensor], None]
+
+    def store(self) -> None:
+        self.put(torch.from_numpy(np.ascontiguousarray(self.values)))
+
+
+@dataclass(eq=False)
+class _ModuleLayer(Layer):
+    """A module's connections and weights; optimizer state of any kind moves along with them."""
+
+    of_weights: list[_Slot] = field(default_factory=list)
+    of_bias: list[_Slot] = field(default_factory=list)
+
+    def carry(self, rewiring: Rewiring, new_weights: np.ndarray | None = None) -> None:
+        super().carry(rewiring, new_weights)
+        n_new = int(np.count_nonzero(rewiring.source < 0))
+        for slot in self.of_weights:
+            fresh = np.full(n_new, slot.fresh, slot.values.dtype)
+            slot.values = rewiring.carry(slot.values, fresh)
+
+    def keep_outputs(self, keep: np.ndarray) -> None:
+        super().keep_outputs(keep)
+        for slot in self.of_bias:
+            slot.values = slot.values[keep]
+
+
+class _State:
+    """What an optimizer keeps for a parameter."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer | None):
+        self.optimizer = optimizer
+        groups = optimizer.param_groups if optimizer is not None else []
+        self.group = {id(p): group for group in groups for p in group["params"]}
+
+    def slots(self, parameter: nn.Parameter | None, name: str) -> list[_Slot]:
+        if parameter is None:
+            return []
+        found = []
+        if parameter.grad is not None:
+            found.append(_Slot(parameter.grad.numpy(), 0.0, partial(setattr, parameter, "grad")))
+        if self.optimizer is None:
+            return found
+        group = self.group.get(id(parameter))
+        if group is None:
+            raise ValueError(
+                f"The optimizer does not hold the {name} of a SparseLinear that is to evolve. "
+                "Make the optimizer from the parameters of this very model."
+            )
+        # What torch's own optimizers begin with, where it is not 0.
+        fresh = {"step_size": group.get("lr"), "sum": group.get("initial_accumulator_value", 0.0)}
+        state = self.optimizer.state.get(parameter, {})
+        for key, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                put = partial(state.__setitem__, key)
+                found.append(_Slot(value.detach().numpy(), fresh.get(key, 0.0), put))
+            elif not _stands_alone(value):
+                raise ValueError(
+                    f"{type(self.optimizer).__name__} keeps {key!r}, which has no value per "
+                    "weight, so that it cannot follow a change of connections. Use an optimizer "
+                    "such as SGD or Adam, or make a new one after evolve(model, None)."
+                )
+        return found
+
+
+def _stands_alone(value) -> bool:
+    """Whether an entry of an optimizer's state is one value for all weights."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1
+    return not isinstance(value, list | tuple | dict)
+
+
+def evolve(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    *,
+    zeta: float = 0.3,
+    alpha: float = 0.0,
+    drop: str = "magnitude",
+    grow: str = "random",
+    new_weights: str = "small",
+    generator: torch.Generator | None = None,
+) -> dict[str, int]:
+    """Rewire the `SparseLinear` layers of a model once, and perhaps prune neurons.
+
+    Call it between two steps of the optimizer, as a rule once an epoch. Weights, their
+    gradients and the optimizer's state move with the connections that stay; a new connection
+    starts as for a fresh optimizer, with state 0. Parameters stay the same objects.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A SparseLinear or a model with such layers. Those with ``evolves=False`` are not
+        rewired (but may lose neurons).
+    optimizer : torch.optim.Optimizer or None
+        The one that trains `module`. Any that keeps its state per weight: SGD, Adam, AdamW,
+        RMSprop, Adagrad and most others, but not LBFGS.
+    zeta : float, default=0.3
+        Fraction of a layer's connections that is dropped and grown anew, in [0, 1].
+    alpha : float, default=0.0
+        NPSET: fraction of the neurons between two such layers that is pruned afterwards, in
+        [0, 1), with their connections: those with the fewest output connections. Only where
+        both layers stand in one ``torch.nn.Sequential`` with nothing but activations and
+        dropout between them.
+    drop : {"magnitude", "sensitivity", "path"}, default="magnitude"
+        Which connections go: of either sign those nearest to zero (SET); those with the
+        smallest sum of ``|w * dL/dw|`` (the layers must track "sensitivity"); those on the
+        weakest paths through layers that feed each other.
+    grow : {"random", "gradient"}, default="random"
+        Where new ones come: anywhere (SET), or where the gradient of the last batch is
+        largest (RigL; the layers must track "gradient"; it is formed in blocks of rows).
+    new_weights : {"small", "zero", "init"}, default="small"
+        Their first weights, as in the estimators: of random sign and a quarter of the He
+        limit; 0; or drawn at He scale as at the start.
+    generator : torch.Generator, default=None
+        Source of randomness; torch's default one if None.
+
+    Returns
+    -------
+    counts : dict
+        "n_dropped" and "n_grown" connections, "n_survived" of those grown the last time,
+        "n_pruned" neurons.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, the optimizer does not hold a layer's weights or
+        keeps state that cannot follow, or what a rule needs was not tracked. Nothing is
+        changed then.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_set.torch import SparseLinear, evolve
+    >>> _ = torch.manual_seed(0)
+    >>> layer = SparseLinear(50, 40, density=0.2)
+    >>> optimizer = torch.optim.Adam(layer.parameters())
+    >>> layer(torch.randn(16, 50)).square().sum().backward()
+    >>> optimizer.step()
+    >>> evolve(layer, optimizer, zeta=0.25)
+    {'n_dropped': 99, 'n_grown': 99, 'n_survived': 0, 'n_pruned': 0}
+    """
+    _check_parameters(zeta, alpha, drop, grow, new_weights)
+    runs = sparse_runs(module)
+    if not runs:
+        raise ValueError(f"There is no SparseLinear in this {type(module).__name__}.")
+    if alpha > 0 and all(len(run) == 1 for run in runs):
+        raise ValueError(
+            f"alpha={alpha!r} prunes neurons between two SparseLinear that follow each other in "
+            "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
+        )
+    for layer in itertools.chain(*runs):
+        require_supported(layer.weight.dtype)
+        if zeta > 0 and layer.evolves:
+            _check_tracked(layer, drop, grow)
+    state, rng = _State(optimizer), numpy_generator(generator)
+    networks = [
+        Network([_as_layer(layer, state, zeta > 0, alpha > 0) for layer in run]) for run in runs
+    ]
+    rules = Evolution(
+        zeta, DROPS[drop], new_weights_rule(new_weights, "he_uniform"), grow=GROWS[grow]
+    )
+    counts = dict.fromkeys(("n_dropped", "n_grown", "n_survived", "n_pruned"), 0)
+    for run, network in zip(runs, networks):
+        if zeta > 0:
+            _rewire(run, network, rules, rng, counts)
+        pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
+        counts["n_pruned"] += pruning.prune_hidden(network)
+    for run, network in zip(runs, networks):
+        for layer, inner in zip(run, network.layers):
+            _take_over(layer, inner)
+    return counts
+
+
+def _check_parameters(zeta: float, alpha: float, drop: str, grow: str, new_weights: str) -> None:
+    if not 0 <= zeta <= 1:
+        raise ValueError(f"zeta={zeta!r} must lie in [0, 1].")
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha={alpha!r} must lie in [0, 1).")
+    for name, value, choices in (
+        ("drop", drop, tuple(DROPS)),
+        ("grow", grow, tuple(GROWS)),
+        ("new_weights", new_weights, ("small", "zero", "init")),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} is not one of {choices}.")
+
+
+def _check_tracked(layer: SparseLinear, drop: str, grow: str) -> None:
+    """Check that the rules find what backward passes were to leave behind."""
+    tracked = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
+    for name, rule in (("drop", drop), ("grow", grow)):
+        if rule in tracked and tracked[rule] is None:
+            raise ValueError(
+                f"{name}={rule!r} needs a backward pass of layers that watch it; this one has "
+                f'track={layer.track!r}. Make it with track=("{rule}",).'
+            )
+
+
+def _rewire(run: list[SparseLinear], network: Network, rules: Evolution, rng, counts) -> None:
+    """Drop and grow once in the layers that evolve, all judged before the first one changes."""
+    numbers = [n for n, layer in enumerate(run) if layer.evolves]
+    keeps = [rules.drop(network, n, rules.fraction) for n in numbers]
+    for n, keep in zip(numbers, keeps):
+        n_new = network.layers[n].nnz - int(np.count_nonzero(keep))
+        places = _steepest(run[n], keep, n_new) if rules.grow is grow_steepest else None
+        rules.rewire_layer(n, network, rng, counts, keep, n_new, places)
+        counts["n_dropped"] += n_new
+
+
+def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:
+    bias = layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+    return _ModuleLayer(
+        layer.connectivity,
+        layer.weight.detach().numpy(),
+        bias.detach().numpy(),
+        sensitivity=layer._sensitivity,
+        newborn=layer._newborn,
+        of_weights=state.slots(layer.weight, "weight")
+        if prune or (rewire and layer.evolves)
+        else [],
+        of_bias=state.slots(layer.bias, "bias") if prune else [],
+    )
+
+
+def _take_over(layer: SparseLinear, inner: Layer) -> None:
+    """Give a module the connections, weights and state of a layer that changed."""
+    assert isinstance(inner, _ModuleLayer)
+    if inner.connectivity is layer.connectivity:
+        return
+    layer.in_features, layer.out_features = inner.connectivity.shape
+    layer.indptr = torch.from_numpy(inner.indptr)
+    layer.indices = torch.from_numpy(inner.indices)
+    layer._forget()
+    layer._newborn = inner.newborn
+    pairs = [(layer.weight, inner.weights, inner.of_weights)]
+    if layer.bias is not None and len(layer.bias) != len(inner.bias):
+        pairs.append((layer.bias, inner.bias, inner.of_bias))
+    for parameter, values, slots in pairs:
+        parameter.grad = None
+        with torch.no_grad():  # in place, so that a graph made before is known to be stale
+            if len(parameter) != len(values):
+                parameter.data = parameter.data.new_empty(len(values))
+            parameter.copy_(torch.from_numpy(values))
+        for slot in slots:
+            slot.store()
+
+
+def _steepest(layer: SparseLinear, keep: np.ndarray, n_new: int) -> np.ndarray:
+    """Free places with the largest absolute gradient on the last batch, as `grow_at` wants them.
+
+    Those whose gradient is 0 are not among them, so that there may be fewer.
+    """
+    assert layer._last_batch is not None
+    a, delta = layer._last_batch
+    connectivity = layer.connectivity
+    n_in, n_out = connectivity.shape
+    kept = torch.from_numpy(np.flatnonzero(keep))
+    sources = layer.indices[kept].long()
+    targets = torch.from_numpy(connectivity.destinations())[kept].long()
+    sizes, places = a.new_empty(0), torch.empty(0, dtype=torch.int64)
+    block = max(1, 2**22 // n_in)
+    for begin in range(0, n_out, block):
+        gradient = (delta[begin : begin + block] @ a.T).abs_()
+        inside = (targets >= begin) & (targets < begin + block)
+        gradient[targets[inside] - begin, sources[inside]] = 0
+        flat = gradient.flatten()
+        size, place = flat.topk(min(n_new, len(flat)))
+        sizes, places = torch.cat([sizes, size]), torch.cat([places, place + begin * n_in])
+        best = sizes.topk(min(n_new, len(sizes))).indices
+        sizes, places = sizes[best], places[best]
+    return np.sort(places[sizes > 0].numpy())
