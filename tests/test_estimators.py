@@ -40,9 +40,10 @@ from sklearn_set import (
     _network,
 )
 from sklearn_set._base import BaseSparseMLP
+from sklearn_set._evolution import Evolution
 from sklearn_set._network import Data, Network
 from sklearn_set._threads import effective_n_threads
-from sklearn_set._training import Course, NonFiniteLossError
+from sklearn_set._training import Course, NonFiniteLossError, _follow
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -793,6 +794,22 @@ def test_the_last_step_may_diverge_too(cls):
     ).set_params(learning_rate_init=1e38)
     with pytest.raises(ValueError, match="diverged"):
         model.fit(X * 100, Y * 100)
+
+
+@pytest.mark.parametrize("stop_on_validation", [False, True])
+def test_an_improvement_of_exactly_tol_counts(stop_on_validation):
+    """As in scikit-learn's perceptrons; with ``tol=0`` a plateau is no end."""
+    network = SETClassifier(**SMALL).fit(X, Y)._network
+    stale = []
+    for tol, values in ((0.0, [0.5] * 3), (0.25, [0.25, 0.5, 0.75, 0.875])):
+        course = Course()
+        for value in values:
+            course.loss_curve.append(-value)
+            course.validation_scores.append(value)
+            course.validation_loss_curve.append(-value)
+            _follow(course, network, Evolution(), tol, stop_on_validation)
+            stale.append(course.n_stale)
+    assert stale == [0, 0, 0, 0, 0, 0, 1]
 
 
 class Explodes:

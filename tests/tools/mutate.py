@@ -24,7 +24,9 @@ TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "sklearn_set"
 SELECTION = {
     "_topology": ["test_topology.py"],
-    "_evolution": ["test_topology.py", "test_family.py", "test_equivalence.py"],
+    "_evolution": [
+        "test_generalization.py", "test_topology.py", "test_family.py", "test_equivalence.py",
+    ],
     "_training": [
         "test_generalization.py", "test_equivalence.py", "test_estimators.py", "test_family.py",
     ],
