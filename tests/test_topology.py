@@ -620,16 +620,17 @@ def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
     assert Evolution(prune=NeuronPruning(0.3, 2, 30, (0,))).last_pruning_epoch == 32
 
 
-def test_rewiring_between_batches_waits_for_the_first_steps():
+@pytest.mark.parametrize("every, due", [(3, (3, 6)), (1, range(1, 8))])
+def test_rewiring_between_batches_waits_for_the_first_steps(every, due):
     network = random_network([20, 30, 30, 2], 0)
-    evolution = Evolution(fraction=0.3, every_steps=3)
+    evolution = Evolution(fraction=0.3, every_steps=every)
     rng = np.random.default_rng(0)
     for n_steps in range(8):
         before = [layer.connectivity for layer in network.layers[:-1]]
         evolution.between_batches(n_steps, network, rng, evolution.no_changes(), None, 1)
         after = [layer.connectivity for layer in network.layers[:-1]]
         moved = [new is not old for new, old in zip(after, before)]
-        assert moved == [n_steps in (3, 6)] * 2
+        assert moved == [n_steps in due] * 2
 
 
 # ------------------------------------------------------------------ first weights
