@@ -769,11 +769,9 @@ class InputPruningMixin(PruningMixin):
     }
 
     def _new_learner(self, samples: Samples, rng) -> _Learner:
-        found = null_fraction(samples.X, samples.target, samples.weight)
-        self.null_fraction_ = found
-        self._mostly_noise = (
-            found >= self._MOSTLY_NOISE and len(samples.target) >= self._MIN_SAMPLES
-        )
+        self.null_fraction_ = null_fraction(samples.X, samples.target, samples.weight)
+        enough = len(samples.target) >= self._MIN_SAMPLES
+        self._mostly_noise = enough and self.null_fraction_ >= self._MOSTLY_NOISE
         return super()._new_learner(samples, rng)
 
     def _pruned_layers(self) -> tuple[int, ...]:

@@ -381,8 +381,8 @@ class Network:
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state):
+        self._bound = self._unbound = self.input_strength = None
         self.__dict__.update(state)
-        self._bound = self._unbound = None
 
     def train_batches(
         self,
