@@ -66,6 +66,11 @@ class Course:
         for name, column in self.history.items():
             column.append(columns.get(name, np.nan))
 
+    def drop_unfinished(self) -> None:
+        """Forget what was recorded of an epoch that an interrupt kept from counting."""
+        for column in (*self.history.values(), self.loss_curve):
+            del column[self.epoch :]
+
     def last(self) -> dict:
         return {name: column[-1] for name, column in self.history.items()}
 
@@ -231,6 +236,7 @@ def train(
                 course.n_stale = 0
     except KeyboardInterrupt:
         course.interrupted = True
+        course.drop_unfinished()
     except NonFiniteLossError as error:
         diverged = error
     if average is not None and average.n_epochs:

@@ -1053,6 +1053,32 @@ def test_a_long_prediction_can_be_interrupted(n_jobs):
     network.predict(Data(X, np.float64), n_jobs)  # and the network can be used
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("where", ["before", "within", "after"])
+def test_interrupt_while_an_epoch_is_written_down(monkeypatch, where, early_stopping):
+    """It may come between any two lines: all columns keep the same length."""
+    original = Course.record
+
+    def record(self, **columns):
+        if self.epoch != 4:
+            return original(self, **columns)
+        names = {"before": 0, "within": 3, "after": len(columns)}[where]
+        for name in list(columns)[:names]:
+            self.history[name].append(columns[name])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Course, "record", record)
+    model = NPSETClassifier(**PRUNING, early_stopping=early_stopping, warm_start=True)
+    with pytest.warns(UserWarning, match="interrupted in epoch 4"):
+        model.fit(X, Y)
+    assert model.n_iter_ == 4
+    assert_consistent(model)
+    monkeypatch.undo()
+    model.fit(X, Y)
+    assert model.n_iter_ > 4
+    assert_consistent(model)
+
+
 class CountDown:
     """Raises KeyboardInterrupt when called for the nth time."""
 
