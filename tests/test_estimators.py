@@ -1,5 +1,6 @@
 """What users of the estimators rely on."""
 
+import contextlib
 import copy
 import itertools
 import multiprocessing
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -1291,6 +1293,46 @@ def test_fits_from_several_threads_at_once():
     with ThreadPoolExecutor(3) as pool:
         for model in pool.map(lambda n: SETClassifier(**WIDE, n_jobs=n).fit(data, y), [1, 2, None]):
             assert_same(model, alone)
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL")
+def test_the_gil_stays_off():
+    """An extension module that does not declare otherwise would turn it on for the process."""
+    code = "import sys, sklearn_set._native; print(sys._is_gil_enabled())"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={name: value for name, value in os.environ.items() if name != "PYTHON_GIL"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_threads_that_share_estimators():
+    """Fits, further batches, predictions and copies at once: results of others stay whole."""
+    data, y = wide_data()
+    fitted = NPSETClassifier(**WIDE, alpha=0.1, beta=1, gamma=1).fit(data, y)
+    expected = fitted.predict_proba(data)
+    torn = SETClassifier(**SMALL).fit(X, Y)  # several threads train it, which nobody should
+
+    def predict():
+        np.testing.assert_array_equal(fitted.predict_proba(data), expected)
+
+    def copy():
+        np.testing.assert_array_equal(
+            pickle.loads(pickle.dumps(fitted)).predict_proba(data), expected
+        )
+
+    def train():
+        with contextlib.suppress(AttributeError):  # scikit-learn's own state of a running fit
+            torn.fit(X, Y)
+        torn.partial_fit(X, Y)
+        torn.predict(X)
+
+    with ThreadPoolExecutor(6) as pool:
+        tasks = [pool.submit(task) for _ in range(10) for task in (predict, train, copy)]
+        for task in tasks:
+            task.result()
+    assert np.isfinite(torn.predict_proba(X)).all()
 
 
 def test_binding_for_prediction_is_safe_between_threads(monkeypatch):

@@ -142,6 +142,7 @@ def noticed(name, source, timeout) -> bool:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutants", type=int, default=20, help="of each module")
+    parser.add_argument("--skip", type=int, default=0, help="that a run before this one tried")
     parser.add_argument("--seconds", type=float, default=600, help="start none after these")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--modules", nargs="+", default=list(SELECTION))
@@ -155,7 +156,7 @@ def main():
     for name in arguments.modules:
         found = list(mutants(PACKAGE / f"{name}.py"))
         random.Random(arguments.seed).shuffle(found)
-        chosen[name] = found[: arguments.mutants]
+        chosen[name] = found[arguments.skip :][: arguments.mutants]
         print(f"{name}: {len(found)} mutants, {len(chosen[name])} tried", flush=True)
         source = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
         started = time.monotonic()
