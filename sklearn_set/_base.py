@@ -39,7 +39,7 @@ from ._sklearn_compat import (
 )
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
-from ._training import Course, Mixup, NonFiniteLossError, Streams, train
+from ._training import Course, Mixtures, NonFiniteLossError, Streams, train
 from ._version import StampedEstimator
 
 __all__ = ["BaseSparseMLP", "InputPruningMixin", "PruningMixin", "Samples"]
@@ -176,6 +176,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
                 held_out,
                 self.max_iter,
                 averaging,
+                is_all=True,
                 on_epoch=lambda _: self._end_epoch(learner, context, X, y, metadata),
             )
         except BaseException as error:
@@ -437,6 +438,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
         n_epochs: int,
         averaging: float = 0.0,
         *,
+        is_all: bool = False,
         on_epoch,
     ) -> None:
         network, dtype = learner.network, learner.network.dtype
@@ -455,7 +457,7 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
                 n_epochs=n_epochs,
                 batch_size=min(batch_size, data.n_samples),
                 shuffle=self.shuffle,
-                mixup=Mixup(self.mixup) if self.mixup > 0 else None,
+                mixtures=self._mixtures(data, is_all=is_all) if self.mixup > 0 else None,
                 averaging=averaging,
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
@@ -471,6 +473,10 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             elif learner.course.epoch > 0:
                 kept = f" What was learned until epoch {learner.course.epoch} is kept."
             raise NonFiniteLossError(f"{error}{self._scale_of(samples.X)}{kept}") from error
+
+    def _mixtures(self, data: Data, *, is_all: bool) -> Mixtures:
+        """What to learn from in place of the samples, which may be a chunk of a stream."""
+        return Mixtures(data, self.mixup)
 
     def _scale_of(self, X) -> str:
         """A sentence on inputs that look unscaled, or nothing."""

@@ -7,6 +7,7 @@ training.
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +19,9 @@ from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseSparseMLP
 from ._losses import Loss
-from ._sklearn_compat import StrOptions
+from ._network import Data
+from ._sklearn_compat import Interval, StrOptions
+from ._training import Mixtures, noise_for
 
 __all__ = ["BaseSparseMLPClassifier"]
 
@@ -29,6 +32,7 @@ class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
     _parameter_constraints: dict = {
         **BaseSparseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", "squared_error"})],
+        "mixup_noise": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -60,6 +64,12 @@ class BaseSparseMLPClassifier(ClassifierMixin, BaseSparseMLP):
         if not self.__sklearn_is_fitted__() and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def _mixtures(self, data: Data, *, is_all: bool) -> Mixtures:
+        noise = self.mixup_noise
+        if noise == "auto":
+            noise = noise_for(data) if is_all else 0.0
+        return Mixtures(data, self.mixup, noise)
 
     def _encode_target(self, y, dtype, *, reset, classes=None) -> np.ndarray:
         """Class indices (n_samples,), or a 0/1 matrix if y is multilabel."""

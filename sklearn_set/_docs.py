@@ -127,6 +127,14 @@ mixup : float, default=1.0
     and of their targets, the share of the first drawn from Beta(mixup, mixup)
     (Zhang et al. 2018). With `sample_weight`, the second sample is drawn in
     proportion to the weights. 0 learns from the samples themselves.
+mixup_noise : float or "auto", default="auto"
+    The mixtures are moved along the difference of two random samples of one
+    class, whichever, times a normal random number of this standard deviation,
+    so that the network cares less for directions in which samples of a class
+    differ. "auto" is ``sqrt(k / (k + n))`` with ``k = (K - 1) * (K - 2)`` for K
+    classes and n distinct samples: 0 for two classes, near 1 for many classes
+    of few samples. It is 0 for several labels a sample and in `partial_fit`.
+    Not used with ``mixup=0``. 0 turns it off.
 averaging : float in [0, 1], default=0.4
     Share of the epochs, the last ones, over which the weights are averaged while
     the topology rests; the average is the model. It begins after the last

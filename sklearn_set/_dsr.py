@@ -136,6 +136,7 @@ class DSRClassifier(DSRMixin, BaseSparseMLPClassifier):
         decay_rule="l2",
         dropout=0.0,
         mixup=1.0,
+        mixup_noise="auto",
         averaging=0.4,
         batch_size="auto",
         max_iter=200,
@@ -175,6 +176,7 @@ class DSRClassifier(DSRMixin, BaseSparseMLPClassifier):
         self.decay_rule = decay_rule
         self.dropout = dropout
         self.mixup = mixup
+        self.mixup_noise = mixup_noise
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter

@@ -92,6 +92,7 @@ class SETClassifier(BaseSparseMLPClassifier):
         decay_rule="per_epoch",
         dropout=0.0,
         mixup=0.3,
+        mixup_noise="auto",
         averaging=0.4,
         batch_size="auto",
         max_iter=120,
@@ -133,6 +134,7 @@ class SETClassifier(BaseSparseMLPClassifier):
         self.decay_rule = decay_rule
         self.dropout = dropout
         self.mixup = mixup
+        self.mixup_noise = mixup_noise
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -370,6 +372,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         decay_rule="per_epoch",
         dropout=0.0,
         mixup=0.3,
+        mixup_noise="auto",
         averaging=0.4,
         batch_size="auto",
         max_iter=200,
@@ -418,6 +421,7 @@ class NPSETClassifier(PruningMixin, BaseSparseMLPClassifier):
         self.decay_rule = decay_rule
         self.dropout = dropout
         self.mixup = mixup
+        self.mixup_noise = mixup_noise
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -679,6 +683,7 @@ class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
         decay_rule="auto",
         dropout=0.0,
         mixup=0.3,
+        mixup_noise="auto",
         averaging=0.4,
         batch_size="auto",
         max_iter=120,
@@ -727,6 +732,7 @@ class SparseMLPClassifier(InputPruningMixin, BaseSparseMLPClassifier):
         self.decay_rule = decay_rule
         self.dropout = dropout
         self.mixup = mixup
+        self.mixup_noise = mixup_noise
         self.averaging = averaging
         self.batch_size = batch_size
         self.max_iter = max_iter

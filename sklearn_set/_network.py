@@ -394,9 +394,13 @@ class Network:
         dropout_seed: int = 0,
         n_threads: int = 1,
         partners: np.ndarray | None = None,
-        mix: np.ndarray | None = None,
+        shares: np.ndarray | None = None,
     ) -> tuple[float, float]:
         """One optimizer step for each batch ``order[starts[i]:starts[i + 1]]``.
+
+        With `partners` (m, n) sample i is ``shares[0, i] * X[order[i]]`` plus the sum
+        of ``shares[k + 1, i] * X[partners[k, i]]``; its target is mixed of those of
+        ``order[i]`` and, for the rest of ``shares[0, i]``, ``partners[0, i]``.
 
         Returns the weighted sum of the losses and the sum of the weights. Stops
         early, after the batch in question, if a loss is not finite.
@@ -406,7 +410,7 @@ class Network:
             order,
             starts,
             partners,
-            mix,
+            shares,
             first_step=optimizer.n_steps + 1,
             dropout_seed=dropout_seed,
             n_threads=n_threads,

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
+from scipy import sparse
 
 from ._evolution import Evolution
 from ._network import Data, Network
 from ._optimizers import Optimizer
 
-__all__ = ["Course", "Mixup", "NonFiniteLossError", "Streams", "train"]
+__all__ = ["Course", "Mixtures", "NonFiniteLossError", "Streams", "noise_for", "train"]
 
 
 class NonFiniteLossError(ValueError):
@@ -35,10 +36,11 @@ class Streams:
     evolution: np.random.Generator
     dropout: np.random.Generator
     mixup: np.random.Generator
+    noise: np.random.Generator
 
     @classmethod
     def spawn(cls, entropy) -> Streams:
-        children = np.random.SeedSequence(entropy).spawn(5)
+        children = np.random.SeedSequence(entropy).spawn(6)
         return cls(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
@@ -105,27 +107,88 @@ class WeightAverage:
             layer.weights[:], layer.bias[:] = mean.weights, mean.bias
 
 
-@dataclass(frozen=True)
-class Mixup:
-    """Training on random mixtures of two samples each (Zhang et al. 2018).
+def noise_for(data: Data) -> float:
+    """The strength of the noise in mixtures that few samples of many classes call for.
+
+    To tell two of K classes apart, the noise brings in how samples of the other
+    K - 2 vary. It is sqrt(k / (k + n)) with k = (K - 1) * (K - 2) and n the number
+    of distinct samples, so that a sample given twice is one of weight two; 0 for
+    two classes and for several labels a sample.
+    """
+    X, target, weight = data.X, data.target, data.sample_weight
+    if target.ndim == 2:
+        return 0.0
+    if weight is not None:
+        X, target = X[weight > 0], target[weight > 0]
+    if sparse.issparse(X):
+        ends = zip(X.indptr[:-1], X.indptr[1:])
+        rows = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
+    else:
+        rows = (row.tobytes() for row in X)
+    n_classes, n = len(np.unique(target)), len(set(map(hash, rows)))
+    k = (n_classes - 1) * (n_classes - 2)
+    return float(np.sqrt(k / (k + n)))
+
+
+class Mixtures:
+    """Random mixtures of samples to learn from in their place.
+
+    Each is a mixture of two samples (mixup, Zhang et al. 2018), moved along the
+    difference of two samples of one class, any class. A linear model that learns
+    from such moved samples pays for its response to the covariance within the
+    classes, as in linear discriminant analysis.
 
     Parameters
     ----------
-    strength : float
-        The share of a mixture's first sample is drawn from
-        Beta(strength, strength).
+    data : Data
+    mixup : float
+        The share of a mixture's first sample is drawn from Beta(mixup, mixup).
+    noise : float
+        The differences are multiplied by normal numbers of this standard deviation.
     """
 
-    strength: float
+    def __init__(self, data: Data, mixup: float, noise: float = 0.0):
+        self.mixup, self.noise = mixup, noise
+        self.n, self.dtype, self.weight = data.n_samples, data.dtype, data.sample_weight
+        if noise == 0:
+            return
+        labels = data.target
+        if labels.ndim == 2:
+            labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
+        self.by_class = np.argsort(labels, kind="stable")
+        labels = labels[self.by_class]
+        starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
+        self.class_of = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        weight = np.ones(self.n) if self.weight is None else self.weight[self.by_class]
+        self.up_to = np.cumsum(weight, dtype=float)  # weights in the order of `by_class`
+        self.up_to_class = np.r_[0.0, self.up_to][starts]
 
-    def draw(self, data: Data, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Second samples, likely in proportion to their weights, and the firsts' shares."""
-        n, weight = data.n_samples, data.sample_weight
-        if weight is None:
+    def draw(self, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
+        """The other samples of each mixture, and all samples' shares of it.
+
+        Samples are drawn in proportion to their weights. Returns partners of shape
+        (m, n_samples) and shares of shape (m + 1, n_samples), those of the first
+        sample at the front, in the order in which an epoch goes through the samples.
+        """
+        rng, n = streams.mixup, self.n
+        if self.weight is None:
             partners = rng.permutation(n)
         else:
-            partners = rng.choice(n, size=n, p=weight / weight.sum())
-        return partners, rng.beta(self.strength, self.strength, n).astype(data.dtype)
+            partners = rng.choice(n, size=n, p=self.weight / self.weight.sum())
+        share = rng.beta(self.mixup, self.mixup, n).astype(self.dtype)
+        if self.noise == 0:
+            return partners[None], np.stack([share, 1 - share])
+        rng = streams.noise
+        one = np.searchsorted(self.up_to, rng.random(n) * self.up_to[-1], side="right")
+        one = np.minimum(one, n - 1)
+        low, high = self.up_to_class[self.class_of[one]], self.up_to_class[self.class_of[one] + 1]
+        other = np.searchsorted(self.up_to, low + rng.random(n) * (high - low), side="right")
+        other = np.minimum(other, n - 1)
+        length = (self.noise * rng.standard_normal(n)).astype(self.dtype)
+        return (
+            np.stack([partners, self.by_class[one], self.by_class[other]]),
+            np.stack([share, 1 - share, length, -length]),
+        )
 
 
 def train(
@@ -139,7 +202,7 @@ def train(
     n_epochs: int,
     batch_size: int,
     shuffle: bool = True,
-    mixup: Mixup | None = None,
+    mixtures: Mixtures | None = None,
     averaging: float = 0.0,
     tol: float = 1e-4,
     n_iter_no_change: float = np.inf,
@@ -152,7 +215,8 @@ def train(
 
     Parameters
     ----------
-    mixup : Mixup, optional
+    mixtures : Mixtures, optional
+        Of the samples, to learn from in their place.
     averaging : float
         Over this last share of the epochs the topology rests and the weights
         are averaged; the network ends with the average. It waits for the last
@@ -201,7 +265,7 @@ def train(
             if shuffle:
                 order = streams.shuffle.permutation(data.n_samples)
             loss = _run_epoch(
-                network, data, order, starts, optimizer, streams, mixup, n_threads, course,
+                network, data, order, starts, optimizer, streams, mixtures, n_threads, course,
                 None if resting else evolution, counts,
             )  # fmt: skip
             if average is not None:
@@ -248,10 +312,20 @@ def train(
 
 
 def _run_epoch(
-    network, data, order, starts, optimizer, streams, mixup, n_threads, course, evolution, counts
+    network,
+    data,
+    order,
+    starts,
+    optimizer,
+    streams,
+    mixtures,
+    n_threads,
+    course,
+    evolution,
+    counts,
 ) -> float:
     """One pass over the samples; without `evolution` the topology rests."""
-    partners, mix = mixup.draw(data, streams.mixup) if mixup else (None, None)
+    partners, shares = mixtures.draw(streams) if mixtures else (None, None)
     loss, weight = 0.0, 0.0
     batch_size = int(starts[1] - starts[0])
     parts = evolution.parts(starts, optimizer.n_steps) if evolution else [starts]
@@ -270,7 +344,7 @@ def _run_epoch(
             dropout_seed=int(streams.dropout.integers(0, 2**63)),
             n_threads=n_threads,
             partners=partners,
-            mix=mix,
+            shares=shares,
         )
         loss, weight = loss + part_loss, weight + part_weight
         if not (np.isfinite(loss) and network.is_finite()):

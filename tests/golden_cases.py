@@ -80,7 +80,8 @@ def core(activation, dropout, rule, loss, sparse_samples, mixed, dtype):
         order = np.arange(N) * (epoch + 7) % N
         mixing = {}
         if mixed:
-            mixing = {"partners": order[::-1].copy(), "mix": numbers(N, 3, dtype) + dtype(0.5)}
+            partners = np.stack([order[::-1], (order + 3) % N, (order + 5) % N])
+            mixing = {"partners": partners, "shares": numbers((4, N), 3, dtype)}
         network.train_batches(data, order, starts, optimizer, dropout_seed=epoch, **mixing)
     return network.predict(data), np.concatenate([la.indices for la in network.layers])
 

@@ -603,8 +603,8 @@ def test_a_core_without_layers_is_refused():
 def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(40, 60)) * (rng.random((40, 60)) < 0.1)).astype(dtype)
-    y, order, partners = rng.integers(0, 2, 40), rng.permutation(40), rng.permutation(40)
-    mix = rng.random(40).astype(dtype)
+    y, order, partners = rng.integers(0, 2, 40), rng.permutation(40), rng.integers(0, 40, (3, 40))
+    shares = rng.normal(size=(4, 40)).astype(dtype)
     weights = []
     for samples in (X, scipy.sparse.csr_array(X)):
         network = Network.random(
@@ -615,7 +615,7 @@ def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
         network.start_optimizer(optimizer)
         network.train_batches(
             Data(samples, dtype, Loss("softmax_log_loss"), y), order, np.array([0, 15, 40]),
-            optimizer, partners=partners, mix=mix,
+            optimizer, partners=partners, shares=shares,
         )  # fmt: skip
         weights.append(network.layers[0].weights)
     np.testing.assert_allclose(*weights, rtol=1e-10 if dtype == np.float64 else 1e-4, atol=1e-6)

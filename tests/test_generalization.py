@@ -23,7 +23,7 @@ from sklearn_set._losses import Loss
 from sklearn_set._network import Data, Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._relevance import null_fraction
-from sklearn_set._training import Course, Mixup, Streams, train
+from sklearn_set._training import Course, Mixtures, Streams, noise_for, train
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
@@ -47,16 +47,17 @@ def same_weights(a, b):
 
 def test_mixup_draws_each_partner_once_without_weights():
     data = Data(np.zeros((50, 2)), np.float64)
-    partners, mix = Mixup(0.5).draw(data, np.random.default_rng(0))
+    (partners,), (mix, rest) = Mixtures(data, 0.5).draw(Streams.spawn(0))
     assert_array_equal(np.sort(partners), np.arange(50))
     assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
+    assert_array_equal(rest, 1 - mix)
 
 
 def test_mixup_draws_partners_in_proportion_to_weights():
     weight = np.array([0.0, 1.0, 3.0] * 2000)
     loss = Loss("squared_error")
     data = Data(np.zeros((6000, 2)), np.float64, loss, np.zeros((6000, 1)), weight)
-    partners, _ = Mixup(1.0).draw(data, np.random.default_rng(0))
+    (partners,), _ = Mixtures(data, 1.0).draw(Streams.spawn(0))
     counts = np.bincount(np.arange(6000)[partners] % 3, minlength=3) / 6000
     assert_allclose(counts, [0, 0.25, 0.75], atol=0.03)
 
@@ -68,9 +69,11 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
     X = rng.normal(size=(12, 5)) * (rng.random((12, 5)) < 0.6)
     values = np.eye(3)[rng.integers(0, 3, 12)]
     weight = rng.uniform(0.5, 2, 12)
-    partners, mix = rng.permutation(12), rng.random(12)
-    mixed_X = mix[:, None] * X + (1 - mix[:, None]) * X[partners]
-    mixed_values = mix[:, None] * values + (1 - mix[:, None]) * values[partners]
+    partners, mix = rng.integers(0, 12, (3, 12)), rng.random((12, 1))
+    noise = rng.normal(size=(12, 1))
+    mixed_X = mix * X + (1 - mix) * X[partners[0]] + noise * (X[partners[1]] - X[partners[2]])
+    mixed_values = mix * values + (1 - mix) * values[partners[0]]
+    shares = np.hstack([mix, 1 - mix, noise, -noise]).T.copy()
     name = "softmax_log_loss" if kind == "labels" else "squared_error"
     target = values.argmax(axis=1) if kind == "labels" else values
 
@@ -79,7 +82,7 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
             [5, 8, 3],
             epsilon=4,
             init="he_uniform",
-            activation="relu",
+            activation="tanh",
             dropout=0.0,
             dtype=np.float64,
             rng=np.random.default_rng(1),
@@ -92,7 +95,7 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
         network.train_batches(data, np.arange(12), starts, optimizer, **mixture)
         return network
 
-    mixed = trained(X, target, partners=partners, mix=mix)
+    mixed = trained(X, target, partners=partners, shares=shares)
     # A mixture of labels is a target of values, which the softmax head takes too.
     expected = trained(mixed_X, mixed_values)
     for a, b in zip(mixed.layers, expected.layers):
@@ -101,10 +104,106 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
 
 
 def test_mixup_has_its_own_stream():
-    four = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(5).spawn(4)]
+    five = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(5).spawn(5)]
     streams = Streams.spawn(5)
-    names = ("init", "shuffle", "evolution", "dropout")
-    assert [getattr(streams, n).random() for n in names] == [g.random() for g in four]
+    names = ("init", "shuffle", "evolution", "dropout", "mixup")
+    assert [getattr(streams, n).random() for n in names] == [g.random() for g in five]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_noise_is_the_difference_of_two_samples_of_a_class(multilabel, weighted):
+    rng = np.random.default_rng(0)
+    label = rng.choice(5, size=4000, p=[0.5, 0.3, 0.1, 0.0995, 0.0005])
+    names = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]], float)
+    target = names[label] if multilabel else label.astype(np.int32)
+    weight = rng.choice([0.0, 1.0, 3.0], size=4000) if weighted else None
+    loss = Loss("multilabel_log_loss" if multilabel else "softmax_log_loss")
+    mixtures = Mixtures(Data(np.zeros((4000, 1)), np.float64, loss, target, weight), 1.0, 0.5)
+    drawn = [mixtures.draw(Streams.spawn(seed)) for seed in range(20)]
+    partners = np.stack([partners for partners, _ in drawn])
+    shares = np.stack([shares for _, shares in drawn])
+    one, other = partners[:, 1].ravel(), partners[:, 2].ravel()
+    assert_array_equal(label[one], label[other])
+    given = np.ones(4000) if weight is None else weight
+    by_class = np.bincount(label, given, minlength=5) / given.sum()
+    for drawn_rows in (one, other):
+        assert_allclose(np.bincount(label[drawn_rows], minlength=5) / 80000, by_class, atol=0.01)
+        counts = np.bincount(drawn_rows, minlength=4000)
+        assert (counts[given == 0] == 0).all()
+        if weighted:
+            assert counts[given == 3].mean() == pytest.approx(
+                3 * counts[given == 1].mean(), rel=0.05
+            )
+    assert np.corrcoef(one[label[one] == 0], other[label[one] == 0])[0, 1] < 0.02
+    length = shares[:, 2]
+    assert_array_equal(shares[:, 3], -length)
+    assert length.mean() == pytest.approx(0, abs=0.01)
+    assert length.std() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_automatic_noise_follows_classes_and_distinct_samples(as_sparse):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 3)) * (rng.random((12, 3)) < 0.6)
+    X[:2] = [[0, 1, 0], [1, 0, 0]]
+    y, weight = (np.arange(12) % 4).astype(np.int32), np.array([1, 2, 3, 0] * 3)
+
+    def noise(X, y, weight=None):
+        X = sparse.csr_array(X) if as_sparse else X
+        return noise_for(Data(X, np.float64, Loss("softmax_log_loss"), y, weight))
+
+    distinct = np.unique(X, axis=0)
+    assert noise(X, y) == pytest.approx(np.sqrt(6 / (6 + len(distinct))))
+    assert noise(X.repeat(3, axis=0), y.repeat(3)) == noise(X, y)
+    # Without weight neither a sample nor its class is there.
+    weighted = noise(X, y, weight.astype(float))
+    assert weighted == noise(X.repeat(weight, axis=0), y.repeat(weight)) < noise(X, y)
+    assert noise(X, y % 2) == 0
+    several = Data(X, np.float64, Loss("multilabel_log_loss"), np.eye(4)[y])
+    assert noise_for(several) == 0
+
+
+def test_automatic_noise_is_for_fit(samples, monkeypatch):
+    used = []
+
+    class Watched(Mixtures):
+        def __init__(self, data, mixup, noise):
+            used.append(noise)
+            super().__init__(data, mixup, noise)
+
+    monkeypatch.setattr("sklearn_set._classification.Mixtures", Watched)
+    model = SETClassifier(**SMALL).fit(*samples)
+    model.partial_fit(*samples)
+    SETClassifier(**SMALL, mixup_noise=0.7).fit(*samples).partial_fit(*samples)
+    assert used == [np.sqrt(2 / (2 + 90)), 0.0, 0.7, 0.7]
+
+
+def test_noise_without_a_second_sample_of_a_class_is_none():
+    target = np.arange(6, dtype=np.int32)
+    data = Data(np.zeros((6, 1)), np.float64, Loss("softmax_log_loss"), target)
+    (_, one, other), _ = Mixtures(data, 1.0, 1.0).draw(Streams.spawn(0))
+    assert_array_equal(one, other)
+
+
+def test_noise_teaches_indifference_to_differences_within_classes():
+    """Few rows, a weak effect on all features and strong ones that have nothing to do with y."""
+    rng = np.random.default_rng(0)
+    effect, others = 0.35 * rng.choice([-1, 1], 200), 4 * rng.normal(size=(5, 200))
+
+    def table(n):
+        y = np.arange(n) % 2
+        X = rng.normal(size=(n, 200)) + np.outer(2 * y - 1, effect)
+        return X + rng.normal(size=(n, 5)) @ others, y
+
+    train, test = table(40), table(400)
+
+    def score(noise):
+        parameters = {"epsilon": 10, "max_iter": 60, "mixup_noise": noise}
+        models = [SETClassifier((30,), **parameters, random_state=seed) for seed in range(5)]
+        return np.mean([model.fit(*train).score(*test) for model in models])
+
+    assert score(1.0) > score(0.0) + 0.03
 
 
 def test_mixup_changes_the_model_and_keeps_the_topology_of_the_start(samples):
@@ -176,6 +275,28 @@ def test_average_is_the_mean_over_the_last_epochs():
     for number, layer in enumerate(average.layers):
         expected = np.mean([end.layers[number].weights for end in ends], axis=0)
         assert_allclose(layer.weights, expected, rtol=1e-12)
+
+
+def test_the_least_share_is_the_last_epoch(samples):
+    dropped = SETClassifier(**SMALL, averaging=0.001).fit(*samples).history_["n_dropped"]
+    assert dropped[-2] > 0 and dropped[-1] == 0
+
+
+def test_samples_without_weight_teach_nothing():
+    """As where early stopping holds out all that have some."""
+    data = Data(np.eye(4), np.float64, Loss("squared_error"), np.eye(4), np.zeros(4))
+    network = Network.random(
+        [4, 3, 4], epsilon=5, init="he_uniform", activation="relu", dropout=0.0, dtype=np.float64,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    before, course, optimizer = network.numbers(), Course(), Optimizer("sgd", 0.1)
+    network.start_optimizer(optimizer)
+    streams = Streams.spawn(0)
+    train(network, data, optimizer, Evolution(), streams, course, n_epochs=2, batch_size=2)
+    assert course.loss_curve == [0.0, 0.0]
+    for layer, (weights, bias) in zip(network.layers, before, strict=True):
+        assert_array_equal(layer.weights, weights)
+        assert_array_equal(layer.bias, bias)
 
 
 def test_topology_rests_while_weights_are_averaged(samples):

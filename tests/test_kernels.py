@@ -377,24 +377,22 @@ def test_descend_is_the_gradient_then_a_step(isa, dtype, row_bytes):
 @per_dtype
 @per_stride
 @pytest.mark.parametrize("n_features", [1, 7, 16, 33])
-@pytest.mark.parametrize("mixed", [False, True])
-def test_gather_rows(isa, dtype, row_bytes, n_features, mixed):
+@pytest.mark.parametrize("n_partners", [0, 1, 3])
+def test_gather_rows(isa, dtype, row_bytes, n_features, n_partners):
     rng = np.random.default_rng(0)
     stride = row_bytes // np.dtype(dtype).itemsize
     x = rng.normal(size=(50, n_features)).astype(dtype)
     for n in {1, stride // 2, stride - 1, stride} - {0}:
-        picked, partners = rng.integers(0, 50, (2, n))
-        mix = rng.random(n).astype(dtype)
+        picked, partners = rng.integers(0, 50, n), rng.integers(0, 50, (n_partners, n))
+        shares = rng.normal(size=(n_partners + 1, n)).astype(dtype)
         out = rows(np.full((n_features, stride), np.nan, dtype))
-        _native.gather_rows(
-            x, picked, partners if mixed else None, mix if mixed else None, out, isa=isa
-        )
-        wanted = x[picked].T
-        if mixed:
-            wanted = mix * wanted + (1 - mix) * x[partners].T
+        mixture = (partners, shares) if n_partners else (None, None)
+        _native.gather_rows(x, picked, *mixture, out, isa=isa)
+        if n_partners:
+            wanted = (shares[..., None] * x[np.vstack([picked, partners])]).sum(axis=0).T
             np.testing.assert_allclose(out[:, :n], wanted, **tolerance(dtype))
         else:
-            np.testing.assert_array_equal(out[:, :n], wanted)
+            np.testing.assert_array_equal(out[:, :n], x[picked].T)
         assert (out[:, n:] == 0).all()
 
 
@@ -403,8 +401,9 @@ def test_gather_rows(isa, dtype, row_bytes, n_features, mixed):
 
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("loss", ["squared_error", "softmax_log_loss"])
-def test_a_batch_of_mixed_samples(loss, sparse):
-    """Features and targets are mixed alike; a mixture weighs what its first sample does."""
+@pytest.mark.parametrize("n_partners", [1, 3])
+def test_a_batch_of_mixed_samples(loss, sparse, n_partners):
+    """Targets are mixed with the first partner's; a mixture weighs what its first sample does."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(12, 6)) * (rng.random((12, 6)) < 0.6)
     labels = rng.integers(0, 3, 12).astype(np.int32)
@@ -419,15 +418,17 @@ def test_a_batch_of_mixed_samples(loss, sparse):
     optimizer = Optimizer("sgd", 0.1, momentum=0.0)
     network.start_optimizer(optimizer)
     data = Data(scipy.sparse.csr_array(X) if sparse else X, np.float64, Loss(loss), given, weight)
-    order, partners, mix = rng.permutation(12), rng.permutation(12), rng.random(12)
-    network.train_batches(data, order, np.array([0, 12]), optimizer, partners=partners, mix=mix)
-
-    def blend(v):
-        m = mix.reshape(-1, *[1] * (v.ndim - 1))
-        return m * v[order] + (1 - m) * v[partners]
-
+    order, partners = rng.permutation(12), rng.integers(0, 12, (n_partners, 12))
+    mix = rng.random(12)
+    shares = np.vstack([mix, 1 - mix, rng.normal(size=(n_partners - 1, 12))])
+    network.train_batches(
+        data, order, np.array([0, 12]), optimizer, partners=partners, shares=shares
+    )
+    parts = np.vstack([order, partners])
+    inputs = (shares[..., None] * X[parts]).sum(axis=0)
+    targets = (shares[:2, :, None] * values[parts[:2]]).sum(axis=0)
     _, gradients, bias_gradients = reference.gradient(
-        layers, blend(X), blend(values), weight[order], "tanh", loss
+        layers, inputs, targets, weight[order], "tanh", loss
     )
     for layer, theirs, g, b in zip(network.layers, layers, gradients, bias_gradients):
         wanted = (theirs.W - 0.1 * g)[theirs.mask]
@@ -574,10 +575,10 @@ def test_wrong_shapes_are_refused():
     for picked, message in (([4], "outside"), ([-1], "outside"), (range(9), "fewer lanes")):
         with pytest.raises(ValueError, match=message):
             _native.gather_rows(x, np.array(picked, np.int64), None, None, out)
-    with pytest.raises(ValueError, match="partners and mix"):
-        _native.gather_rows(x, np.zeros(1, np.int64), np.zeros(1, np.int64), None, out)
-    with pytest.raises(ValueError, match="outside"):
-        _native.gather_rows(x, np.zeros(1, np.int64), np.full(1, 4), np.zeros(1), out)
+    with pytest.raises(ValueError, match="partners and shares"):
+        _native.gather_rows(x, np.zeros(1, np.int64), np.zeros((1, 1), np.int64), None, out)
+    with pytest.raises(ValueError, match="partners holds a row outside"):
+        _native.gather_rows(x, np.zeros(1, np.int64), np.full((1, 1), 4), np.zeros((2, 1)), out)
 
 
 @pytest.mark.parametrize(
@@ -658,9 +659,9 @@ def bound(change=None, n_by_source=1, trainable=True):
     )  # fmt: skip
     vars(layer).update(change or {})
     call = dict(
-        order=np.arange(3), starts=np.array([0, 2, 3]), partners=None, mix=None, rule=0, rate=0.1,
-        momentum=0.0, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0, shrink=0.0, shrink_bias=False,
-        first_step=1, dropout_seed=0, n_threads=1,
+        order=np.arange(3), starts=np.array([0, 2, 3]), partners=None, shares=None, rule=0,
+        rate=0.1, momentum=0.0, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0, shrink=0.0,
+        shrink_bias=False, first_step=1, dropout_seed=0, n_threads=1,
     )  # fmt: skip
     return _native.NetworkF64([layer], n_by_source, trainable), layer, call
 
@@ -713,9 +714,11 @@ def test_a_call_of_train_is_checked():
         ({"starts": np.array([0, 4])}, "starts must increase"),
         ({"starts": np.array([-1, 2])}, "starts must increase"),
         ({"starts": np.array([2, 1])}, "starts must increase"),
-        ({"partners": np.arange(3)}, "partners and mix"),
-        ({"partners": np.arange(2), "mix": np.ones(3)}, "partners has 2 entries"),
-        ({"partners": np.arange(1, 4), "mix": np.ones(3)}, "partners holds a row outside"),
+        ({"partners": np.arange(3)[None]}, "partners and shares"),
+        ({"partners": np.zeros((1, 2), int), "shares": np.ones((2, 3))}, "partners has 2 entries"),
+        ({"partners": np.zeros((1, 3), int), "shares": np.ones((2, 4))}, "shares has 4 entries"),
+        ({"partners": np.zeros((1, 3), int), "shares": np.ones((1, 3))}, "shares has 1 entries"),
+        ({"partners": np.arange(1, 4)[None], "shares": np.ones((2, 3))}, "holds a row outside"),
         ({"rule": 3}, "unknown optimizer"),
         ({"first_step": 0}, "first_step counts from 1"),
         ({"first_step": 2**63 - 1}, "first_step counts from 1"),

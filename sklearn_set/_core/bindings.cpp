@@ -436,6 +436,29 @@ private:
     std::chrono::steady_clock::time_point checked_ = std::chrono::steady_clock::now();
 };
 
+void check_rows(const char *name, const int64_t *rows, size_t n, int64_t bound) {
+    bool inside = true;
+    for (size_t i = 0; i < n; ++i) inside &= rows[i] >= 0 && rows[i] < bound;
+    if (!inside)
+        fail(std::string(name) + " holds a row outside of [0, " + std::to_string(bound) + ").");
+}
+
+// Rows of samples that have n_rows of them. `shares` has a row more than `partners`.
+template <class T>
+Rows<T> checked_rows(int64_t n_rows, const In1<int64_t> &rows,
+                     const std::optional<In2<int64_t>> &partners,
+                     const std::optional<In2<T>> &shares) {
+    const int64_t n = rows.shape(0);
+    check_rows("order", rows.data(), n, n_rows);
+    if (bool(partners) != bool(shares)) fail("Give partners and shares, or neither.");
+    if (!partners || partners->shape(0) == 0) return {rows.data(), n};
+    require_size("shares", shares->shape(0), partners->shape(0) + 1);
+    require_size("a row of partners", partners->shape(1), n);
+    require_size("a row of shares", shares->shape(1), n);
+    check_rows("partners", partners->data(), partners->size(), n_rows);
+    return {rows.data(), n, int64_t(partners->shape(0)), partners->data(), shares->data(), n};
+}
+
 template <class T> class BoundNetwork {
 public:
     // The first n_by_source layers are indexed by source neuron too: training
@@ -455,17 +478,19 @@ public:
         network_.rebind(views(layers, n_by_source, trainable, owners_));
     }
 
-    // Batches order[starts[i] : starts[i + 1]]. Returns the weighted sum of the
+    // Batches order[starts[i] : starts[i + 1]], or mixtures of these rows with
+    // partners (see Rows). Returns the weighted sum of the
     // losses, the sum of the weights, the number of batches done, and the exception
     // that a signal (KeyboardInterrupt) raised between two batches, or None; stops
     // there, and after a batch whose loss is not finite.
     nb::tuple train(Data<T> &data, In1<int64_t> order, In1<int64_t> starts,
-                    std::optional<In1<int64_t>> partners, std::optional<In1<T>> mix, int rule,
+                    std::optional<In2<int64_t>> partners, std::optional<In2<T>> shares, int rule,
                     double rate, double momentum, double beta_1, double beta_2, double epsilon,
                     double l2, double shrink, bool shrink_bias, int64_t first_step,
                     uint64_t dropout_seed, int n_threads) {
         check_trainable(data);
-        check_batches(data.samples.n_rows, order, starts, partners, mix);
+        check_starts(order.shape(0), starts);
+        const Rows<T> rows = checked_rows(data.samples.n_rows, order, partners, shares);
         if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
         if (first_step < 1 || first_step > INT64_MAX / 2) fail("first_step counts from 1.");
         for (const auto &layer : network_.layers()) {
@@ -483,12 +508,7 @@ public:
         Signals signals;
         {
             nb::gil_scoped_release release;
-            const Batches<T> batches{n_batches,
-                                     starts.data(),
-                                     order.data(),
-                                     partners ? partners->data() : nullptr,
-                                     mix ? mix->data() : nullptr,
-                                     dropout_seed};
+            const Batches<T> batches{n_batches, starts.data(), rows, dropout_seed};
             done = network_.train(data.samples, data.targets, batches, optimizer, first_step,
                                   n_threads, std::ref(signals), loss, weight);
         }
@@ -506,7 +526,7 @@ public:
                     nb::list bias_gradients, uint64_t dropout_seed, int n_threads) {
         check_trainable(data);
         const int64_t n = order.shape(0);
-        check_rows("order", order, data.samples.n_rows);
+        check_rows("order", order.data(), n, data.samples.n_rows);
         const size_t n_layers = network_.layers().size();
         require_size("weight_gradients", nb::len(weight_gradients), n_layers);
         require_size("bias_gradients", nb::len(bias_gradients), n_layers);
@@ -523,7 +543,7 @@ public:
             biases.push_back(b.data());
         }
         if (n == 0) return 0;
-        const Batch<T> batch{order.data(), n, nullptr, nullptr,
+        const Batch<T> batch{{order.data(), n},
                              static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
         nb::gil_scoped_release release;
         return network_.gradient(data.samples, data.targets, batch, weights, biases, n_threads);
@@ -535,7 +555,7 @@ public:
                              nb::list keeps, const std::vector<int64_t> &counts,
                              uint64_t dropout_seed, int n_threads) {
         check_trainable(data);
-        check_rows("order", order, data.samples.n_rows);
+        check_rows("order", order.data(), order.shape(0), data.samples.n_rows);
         if (order.shape(0) == 0) fail("order is empty: a gradient needs a sample.");
         require_size("keeps", nb::len(keeps), layers.size());
         require_size("counts", counts.size(), layers.size());
@@ -550,7 +570,7 @@ public:
             wanted.push_back({size_t(layers[i]), owners.back().data(),
                               std::min(counts[i], int64_t{c.n_in} * c.n_out)});
         }
-        const Batch<T> batch{order.data(), int64_t(order.shape(0)), nullptr, nullptr,
+        const Batch<T> batch{{order.data(), int64_t(order.shape(0))},
                              static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
         std::vector<std::vector<int64_t>> found;
         {
@@ -597,30 +617,11 @@ private:
             if (!layer.by_source_indptr) fail("Training needs every layer indexed by source.");
     }
 
-    static void check_rows(const char *name, const In1<int64_t> &rows, int64_t bound) {
-        bool inside = true;
-        for (size_t i = 0; i < rows.shape(0); ++i)
-            inside &= rows.data()[i] >= 0 && rows.data()[i] < bound;
-        if (!inside)
-            fail(std::string(name) + " holds a row outside of [0, " + std::to_string(bound) + ").");
-    }
-
-    static void check_batches(int64_t n_rows, const In1<int64_t> &order,
-                              const In1<int64_t> &starts,
-                              const std::optional<In1<int64_t>> &partners,
-                              const std::optional<In1<T>> &mix) {
-        check_rows("order", order, n_rows);
-        const int64_t n = order.shape(0);
+    static void check_starts(int64_t n, const In1<int64_t> &starts) {
         for (size_t i = 0; i < starts.shape(0); ++i) {
             const int64_t start = starts.data()[i];
             if (start < 0 || start > n || (i && start <= starts.data()[i - 1]))
                 fail("starts must increase within [0, len(order)].");
-        }
-        if (bool(partners) != bool(mix)) fail("Give partners and mix, or neither.");
-        if (partners) {
-            require_size("partners", partners->shape(0), n);
-            require_size("mix", mix->shape(0), n);
-            check_rows("partners", *partners, n_rows);
         }
     }
 
@@ -771,25 +772,12 @@ void py_descend(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delt
 }
 
 template <class T>
-void py_gather_rows(In2<T> x, In1<int64_t> rows, std::optional<In1<int64_t>> partners,
-                    std::optional<In1<T>> mix, Out2<T> a, const std::string &isa) {
-    const int64_t n_rows = x.shape(0), n = rows.shape(0);
+void py_gather_rows(In2<T> x, In1<int64_t> order, std::optional<In2<int64_t>> partners,
+                    std::optional<In2<T>> shares, Out2<T> a, const std::string &isa) {
     T *out = rows_of("a", a, x.shape(1));
-    if (n > int64_t(a.shape(1))) fail("a has fewer lanes than rows.");
-    auto inside = [&](const In1<int64_t> &r) {
-        for (size_t i = 0; i < r.shape(0); ++i)
-            if (r.data()[i] < 0 || r.data()[i] >= n_rows) fail("a row lies outside of x.");
-    };
-    inside(rows);
-    if (bool(partners) != bool(mix)) fail("Give partners and mix, or neither.");
-    if (partners) {
-        require_size("partners", partners->shape(0), n);
-        require_size("mix", mix->shape(0), n);
-        inside(*partners);
-    }
-    kernels_named<T>(isa).gather_rows(x.data(), x.shape(1), rows.data(), n,
-                                      partners ? partners->data() : nullptr,
-                                      mix ? mix->data() : nullptr, out, a.shape(1), 0, x.shape(1));
+    if (order.shape(0) > a.shape(1)) fail("a has fewer lanes than rows.");
+    const Rows<T> rows = checked_rows(x.shape(0), order, partners, shares);
+    kernels_named<T>(isa).gather_rows(x.data(), x.shape(1), rows, out, a.shape(1), 0, x.shape(1));
 }
 
 template <class T> void bind(nb::module_ &m, const char *suffix) {
@@ -813,7 +801,7 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
         .def("unbind", &BoundNetwork<T>::unbind)
         .def("bind", &BoundNetwork<T>::bind, "layers"_a, "n_by_source"_a, "trainable"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
-             "starts"_a.noconvert(), "partners"_a.noconvert().none(), "mix"_a.noconvert().none(),
+             "starts"_a.noconvert(), "partners"_a.noconvert().none(), "shares"_a.noconvert().none(),
              "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,
              "shrink"_a, "shrink_bias"_a, "first_step"_a, "dropout_seed"_a, "n_threads"_a)
         .def("gradient", &BoundNetwork<T>::gradient, "data"_a, "order"_a.noconvert(),
@@ -844,8 +832,8 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
           "sensitivity"_a.noconvert().none(), "rule"_a, "rate"_a, "momentum"_a = 0.0,
           "beta_1"_a = 0.9, "beta_2"_a = 0.999, "epsilon"_a = 1e-8, "l2"_a = 0.0,
           "shrink"_a = 0.0, "shrink_bias"_a = false, "isa"_a = "", "repeat"_a = 1);
-    m.def("gather_rows", &py_gather_rows<T>, "x"_a.noconvert(), "rows"_a.noconvert(),
-          "partners"_a.noconvert().none(), "mix"_a.noconvert().none(), "a"_a.noconvert(),
+    m.def("gather_rows", &py_gather_rows<T>, "x"_a.noconvert(), "order"_a.noconvert(),
+          "partners"_a.noconvert().none(), "shares"_a.noconvert().none(), "a"_a.noconvert(),
           "isa"_a = "");
 }
 

@@ -654,20 +654,21 @@ void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T 
 // Features [begin, end) into rows of a. X::width samples by X::width features
 // at a time.
 template <class X, class T>
-NOINLINE void gather(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
-                     const int64_t *partners, const T *mix, T *a, int64_t stride, int64_t begin,
-                     int64_t end) {
+NOINLINE void gather(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stride,
+                     int64_t begin, int64_t end) {
     typename X::V block[X::width];
     for (int64_t b = 0; b < stride; b += X::width)
         for (int64_t j = begin; j < end; j += X::width) {
             int64_t count = end - j;
             UNROLL for (int i = 0; i < X::width; i++) {
                 block[i] = typename X::V{};
-                if (b + i >= n_rows) continue;
-                block[i] = X::load_part(x + rows[b + i] * ld + j, count);
-                if (!partners) continue;
-                typename X::V other = X::load_part(x + partners[b + i] * ld + j, count);
-                block[i] = X::fused(X::splat(mix[b + i]), block[i], (1 - mix[b + i]) * other);
+                if (b + i >= rows.size) continue;
+                block[i] = X::load_part(x + rows.rows[b + i] * ld + j, count);
+                if (rows.n_partners) block[i] = rows.shares[b + i] * block[i];
+                for (int64_t p = 0, k = b + i; p < rows.n_partners; ++p, k += rows.ld)
+                    block[i] = X::fused(X::splat(rows.shares[k + rows.ld]),
+                                        X::load_part(x + rows.partners[k] * ld + j, count),
+                                        block[i]);
             }
             transpose<X>(block);
             UNROLL for (int i = 0; i < X::width; i++)
@@ -676,14 +677,13 @@ NOINLINE void gather(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows
 }
 
 template <class T>
-void gather_rows(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
-                 const int64_t *partners, const T *mix, T *a, int64_t stride, int64_t begin,
-                 int64_t end) {
+void gather_rows(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stride,
+                 int64_t begin, int64_t end) {
     int64_t bytes = stride * sizeof(T);
     auto chosen = bytes == 16   ? gather<Vector<T, 16>, T>
                   : bytes == 32 ? gather<Vector<T, WIDTH_OF_32>, T>
                                 : gather<Vector<T, WIDEST>, T>;
-    chosen(x, ld, rows, n_rows, partners, mix, a, stride, begin, end);
+    chosen(x, ld, rows, a, stride, begin, end);
 }
 
 template <class T>

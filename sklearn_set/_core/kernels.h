@@ -63,6 +63,23 @@ template <class T> struct Parameters {
     T *sensitivity;                     // or null: += |w * g|, w before the step
 };
 
+// Rows of some samples x: row b is x[rows[b]] or, with partners, the sum of shares[b] *
+// x[rows[b]] and, for each partner p, of shares[(p + 1) * ld + b] * x[partners[p * ld + b]].
+template <class T> struct Rows {
+    const int64_t *rows;
+    int64_t size;
+    int64_t n_partners = 0;
+    const int64_t *partners = nullptr;
+    const T *shares = nullptr;
+    int64_t ld = 0;
+
+    // Calls visit(row, share) for each row of x that makes up row b.
+    template <class Visit> void each(int64_t b, Visit visit) const {
+        visit(rows[b], n_partners ? shares[b] : T(1));
+        for (int64_t p = 0, k = b; p < n_partners; ++p, k += ld) visit(partners[k], shares[k + ld]);
+    }
+};
+
 template <class T> struct Kernels {
     // z[d] = f(bias[d] + sum over the connections k of d of weights[k] * a[indices[k]]),
     // d in [begin, end); one chain of fused multiply-adds per element, starting
@@ -100,11 +117,9 @@ template <class T> struct Kernels {
     void (*update_bias)(const T *gradient, T *bias, T *first, T *second,
                         int64_t begin, int64_t end, const Update<T> &rule);
 
-    // a[j, b] = x[rows[b], j], features j in [begin, end), b < n_rows; lanes
-    // behind n_rows become 0. x has row stride ld. With `partners`:
-    // mix[b] * x[rows[b], j] + (1 - mix[b]) * x[partners[b], j].
-    void (*gather_rows)(const T *x, int64_t ld, const int64_t *rows, int64_t n_rows,
-                        const int64_t *partners, const T *mix, T *a, int64_t stride,
+    // a[j, b] = feature j of row b, for j in [begin, end); lanes behind the last row
+    // become 0. x has row stride ld.
+    void (*gather_rows)(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stride,
                         int64_t begin, int64_t end);
 
     // f on rows [begin, end) of sums, in place.

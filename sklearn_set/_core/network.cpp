@@ -46,8 +46,14 @@ void Barrier::wait(int n_threads) {
 
 template <class T> Batch<T> Batches<T>::operator[](int64_t i) const {
     const int64_t begin = starts[i];
-    return {order + begin, starts[i + 1] - begin, partners ? partners + begin : nullptr,
-            mix ? mix + begin : nullptr, static_cast<uint32_t>(splitmix64(dropout_seed, i))};
+    Rows<T> part = rows;
+    part.rows += begin;
+    part.size = starts[i + 1] - begin;
+    if (part.n_partners) {
+        part.partners += begin;
+        part.shares += begin;
+    }
+    return {part, static_cast<uint32_t>(splitmix64(dropout_seed, i))};
 }
 
 namespace {
@@ -169,15 +175,12 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
 template <class T, class Visit>
 void each_sparse_row(const Samples<T> &samples, const Batch<T> &batch, int64_t begin,
                      int64_t end, Visit visit) {
-    auto row = [&](int64_t b, int64_t i, T share) {
-        const int64_t first = samples.indptr[i];
-        visit(b, share, samples.indices + first, samples.data + first,
-              samples.indptr[i + 1] - first);
-    };
-    for (int64_t b = begin; b < end; ++b) {
-        row(b, batch.rows[b], batch.partners ? batch.mix[b] : T(1));
-        if (batch.partners) row(b, batch.partners[b], 1 - batch.mix[b]);
-    }
+    for (int64_t b = begin; b < end; ++b)
+        batch.each(b, [&](int64_t i, T share) {
+            const int64_t first = samples.indptr[i];
+            visit(b, share, samples.indices + first, samples.data + first,
+                  samples.indptr[i + 1] - first);
+        });
 }
 
 // Of sparse samples no input is loaded: the sums of the first layer are built at
@@ -187,9 +190,8 @@ void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Wo
                             const Member &member) const {
     if (!work.sparse) {
         const Span span = even_share(samples.n_features, member.part, member.n_parts, 64);
-        kernels_.gather_rows(samples.x, samples.n_features, batch.rows, batch.size,
-                             batch.partners, batch.mix, work.a0, work.stride, span.begin,
-                             span.end);
+        kernels_.gather_rows(samples.x, samples.n_features, batch, work.a0, work.stride,
+                             span.begin, span.end);
         return;
     }
     const LayerView<T> &layer = layers_.front();
@@ -223,8 +225,8 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
         f.derivative = work.deltas[l];
     const Parameters<T> &p = layer.parameters;
     if (l == 0 && work.sparse) {
-        kernels_.gather_rows(work.a0, work.n_first, work.counting.data(), work.size, nullptr,
-                             nullptr, work.activations[0], work.stride, range.begin, range.end);
+        kernels_.gather_rows(work.a0, work.n_first, {work.counting.data(), work.size},
+                             work.activations[0], work.stride, range.begin, range.end);
         kernels_.activate(work.activations[0], work.stride, range.begin, range.end, f);
     } else {
         kernels_.product(c.indptr, c.indices, p.weights, p.bias,
@@ -251,8 +253,8 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
             continue;
         }
         const int64_t row = batch.rows[b];
-        const int64_t other = batch.partners ? batch.partners[b] : row;
-        const T mix = batch.partners ? batch.mix[b] : T(1);
+        const int64_t other = batch.n_partners ? batch.partners[b] : row;
+        const T mix = batch.n_partners ? batch.shares[b] : T(1);
         auto target = [&](int32_t j) -> T {
             if (targets.labels) {
                 if (k == 1) return mix * targets.labels[row] + (1 - mix) * targets.labels[other];
@@ -338,8 +340,8 @@ void Network<T>::sparse_gradient(const Samples<T> &samples, const Batch<T> &batc
     const LayerView<T> &layer = layers_.front();
     const ConnectivityView &c = layer.connections;
     const Span span = even_share(batch.size, member.part, member.n_parts, 16);
-    kernels_.gather_rows(work.deltas[0], work.stride, work.counting.data(), c.n_out, nullptr,
-                         nullptr, work.a0, work.n_first, span.begin, span.end);
+    kernels_.gather_rows(work.deltas[0], work.stride, {work.counting.data(), c.n_out}, work.a0,
+                         work.n_first, span.begin, span.end);
     member.wait();
     const Range range = share(layer.by_source_indptr, c.n_in, member.part, member.n_parts);
     each_sparse_row(samples, batch, 0, batch.size,
@@ -637,7 +639,7 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
             if (member.part == 0 && stop()) stopped.store(true, std::memory_order_relaxed);
             if (stopped.load(std::memory_order_relaxed)) return;
             const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
-            const Batch<T> batch{rows.data() + begin, size, nullptr, nullptr, 0};
+            const Batch<T> batch{{rows.data() + begin, size}, 0};
             load_input(samples, batch, work, alone);
             for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, alone);
             const T *z = work.activations.back();

@@ -78,15 +78,11 @@ struct Optimizer {
     bool shrink_bias;
 };
 
-// Samples of one batch; with partners, row b is mix[b] of rows[b] and the rest
-// of partners[b], features and targets alike. It weighs as much as rows[b]: with
-// partners drawn in proportion to the weights, a weighted row then counts as much
-// as a repeated one, as first of a pair and as second.
-template <class T> struct Batch {
-    const int64_t *rows;
-    int64_t size;
-    const int64_t *partners;  // or null
-    const T *mix;             // or null
+// Samples of one batch. With partners, the target is that of rows[b] by its share, for the
+// rest that of the first partner. Row b weighs as much as rows[b]: with partners drawn in
+// proportion to the weights, a weighted row then counts as much as a repeated one, as
+// first of a mixture and as another.
+template <class T> struct Batch : Rows<T> {
     uint32_t dropout_seed;
 };
 
@@ -98,12 +94,11 @@ struct WantedPlaces {
     int64_t count;
 };
 
-// The batches order[starts[i] : starts[i + 1]], and partners and mix alike.
+// The batches starts[i] : starts[i + 1] of these rows.
 template <class T> struct Batches {
     int64_t n;
-    const int64_t *starts, *order;
-    const int64_t *partners;  // or null
-    const T *mix;             // or null
+    const int64_t *starts;
+    Rows<T> rows;
     uint64_t dropout_seed;
     Batch<T> operator[](int64_t i) const;
 };

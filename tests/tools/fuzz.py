@@ -212,12 +212,17 @@ def scene(rng, dtype, hurt):
     order = rng.permutation(n)
     cuts = np.unique(rng.integers(0, n + 1, 3))
     train = dict(
-        data=data, order=order, starts=cuts, partners=None, mix=None, rule=int(rng.integers(0, 3)),
-        rate=0.1, momentum=0.5, beta_1=0.9, beta_2=0.99, epsilon=1e-8, l2=0.1, shrink=0.1,
+        data=data, order=order, starts=cuts, partners=None, shares=None,
+        rule=int(rng.integers(0, 3)), rate=0.1, momentum=0.5, beta_1=0.9, beta_2=0.99,
+        epsilon=1e-8, l2=0.1, shrink=0.1,
         shrink_bias=bool(rng.integers(2)), first_step=1, dropout_seed=1, n_threads=2,
     )  # fmt: skip
     if rng.random() < 0.3:
-        train.update(partners=rng.permutation(n), mix=rng.random(n).astype(dtype))
+        m = int(rng.integers(0, 4))
+        train.update(
+            partners=rng.integers(0, max(n, 1), (m, n)),
+            shares=rng.normal(size=(m + 1, n)).astype(dtype),
+        )
     keeps = [rng.integers(0, 2, len(la.indices)).astype(np.uint8) for la in layers]
     name = f"Network{suffix}"
     hurt(f"{name}.train", network.train, train)
@@ -353,10 +358,11 @@ def functions(rng, dtype):
 
     def gather_rows():
         _, n_in, (a, _), isa = batch()
-        n = int(rng.integers(0, a.shape[1] + 1))
+        n, m = int(rng.integers(0, a.shape[1] + 1)), int(rng.integers(0, 4))
         return dict(
-            x=rng.standard_normal((20, n_in)).astype(dtype), rows=rng.integers(0, 20, n),
-            partners=rng.integers(0, 20, n), mix=rng.random(n).astype(dtype), a=a, isa=isa,
+            x=rng.standard_normal((20, n_in)).astype(dtype), order=rng.integers(0, 20, n),
+            partners=rng.integers(0, 20, (m, n)),
+            shares=rng.normal(size=(m + 1, n)).astype(dtype), a=a, isa=isa,
         )  # fmt: skip
 
     return {name: draw for name, draw in locals().items() if hasattr(_native, name)}
