@@ -183,7 +183,7 @@ class Network:
         self.layers = list(layers)
         self.features = features
         self.input_strength: np.ndarray | None = None  # of those read, a sum over epochs
-        self._bound: tuple[tuple[bool, int], _native.NetworkF32] | None = None
+        self._bound: tuple[tuple[bool, bool], _native.NetworkF32] | None = None
         self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
 
     @classmethod
@@ -350,28 +350,28 @@ class Network:
                 layer.sensitivity = np.zeros_like(weights)
         self._unbind()
 
-    def _native(self, *, train: bool = False, sparse_input: bool = False):
+    def _native(self, data: Data, *, train: bool = False):
         """The core's view of the arrays.
 
-        Training needs every layer indexed by source neuron (and writable
-        arrays), a prediction for sparse samples the first one.
+        Sparse samples need the first layer indexed by source neuron, training the
+        others (and writable arrays).
         """
-        n_by_source = len(self.layers) if train else int(sparse_input)
+        is_sparse = sparse.issparse(data.X)
         bound = self._bound  # another thread may bind and store its own at any time
-        if bound is None or bound[0] < (train, n_by_source):
+        if bound is None or bound[0][0] < is_sparse or bound[0][1] < train:
             native = self._unbound if train else None
             if native is not None:
-                native.bind(self.layers, n_by_source, train)
+                native.bind(self.layers, is_sparse, train)
             else:
                 kind = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-                native = kind(self.layers, n_by_source, train)
-            bound = (train, n_by_source), native
+                native = kind(self.layers, is_sparse, train)
+            bound = (is_sparse, train), native
             self._bound = bound
         return bound[1]
 
     def _unbind(self) -> None:
         """Forget the core's view, since arrays changed; keep the buffers that training uses."""
-        if self._bound is not None and self._bound[0][0]:
+        if self._bound is not None and self._bound[0][1]:
             self._unbound = self._bound[1]
             self._unbound.unbind()
         self._bound = None
@@ -405,7 +405,7 @@ class Network:
         Returns the weighted sum of the losses and the sum of the weights. Stops
         early, after the batch in question, if a loss is not finite.
         """
-        loss, weight, n_done, exception = self._native(train=True).train(
+        loss, weight, n_done, exception = self._native(data, train=True).train(
             data.native,
             order,
             starts,
@@ -428,7 +428,7 @@ class Network:
         weights = [np.empty_like(layer.weights) for layer in self.layers]
         biases = [np.empty_like(layer.bias) for layer in self.layers]
         order = np.arange(data.n_samples)
-        native = self._native(train=True)
+        native = self._native(data, train=True)
         loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
         return loss, weights, biases
 
@@ -448,7 +448,7 @@ class Network:
         source, ascending; those with a gradient of zero are never among them.
         The gradient of all places is formed row by row and never stored.
         """
-        found = self._native(train=True).steepest_places(
+        found = self._native(data, train=True).steepest_places(
             data.native,
             rows,
             list(wanted),
@@ -463,7 +463,7 @@ class Network:
         """Raw outputs of shape (n_samples, n_outputs), from samples with all features."""
         data = data.of_features(self.features)
         out = np.empty((data.n_samples, self.n_outputs), dtype=self.dtype)
-        self._native(sparse_input=sparse.issparse(data.X)).predict(data.native, out, n_threads)
+        self._native(data).predict(data.native, out, n_threads)
         return out
 
     def numbers(self) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -591,7 +591,7 @@ def test_a_core_without_layers_is_refused():
         rng=np.random.default_rng(0),
     )  # fmt: skip
     data = Data(np.ones((5, 4)), np.float64, Loss("softmax_log_loss"), np.zeros(5, dtype=int))
-    native = network._native(train=True)
+    native = network._native(data, train=True)
     network._unbind()
     with pytest.raises(ValueError, match="not bound"):
         native.predict(data.native, np.empty((5, 2)), 1)

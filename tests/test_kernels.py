@@ -648,7 +648,7 @@ def test_malformed_targets():
         network.train(_native.DataF64(X, None, None, None, 2), **call)
 
 
-def bound(change=None, n_by_source=1, trainable=True):
+def bound(change=None, sparse=True, trainable=True):
     """A network of one 2 x 2 layer, its layer, and the arguments of train()."""
     by_source = _native.transpose(*SQUARE, 2)
     layer = SimpleNamespace(
@@ -663,7 +663,7 @@ def bound(change=None, n_by_source=1, trainable=True):
         rate=0.1, momentum=0.0, beta_1=0.9, beta_2=0.9, epsilon=1e-8, l2=0.0, shrink=0.0,
         shrink_bias=False, first_step=1, dropout_seed=0, n_threads=1,
     )  # fmt: skip
-    return _native.NetworkF64([layer], n_by_source, trainable), layer, call
+    return _native.NetworkF64([layer], sparse, trainable), layer, call
 
 
 @pytest.mark.parametrize(
@@ -737,15 +737,22 @@ def test_a_call_of_train_is_checked():
             network.predict(data, out, 1)
     with pytest.raises(ValueError, match="bound for prediction only"):
         bound(trainable=False)[0].train(data, **call)
-    with pytest.raises(ValueError, match="every layer indexed by source"):
-        bound(n_by_source=0)[0].train(data, **call)
+    bound(sparse=False)[0].train(data, **call)
     sparse = _native.DataF64(
         None, np.ones(1), np.zeros(1, INT), np.array([0, 1, 1, 1], np.int64), 2
     )
-    with pytest.raises(ValueError, match="first layer indexed by source"):
-        bound(n_by_source=0, trainable=False)[0].predict(sparse, np.zeros((3, 2)), 1)
+    sparse.set_targets(1, np.array([0, 1, 0], INT), None, None, 1.0)
+    for use in (
+        lambda network: network.train(sparse, **call),
+        lambda network: network.gradient(sparse, np.arange(3), [np.zeros(2)], [np.zeros(2)], 0, 1),
+        lambda network: network.steepest_places(sparse, np.arange(3), [], [], [], 0, 1),
+        lambda network: network.predict(sparse, np.zeros((3, 2)), 1),
+    ):
+        use(bound()[0])
+        with pytest.raises(ValueError, match="first layer indexed by source"):
+            use(bound(sparse=False)[0])
     with pytest.raises(ValueError, match="needs a layer"):
-        _native.NetworkF64([], 0, False)
+        _native.NetworkF64([], False, False)
     grads = [np.zeros(2)], [np.zeros(2)]
     with pytest.raises(ValueError, match="outside"):
         network.gradient(data, np.array([5]), *grads, 0, 1)
@@ -759,7 +766,7 @@ def test_layers_that_do_not_fit_together():
     first = bound()[1]
     second = bound({"n_in": 3, "by_source_indptr": np.array([0, 1, 2, 2], INT)})[1]
     with pytest.raises(ValueError, match="the next layer's inputs has 3 entries, 2 are needed"):
-        _native.NetworkF64([first, second], 2, True)
+        _native.NetworkF64([first, second], True, True)
 
 
 # ------------------------------------------------------------------ batches

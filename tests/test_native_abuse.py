@@ -82,7 +82,7 @@ def test_the_largest_label_is_no_overflow():
         rng=np.random.default_rng(0),
     )  # fmt: skip
     with pytest.raises(ValueError, match="label lies outside"):
-        layer._native(train=True).gradient(
+        layer._native(Data(np.ones((1, 2)), np.float64), train=True).gradient(
             data, np.arange(1), [np.zeros(4)], [np.zeros(2)], 0, 1
         )  # fmt: skip
 
@@ -124,7 +124,7 @@ def test_impossible_dropout(dropout):
         rng=np.random.default_rng(0),
     )  # fmt: skip
     with pytest.raises(ValueError, match="dropout must lie in"):
-        network._native(train=True)
+        network._native(Data(np.ones((1, 2)), np.float64), train=True)
 
 
 def test_fields_of_a_layer_have_types():
@@ -134,7 +134,7 @@ def test_fields_of_a_layer_have_types():
     )  # fmt: skip
     network.layers[0].slope = "steep"
     with pytest.raises(TypeError, match="slope is not a number"):
-        network._native()
+        network._native(Data(np.ones((1, 2)), np.float64))
 
 
 class Stop(Exception):

@@ -489,9 +489,10 @@ def evolution(options, report):
 
         rule = Evolution(0.3, evolve_output=True)
 
-        def evolve(network=network, rule=rule, rng=rng):
+        def evolve(network=network, layer=layer, rule=rule, rng=rng):
             rule.start_epoch(1, network, rng)
-            network._native(train=True)  # with the index by source that training needs
+            # The index by source that training needs of all layers but a dense sample's first.
+            return layer.connectivity.transposed
 
         s = interleave({"evolve": evolve, "step": step}, options.budget(1.0), least=3)
         ratio = s["evolve"] / s["step"]

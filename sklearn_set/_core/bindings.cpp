@@ -461,10 +461,10 @@ Rows<T> checked_rows(int64_t n_rows, const In1<int64_t> &rows,
 
 template <class T> class BoundNetwork {
 public:
-    // The first n_by_source layers are indexed by source neuron too: training
-    // needs all of them, prediction for sparse samples one, for dense ones none.
-    BoundNetwork(nb::list layers, size_t n_by_source, bool trainable)
-        : trainable_(trainable), network_(views(layers, n_by_source, trainable, owners_)) {}
+    // Layers are indexed by source neuron too where that is needed: the first one for
+    // sparse samples, the others for training.
+    BoundNetwork(nb::list layers, bool sparse, bool trainable)
+        : trainable_(trainable), network_(views(layers, sparse, trainable, owners_)) {}
 
     // For a network that changed: other layers, the same work buffers. In between
     // nothing keeps the old arrays alive.
@@ -472,10 +472,10 @@ public:
         network_.rebind({});
         owners_.clear();
     }
-    void bind(nb::list layers, size_t n_by_source, bool trainable) {
+    void bind(nb::list layers, bool sparse, bool trainable) {
         unbind();
         trainable_ = trainable;
-        network_.rebind(views(layers, n_by_source, trainable, owners_));
+        network_.rebind(views(layers, sparse, trainable, owners_));
     }
 
     // Batches order[starts[i] : starts[i + 1]], or mixtures of these rows with
@@ -585,8 +585,7 @@ public:
 
     void predict(const Data<T> &data, Out2<T> out, int n_threads) const {
         data.check_against(network_, false);
-        if (data.samples.sparse() && !network_.layers().front().by_source_indptr)
-            fail("Sparse samples need the first layer indexed by source.");
+        check_indexed(data);
         require_size("out", out.shape(0), data.samples.n_rows);
         require_size("a row of out", out.shape(1), network_.layers().back().connections.n_out);
         Signals signals;
@@ -598,11 +597,12 @@ public:
     }
 
 private:
-    static std::vector<LayerView<T>> views(nb::list layers, size_t n_by_source, bool trainable,
+    static std::vector<LayerView<T>> views(nb::list layers, bool sparse, bool trainable,
                                            std::vector<nb::object> &owners) {
         std::vector<LayerView<T>> result;
         for (nb::handle layer : layers)
-            result.push_back(layer_view<T>(layer, result.size() < n_by_source, trainable, owners));
+            result.push_back(
+                layer_view<T>(layer, result.empty() ? sparse : trainable, trainable, owners));
         if (result.empty()) fail("A network needs a layer.");
         for (size_t l = 1; l < result.size(); ++l)
             require_size("the next layer's inputs", result[l].connections.n_in,
@@ -613,8 +613,12 @@ private:
     void check_trainable(const Data<T> &data) const {
         data.check_against(network_, true);
         if (!trainable_) fail("This network was bound for prediction only.");
-        for (const auto &layer : network_.layers())
-            if (!layer.by_source_indptr) fail("Training needs every layer indexed by source.");
+        check_indexed(data);
+    }
+
+    void check_indexed(const Data<T> &data) const {
+        if (data.samples.sparse() && !network_.layers().front().by_source_indptr)
+            fail("Sparse samples need the first layer indexed by source.");
     }
 
     static void check_starts(int64_t n, const In1<int64_t> &starts) {
@@ -797,9 +801,9 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
         .def("set_targets", &Data<T>::set_targets, "loss"_a, "labels"_a.noconvert().none(),
              "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
     nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
-        .def(nb::init<nb::list, size_t, bool>(), "layers"_a, "n_by_source"_a, "trainable"_a)
+        .def(nb::init<nb::list, size_t, bool>(), "layers"_a, "sparse"_a, "trainable"_a)
         .def("unbind", &BoundNetwork<T>::unbind)
-        .def("bind", &BoundNetwork<T>::bind, "layers"_a, "n_by_source"_a, "trainable"_a)
+        .def("bind", &BoundNetwork<T>::bind, "layers"_a, "sparse"_a, "trainable"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),
              "starts"_a.noconvert(), "partners"_a.noconvert().none(), "shares"_a.noconvert().none(),
              "rule"_a, "rate"_a, "momentum"_a, "beta_1"_a, "beta_2"_a, "epsilon"_a, "l2"_a,

@@ -198,7 +198,7 @@ def scene(rng, dtype, hurt):
         targets["weights"] = rng.random(n).astype(dtype)
     network = hurt(
         f"Network{suffix}", getattr(_native, f"Network{suffix}"),
-        dict(layers=layers, n_by_source=len(layers), trainable=True),
+        dict(layers=layers, sparse=True, trainable=True),
     )  # fmt: skip
     # Mostly whole ones from here on, so that the calls get far.
     if data is None or rng.random() < 0.7:
@@ -238,7 +238,7 @@ def scene(rng, dtype, hurt):
          dict(data=data, out=np.zeros((n, k), dtype), n_threads=2))  # fmt: skip
     if rng.random() < 0.3:
         hurt(f"{name}.bind", network.bind,
-             dict(layers=layers, n_by_source=int(rng.integers(0, 4)), trainable=True))  # fmt: skip
+             dict(layers=layers, sparse=bool(rng.integers(2)), trainable=True))  # fmt: skip
         hurt(f"{name}.train", network.train, train)
     if rng.random() < 0.2:
         hurt(f"{name}.unbind", network.unbind, {})
