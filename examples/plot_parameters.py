@@ -53,7 +53,7 @@ def fitted(estimator=SETClassifier, **params):
 # -------
 # Blue: accuracy. Grey bars: connections at the end, relative to the largest
 # number in the panel. The dashed line is the `SETClassifier` that all start from. Its size is
-# set by `hidden_layer_sizes` and `epsilon` alone. The second row is about `NPSETClassifier`:
+# set by `hidden_layer_sizes` and `epsilon` alone. The second row begins with `NPSETClassifier`:
 # `alpha`, `beta`, `gamma` and `prune_every`, varied about 0.04, 5, 20 and 1, shrink the network
 # while it learns.
 
@@ -62,21 +62,22 @@ NUMBERS = {
     "epsilon": [1, 3, 10, 30],
     "zeta": [0, 0.1, 0.3, 0.6, 0.9],
     "evolve_every": [1, 3, 10, 30],
+    "learning_rate_init": [1e-4, 1e-3, 1e-2, 1e-1],
+    "weight_decay": [0, 5e-3, 2e-2, 0.1, 0.5],
     "alpha": [0.01, 0.04, 0.08, 0.16],
     "beta": [1, 5, 15, 30],
     "gamma": [5, 10, 20, 40],
     "prune_every": [1, 2, 5, 10],
-    "learning_rate_init": [1e-4, 1e-3, 1e-2, 1e-1],
-    "weight_decay": [0, 5e-3, 2e-2, 0.1, 0.5],
     "dropout": [0, 0.2, 0.5, 0.8],
     "mixup": [0, 0.3, 1, 4],
+    "mixup_noise": [0, 0.3, 1, 3],
     "averaging": [0, 0.2, 0.4, 0.8],
     "batch_size": [8, 32, 128, 300],
     "max_iter": [5, 20, 60, 150],
     "momentum": [0, 0.5, 0.9, 0.99],
 }
 start, _ = fitted()
-fig, axes = plt.subplots(4, 4, figsize=(11, 9.5), layout="constrained", sharey=True)
+fig, axes = plt.subplots(3, 6, figsize=(15, 7.5), layout="constrained", sharey=True)
 for ax, (name, values) in zip(axes.flat, NUMBERS.items()):
     if name in ("alpha", "beta", "gamma", "prune_every"):
         fixed = {"estimator": NPSETClassifier, **PRUNING}
@@ -87,12 +88,13 @@ for ax, (name, values) in zip(axes.flat, NUMBERS.items()):
     ax.bar(places, 0.4 + 0.1 * np.array(sizes) / max(sizes), color="0.88", width=0.7)
     ax.axhline(start, color="0.6", ls="--", lw=1)
     ax.plot(places, scores, "o-", color="C0")
-    labels = [f"2 × {v[0]}" if isinstance(v, tuple) else f"{v:g}" for v in values]
+    labels = [f"2×{v[0]}" if isinstance(v, tuple) else f"{v:g}" for v in values]
     ax.set_xticks(places, labels)
     ax.set(title=name + (' (solver="sgd")' if name == "momentum" else ""), ylim=(0.4, 1))
     ax.spines[["top", "right"]].set_visible(False)
 for ax in axes[:, 0]:
     ax.set_ylabel("Accuracy")
+axes[-1, -1].set_axis_off()
 plt.show()
 
 # %%

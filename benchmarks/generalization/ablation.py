@@ -29,6 +29,7 @@ RECIPES = {
     "default": {},
     "mixup 0": {"mixup": 0.0},
     "mixup 1": {"mixup": 1.0},
+    "mixup_noise 0": {"mixup_noise": 0.0},
     "averaging 0": {"averaging": 0.0},
     "weight_decay 0": {"weight_decay": 0.0},
     "L2 of 0.01": {"weight_decay": 0.01, "decay_rule": "l2"},
