@@ -118,14 +118,13 @@ def noise_for(data: Data) -> float:
     X, target, weight = data.X, data.target, data.sample_weight
     if target.ndim == 2:
         return 0.0
-    if weight is not None:
-        X, target = X[weight > 0], target[weight > 0]
+    used = np.arange(len(target)) if weight is None else np.flatnonzero(weight)
     if sparse.issparse(X):
-        ends = zip(X.indptr[:-1], X.indptr[1:])
-        rows = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
+        ends = zip(X.indptr[used], X.indptr[used + 1])
+        samples = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
     else:
-        rows = (row.tobytes() for row in X)
-    n_classes, n = len(np.unique(target)), len(set(map(hash, rows)))
+        samples = (X[i].tobytes() for i in used)
+    n_classes, n = len(np.unique(target[used])), len(set(map(hash, samples)))
     k = (n_classes - 1) * (n_classes - 2)
     return float(np.sqrt(k / (k + n)))
 
@@ -155,13 +154,13 @@ class Mixtures:
         labels = data.target
         if labels.ndim == 2:
             labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
+        # Samples by class, the sum of the weights up to each, where its class starts and ends.
         self.by_class = np.argsort(labels, kind="stable")
-        labels = labels[self.by_class]
-        starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-        self.class_of = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         weight = np.ones(self.n) if self.weight is None else self.weight[self.by_class]
-        self.up_to = np.cumsum(weight, dtype=float)  # weights in the order of `by_class`
-        self.up_to_class = np.r_[0.0, self.up_to][starts]
+        self.up_to = np.r_[0.0, np.cumsum(weight, dtype=float)]
+        labels = labels[self.by_class]
+        cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
+        self.start, self.end = cuts[:-1].repeat(np.diff(cuts)), cuts[1:].repeat(np.diff(cuts))
 
     def draw(self, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
         """The other samples of each mixture, and all samples' shares of it.
@@ -178,17 +177,19 @@ class Mixtures:
         share = rng.beta(self.mixup, self.mixup, n).astype(self.dtype)
         if self.noise == 0:
             return partners[None], np.stack([share, 1 - share])
-        rng = streams.noise
-        one = np.searchsorted(self.up_to, rng.random(n) * self.up_to[-1], side="right")
-        one = np.minimum(one, n - 1)
-        low, high = self.up_to_class[self.class_of[one]], self.up_to_class[self.class_of[one] + 1]
-        other = np.searchsorted(self.up_to, low + rng.random(n) * (high - low), side="right")
-        other = np.minimum(other, n - 1)
-        length = (self.noise * rng.standard_normal(n)).astype(self.dtype)
+        one = self._between(0, n, streams.noise)
+        other = self._between(self.start[one], self.end[one], streams.noise)
+        length = (self.noise * streams.noise.standard_normal(n)).astype(self.dtype)
         return (
             np.stack([partners, self.by_class[one], self.by_class[other]]),
             np.stack([share, 1 - share, length, -length]),
         )
+
+    def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
+        """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""
+        low, high = self.up_to[start], self.up_to[end]
+        drawn = low + rng.random(self.n) * (high - low)
+        return np.minimum(np.searchsorted(self.up_to, drawn, side="right"), end) - 1
 
 
 def train(
@@ -353,7 +354,7 @@ def _run_epoch(
             raise NonFiniteLossError(_diverged(what, course, optimizer))
     course.n_samples_seen += data.n_samples
     optimizer.end_epoch(course.n_samples_seen)
-    return loss / weight if weight > 0 else 0.0
+    return loss / weight
 
 
 def _diverged(what: str, course: Course, optimizer: Optimizer) -> str:

@@ -282,23 +282,6 @@ def test_the_least_share_is_the_last_epoch(samples):
     assert dropped[-2] > 0 and dropped[-1] == 0
 
 
-def test_samples_without_weight_teach_nothing():
-    """As where early stopping holds out all that have some."""
-    data = Data(np.eye(4), np.float64, Loss("squared_error"), np.eye(4), np.zeros(4))
-    network = Network.random(
-        [4, 3, 4], epsilon=5, init="he_uniform", activation="relu", dropout=0.0, dtype=np.float64,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    before, course, optimizer = network.numbers(), Course(), Optimizer("sgd", 0.1)
-    network.start_optimizer(optimizer)
-    streams = Streams.spawn(0)
-    train(network, data, optimizer, Evolution(), streams, course, n_epochs=2, batch_size=2)
-    assert course.loss_curve == [0.0, 0.0]
-    for layer, (weights, bias) in zip(network.layers, before, strict=True):
-        assert_array_equal(layer.weights, weights)
-        assert_array_equal(layer.bias, bias)
-
-
 def test_topology_rests_while_weights_are_averaged(samples):
     history = SETClassifier(**SMALL, averaging=0.5).fit(*samples).history_
     assert all(n > 0 for n in history["n_dropped"][1:6])
