@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 )
 
 from ._evolution import DROPS, GROWS, INPUT, Evolution, NeuronPruning, new_weights_rule
+from ._mixtures import Mixtures
 from ._network import ACTIVATIONS, Data, Network
 from ._optimizers import Optimizer
 from ._relevance import null_fraction
@@ -39,7 +40,7 @@ from ._sklearn_compat import (
 )
 from ._threads import effective_n_threads
 from ._topology import decimal_floor
-from ._training import Course, Mixtures, NonFiniteLossError, Streams, train
+from ._training import Course, NonFiniteLossError, Streams, train
 from ._version import StampedEstimator
 
 __all__ = ["BaseSparseMLP", "InputPruningMixin", "PruningMixin", "Samples"]

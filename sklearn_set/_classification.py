@@ -19,9 +19,9 @@ from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseSparseMLP
 from ._losses import Loss
+from ._mixtures import Mixtures, noise_for
 from ._network import Data
 from ._sklearn_compat import Interval, StrOptions
-from ._training import Mixtures, noise_for
 
 __all__ = ["BaseSparseMLPClassifier"]
 

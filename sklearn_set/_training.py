@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-from scipy import sparse
 
 from ._evolution import Evolution
+from ._mixtures import Mixtures
 from ._network import Data, Network
 from ._optimizers import Optimizer
 
-__all__ = ["Course", "Mixtures", "NonFiniteLossError", "Streams", "noise_for", "train"]
+__all__ = ["Course", "NonFiniteLossError", "Streams", "train"]
 
 
 class NonFiniteLossError(ValueError):
@@ -105,91 +105,6 @@ class WeightAverage:
     def give_to(self, network: Network) -> None:
         for mean, layer in zip(self.network.layers, network.layers):
             layer.weights[:], layer.bias[:] = mean.weights, mean.bias
-
-
-def noise_for(data: Data) -> float:
-    """The strength of the noise in mixtures that few samples of many classes call for.
-
-    To tell two of K classes apart, the noise brings in how samples of the other
-    K - 2 vary. It is sqrt(k / (k + n)) with k = (K - 1) * (K - 2) and n the number
-    of distinct samples, so that a sample given twice is one of weight two; 0 for
-    two classes and for several labels a sample.
-    """
-    X, target, weight = data.X, data.target, data.sample_weight
-    if target.ndim == 2:
-        return 0.0
-    used = np.arange(len(target)) if weight is None else np.flatnonzero(weight)
-    if sparse.issparse(X):
-        ends = zip(X.indptr[used], X.indptr[used + 1])
-        samples = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
-    else:
-        samples = (X[i].tobytes() for i in used)
-    n_classes, n = len(np.unique(target[used])), len(set(map(hash, samples)))
-    k = (n_classes - 1) * (n_classes - 2)
-    return float(np.sqrt(k / (k + n)))
-
-
-class Mixtures:
-    """Random mixtures of samples to learn from in their place.
-
-    Each is a mixture of two samples (mixup, Zhang et al. 2018), moved along the
-    difference of two samples of one class, any class. A linear model that learns
-    from such moved samples pays for its response to the covariance within the
-    classes, as in linear discriminant analysis.
-
-    Parameters
-    ----------
-    data : Data
-    mixup : float
-        The share of a mixture's first sample is drawn from Beta(mixup, mixup).
-    noise : float
-        The differences are multiplied by normal numbers of this standard deviation.
-    """
-
-    def __init__(self, data: Data, mixup: float, noise: float = 0.0):
-        self.mixup, self.noise = mixup, noise
-        self.n, self.dtype, self.weight = data.n_samples, data.dtype, data.sample_weight
-        if noise == 0:
-            return
-        labels = data.target
-        if labels.ndim == 2:
-            labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
-        # Samples by class, the sum of the weights up to each, where its class starts and ends.
-        self.by_class = np.argsort(labels, kind="stable")
-        weight = np.ones(self.n) if self.weight is None else self.weight[self.by_class]
-        self.up_to = np.r_[0.0, np.cumsum(weight, dtype=float)]
-        labels = labels[self.by_class]
-        cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-        self.start, self.end = cuts[:-1].repeat(np.diff(cuts)), cuts[1:].repeat(np.diff(cuts))
-
-    def draw(self, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
-        """The other samples of each mixture, and all samples' shares of it.
-
-        Samples are drawn in proportion to their weights. Returns partners of shape
-        (m, n_samples) and shares of shape (m + 1, n_samples), those of the first
-        sample at the front, in the order in which an epoch goes through the samples.
-        """
-        rng, n = streams.mixup, self.n
-        if self.weight is None:
-            partners = rng.permutation(n)
-        else:
-            partners = rng.choice(n, size=n, p=self.weight / self.weight.sum())
-        share = rng.beta(self.mixup, self.mixup, n).astype(self.dtype)
-        if self.noise == 0:
-            return partners[None], np.stack([share, 1 - share])
-        one = self._between(0, n, streams.noise)
-        other = self._between(self.start[one], self.end[one], streams.noise)
-        length = (self.noise * streams.noise.standard_normal(n)).astype(self.dtype)
-        return (
-            np.stack([partners, self.by_class[one], self.by_class[other]]),
-            np.stack([share, 1 - share, length, -length]),
-        )
-
-    def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
-        """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""
-        low, high = self.up_to[start], self.up_to[end]
-        drawn = low + rng.random(self.n) * (high - low)
-        return np.minimum(np.searchsorted(self.up_to, drawn, side="right"), end) - 1
 
 
 def train(
@@ -326,7 +241,7 @@ def _run_epoch(
     counts,
 ) -> float:
     """One pass over the samples; without `evolution` the topology rests."""
-    partners, shares = mixtures.draw(streams) if mixtures else (None, None)
+    partners, shares = mixtures.draw(streams.mixup, streams.noise) if mixtures else (None, None)
     loss, weight = 0.0, 0.0
     batch_size = int(starts[1] - starts[0])
     parts = evolution.parts(starts, optimizer.n_steps) if evolution else [starts]

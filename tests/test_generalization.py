@@ -20,10 +20,11 @@ from sklearn_set import (
 )
 from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
+from sklearn_set._mixtures import Mixtures, noise_for
 from sklearn_set._network import Data, Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._relevance import null_fraction
-from sklearn_set._training import Course, Mixtures, Streams, noise_for, train
+from sklearn_set._training import Course, Streams, train
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
@@ -45,9 +46,14 @@ def same_weights(a, b):
 # ---------------------------------------------------------------- mixup
 
 
+def generators(seed):
+    streams = Streams.spawn(seed)
+    return streams.mixup, streams.noise
+
+
 def test_mixup_draws_each_partner_once_without_weights():
     data = Data(np.zeros((50, 2)), np.float64)
-    (partners,), (mix, rest) = Mixtures(data, 0.5).draw(Streams.spawn(0))
+    (partners,), (mix, rest) = Mixtures(data, 0.5).draw(*generators(0))
     assert_array_equal(np.sort(partners), np.arange(50))
     assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
     assert_array_equal(rest, 1 - mix)
@@ -57,7 +63,7 @@ def test_mixup_draws_partners_in_proportion_to_weights():
     weight = np.array([0.0, 1.0, 3.0] * 2000)
     loss = Loss("squared_error")
     data = Data(np.zeros((6000, 2)), np.float64, loss, np.zeros((6000, 1)), weight)
-    (partners,), _ = Mixtures(data, 1.0).draw(Streams.spawn(0))
+    (partners,), _ = Mixtures(data, 1.0).draw(*generators(0))
     counts = np.bincount(np.arange(6000)[partners] % 3, minlength=3) / 6000
     assert_allclose(counts, [0, 0.25, 0.75], atol=0.03)
 
@@ -120,7 +126,7 @@ def test_noise_is_the_difference_of_two_samples_of_a_class(multilabel, weighted)
     weight = rng.choice([0.0, 1.0, 3.0], size=4000) if weighted else None
     loss = Loss("multilabel_log_loss" if multilabel else "softmax_log_loss")
     mixtures = Mixtures(Data(np.zeros((4000, 1)), np.float64, loss, target, weight), 1.0, 0.5)
-    drawn = [mixtures.draw(Streams.spawn(seed)) for seed in range(20)]
+    drawn = [mixtures.draw(*generators(seed)) for seed in range(20)]
     partners = np.stack([partners for partners, _ in drawn])
     shares = np.stack([shares for _, shares in drawn])
     one, other = partners[:, 1].ravel(), partners[:, 2].ravel()
@@ -182,7 +188,7 @@ def test_automatic_noise_is_for_fit(samples, monkeypatch):
 def test_noise_without_a_second_sample_of_a_class_is_none():
     target = np.arange(6, dtype=np.int32)
     data = Data(np.zeros((6, 1)), np.float64, Loss("softmax_log_loss"), target)
-    (_, one, other), _ = Mixtures(data, 1.0, 1.0).draw(Streams.spawn(0))
+    (_, one, other), _ = Mixtures(data, 1.0, 1.0).draw(*generators(0))
     assert_array_equal(one, other)
 
 

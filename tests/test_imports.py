@@ -18,7 +18,7 @@ LAYERS = [
     {"_topology", "_threads", "_relevance"},
     {"_losses", "_optimizers"},
     {"_network"},
-    {"_rules"},  # they take a Layer or a Network
+    {"_rules", "_mixtures"},  # they take a Layer, a Network or Data
     {"_evolution"},
     {"_training"},
     {"_base", "_docs"},

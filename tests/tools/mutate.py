@@ -2,7 +2,7 @@
 
     python -P tests/tools/mutate.py --mutants 20 --seconds 600
 
-A seeded sample of mutants of `_evolution.py`, `_topology.py` and `_training.py`, as many of each: a
+A seeded sample of mutants of `_evolution.py`, `_mixtures.py`, `_topology.py` and `_training.py`: a
 comparison or an arithmetic operation becomes another one, a number is one larger, a condition
 is negated, `and` becomes `or`, a call's statement disappears. The tests named below run against
 each in a forked child (so that the libraries load only once). Prints the survivors with their
@@ -27,6 +27,7 @@ SELECTION = {
     "_evolution": [
         "test_generalization.py", "test_topology.py", "test_family.py", "test_equivalence.py",
     ],
+    "_mixtures": ["test_generalization.py"],
     "_training": [
         "test_generalization.py", "test_equivalence.py", "test_estimators.py", "test_family.py",
     ],

@@ -1,0 +1,101 @@
+"""What a network learns from in place of the samples: random mixtures of them.
+
+Owns: which samples make up a mixture, and their shares. May not touch:
+networks, the course of training; the core does the mixing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ._network import Data
+
+__all__ = ["Mixtures", "noise_for"]
+
+
+def noise_for(data: Data) -> float:
+    """The strength of the noise in mixtures that few samples of many classes call for.
+
+    To tell two of K classes apart, the noise brings in how samples of the other
+    K - 2 vary. It is sqrt(k / (k + n)) with k = (K - 1) * (K - 2) and n the number
+    of distinct samples, so that a sample given twice is one of weight two; 0 for
+    two classes and for several labels a sample.
+    """
+    X, target, weight = data.X, data.target, data.sample_weight
+    if target.ndim == 2:
+        return 0.0
+    used = np.arange(len(target)) if weight is None else np.flatnonzero(weight)
+    if sparse.issparse(X):
+        ends = zip(X.indptr[used], X.indptr[used + 1])
+        samples = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
+    else:
+        samples = (X[i].tobytes() for i in used)
+    n_classes, n = len(np.unique(target[used])), len(set(map(hash, samples)))
+    k = (n_classes - 1) * (n_classes - 2)
+    return float(np.sqrt(k / (k + n)))
+
+
+class Mixtures:
+    """Random mixtures of samples to learn from in their place.
+
+    Each is a mixture of two samples (mixup, Zhang et al. 2018), moved along the
+    difference of two samples of one class, any class. A linear model that learns
+    from such moved samples pays for its response to the covariance within the
+    classes, as in linear discriminant analysis.
+
+    Parameters
+    ----------
+    data : Data
+    mixup : float
+        The share of a mixture's first sample is drawn from Beta(mixup, mixup).
+    noise : float
+        The differences are multiplied by normal numbers of this standard deviation.
+    """
+
+    def __init__(self, data: Data, mixup: float, noise: float = 0.0):
+        self.mixup, self.noise = mixup, noise
+        self.n, self.dtype, self.weight = data.n_samples, data.dtype, data.sample_weight
+        if noise == 0:
+            return
+        labels = data.target
+        if labels.ndim == 2:
+            labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
+        # Samples by class, the sum of the weights up to each, where its class starts and ends.
+        self.by_class = np.argsort(labels, kind="stable")
+        weight = np.ones(self.n) if self.weight is None else self.weight[self.by_class]
+        self.up_to = np.r_[0.0, np.cumsum(weight, dtype=float)]
+        labels = labels[self.by_class]
+        cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
+        self.start, self.end = cuts[:-1].repeat(np.diff(cuts)), cuts[1:].repeat(np.diff(cuts))
+
+    def draw(
+        self, rng: np.random.Generator, noise_rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The other samples of each mixture, and all samples' shares of it.
+
+        Samples are drawn in proportion to their weights. Returns partners of shape
+        (m, n_samples) and shares of shape (m + 1, n_samples), those of the first
+        sample at the front, in the order in which an epoch goes through the samples.
+        """
+        n = self.n
+        if self.weight is None:
+            partners = rng.permutation(n)
+        else:
+            partners = rng.choice(n, size=n, p=self.weight / self.weight.sum())
+        share = rng.beta(self.mixup, self.mixup, n).astype(self.dtype)
+        if self.noise == 0:
+            return partners[None], np.stack([share, 1 - share])
+        one = self._between(0, n, noise_rng)
+        other = self._between(self.start[one], self.end[one], noise_rng)
+        length = (self.noise * noise_rng.standard_normal(n)).astype(self.dtype)
+        return (
+            np.stack([partners, self.by_class[one], self.by_class[other]]),
+            np.stack([share, 1 - share, length, -length]),
+        )
+
+    def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
+        """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""
+        low, high = self.up_to[start], self.up_to[end]
+        drawn = low + rng.random(self.n) * (high - low)
+        return np.minimum(np.searchsorted(self.up_to, drawn, side="right"), end) - 1
