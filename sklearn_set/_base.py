@@ -558,12 +558,15 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
         """The attributes of a fitted model, to go back to if a refit fails."""
         if not self.__sklearn_is_fitted__():
             return None
-        return {name: value for name, value in vars(self).items() if _is_fitted_name(name)}
+        attributes = vars(self).copy()  # another thread may add some
+        return {name: value for name, value in attributes.items() if _is_fitted_name(name)}
 
     def _restore_fitted_state(self, state: dict | None) -> None:
-        for name in [name for name in vars(self) if _is_fitted_name(name)]:
-            delattr(self, name)
-        self.__dict__.update(state or {})
+        state = state or {}
+        self.__dict__.update(state)
+        for name in vars(self).copy():
+            if _is_fitted_name(name) and name not in state:
+                self.__dict__.pop(name, None)
 
     def _take_over(self, learner: _Learner, *, keep_state: bool) -> None:
         course = learner.course

@@ -129,12 +129,14 @@ mixup : float, default=1.0
     proportion to the weights. 0 learns from the samples themselves.
 mixup_noise : float or "auto", default="auto"
     The mixtures are moved along the difference of two random samples of one
-    class, whichever, times a normal random number of this standard deviation,
-    so that the network cares less for directions in which samples of a class
-    differ. "auto" is ``sqrt(k / (k + n))`` with ``k = (K - 1) * (K - 2)`` for K
-    classes and n distinct samples: 0 for two classes, near 1 for many classes
-    of few samples. It is 0 for several labels a sample and in `partial_fit`.
-    Not used with ``mixup=0``. 0 turns it off.
+    class, not necessarily that of the mixture, times a normal random number of
+    this standard deviation, so that the network cares less for directions in
+    which samples of a class differ. (With several labels a sample, a class is
+    all samples of equal labels.) "auto" is ``sqrt(k / (k + n))`` with
+    ``k = (K - 1) * (K - 2)`` for the K classes and n distinct samples that are
+    learned from: near 1 for many classes of few samples. Where this is below
+    0.1, for two classes, for several labels a sample, and in `partial_fit`,
+    "auto" is 0, no noise. Not used with ``mixup=0``.
 averaging : float in [0, 1], default=0.4
     Share of the epochs, the last ones, over which the weights are averaged while
     the topology rests; the average is the model. It begins after the last

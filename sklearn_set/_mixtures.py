@@ -13,27 +13,34 @@ from ._network import Data
 
 __all__ = ["Mixtures", "noise_for"]
 
+_LEAST_NOISE = 0.1  # less changes nothing and costs time
+
 
 def noise_for(data: Data) -> float:
     """The strength of the noise in mixtures that few samples of many classes call for.
 
     To tell two of K classes apart, the noise brings in how samples of the other
     K - 2 vary. It is sqrt(k / (k + n)) with k = (K - 1) * (K - 2) and n the number
-    of distinct samples, so that a sample given twice is one of weight two; 0 for
-    two classes and for several labels a sample.
+    of distinct samples (as they are stored, byte for byte), so that a sample given
+    twice is one of weight two; 0 if that is below 0.1, for two classes, and for
+    several labels a sample.
     """
     X, target, weight = data.X, data.target, data.sample_weight
     if target.ndim == 2:
         return 0.0
     used = np.arange(len(target)) if weight is None else np.flatnonzero(weight)
+    n_classes = len(np.unique(target[used]))
+    k = (n_classes - 1) * (n_classes - 2)
+    if k == 0:
+        return 0.0
     if sparse.issparse(X):
         ends = zip(X.indptr[used], X.indptr[used + 1])
         samples = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
     else:
         samples = (X[i].tobytes() for i in used)
-    n_classes, n = len(np.unique(target[used])), len(set(map(hash, samples)))
-    k = (n_classes - 1) * (n_classes - 2)
-    return float(np.sqrt(k / (k + n)))
+    n = len(np.unique(np.fromiter(map(hash, samples), np.int64, len(used))))
+    noise = float(np.sqrt(k / (k + n)))
+    return noise if noise >= _LEAST_NOISE else 0.0
 
 
 class Mixtures:
@@ -61,13 +68,14 @@ class Mixtures:
         labels = data.target
         if labels.ndim == 2:
             labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
-        # Samples by class, the sum of the weights up to each, where its class starts and ends.
+        # Samples by class, each place's class, where the classes begin and the last ends.
         self.by_class = np.argsort(labels, kind="stable")
-        weight = np.ones(self.n) if self.weight is None else self.weight[self.by_class]
-        self.up_to = np.r_[0.0, np.cumsum(weight, dtype=float)]
         labels = labels[self.by_class]
-        cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-        self.start, self.end = cuts[:-1].repeat(np.diff(cuts)), cuts[1:].repeat(np.diff(cuts))
+        self.cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
+        self.class_at = np.repeat(np.arange(len(self.cuts) - 1), np.diff(self.cuts))
+        self.weight_before = None
+        if self.weight is not None:
+            self.weight_before = np.r_[0.0, np.cumsum(self.weight[self.by_class], dtype=float)]
 
     def draw(
         self, rng: np.random.Generator, noise_rng: np.random.Generator
@@ -87,7 +95,8 @@ class Mixtures:
         if self.noise == 0:
             return partners[None], np.stack([share, 1 - share])
         one = self._between(0, n, noise_rng)
-        other = self._between(self.start[one], self.end[one], noise_rng)
+        label = self.class_at[one]
+        other = self._between(self.cuts[label], self.cuts[label + 1], noise_rng)
         length = (self.noise * noise_rng.standard_normal(n)).astype(self.dtype)
         return (
             np.stack([partners, self.by_class[one], self.by_class[other]]),
@@ -96,6 +105,9 @@ class Mixtures:
 
     def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
         """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""
-        low, high = self.up_to[start], self.up_to[end]
-        drawn = low + rng.random(self.n) * (high - low)
-        return np.minimum(np.searchsorted(self.up_to, drawn, side="right"), end) - 1
+        drawn = rng.random(self.n)
+        if self.weight_before is None:
+            return start + (drawn * (end - start)).astype(np.int64)
+        low, high = self.weight_before[start], self.weight_before[end]
+        places = np.searchsorted(self.weight_before, low + drawn * (high - low), side="right")
+        return np.minimum(places, end) - 1

@@ -185,6 +185,7 @@ class Network:
         self.input_strength: np.ndarray | None = None  # of those read, a sum over epochs
         self._bound: tuple[tuple[bool, bool], _native.NetworkF32] | None = None
         self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
+        self._meets_sparse = False
 
     @classmethod
     def random(
@@ -359,13 +360,16 @@ class Network:
         is_sparse = sparse.issparse(data.X)
         bound = self._bound  # another thread may bind and store its own at any time
         if bound is None or bound[0][0] < is_sparse or bound[0][1] < train:
-            native = self._unbound if train else None
+            # For all that was asked for before, too: validation alternates with training.
+            self._meets_sparse = self._meets_sparse or is_sparse
+            served = self._meets_sparse, train or (bound is not None and bound[0][1])
+            native = self._unbound if train else None  # no thread predicts with it
             if native is not None:
-                native.bind(self.layers, is_sparse, train)
+                native.bind(self.layers, *served)
             else:
                 kind = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-                native = kind(self.layers, is_sparse, train)
-            bound = (is_sparse, train), native
+                native = kind(self.layers, *served)
+            bound = served, native
             self._bound = bound
         return bound[1]
 
@@ -382,6 +386,7 @@ class Network:
 
     def __setstate__(self, state):
         self._bound = self._unbound = self.input_strength = None
+        self._meets_sparse = False
         self.__dict__.update(state)
 
     def train_batches(

@@ -1,6 +1,5 @@
 """What users of the estimators rely on."""
 
-import contextlib
 import copy
 import itertools
 import multiprocessing
@@ -1324,8 +1323,10 @@ def test_threads_that_share_estimators():
         )
 
     def train():
-        with contextlib.suppress(AttributeError):  # scikit-learn's own state of a running fit
+        try:
             torn.fit(X, Y)
+        except AttributeError as error:  # scikit-learn's own state of a running fit
+            assert "_skl_callbacks" in str(error)
         torn.partial_fit(X, Y)
         torn.predict(X)
 
@@ -1334,6 +1335,20 @@ def test_threads_that_share_estimators():
         for task in tasks:
             task.result()
     assert np.isfinite(torn.predict_proba(X)).all()
+
+
+def test_validation_of_another_kind_keeps_the_work_buffers(monkeypatch):
+    """Dense samples to learn from and sparse ones to validate on share the core's network."""
+    made, original = [], _network._native.NetworkF64
+
+    def make(*arguments):
+        made.append(arguments[1:])
+        return original(*arguments)
+
+    monkeypatch.setattr(_network._native, "NetworkF64", make)
+    model = SETClassifier(**SMALL).fit(X, Y, X_val=scipy.sparse.csr_array(X), y_val=Y)
+    assert made == [(False, True), (True, True)]
+    assert_same(model, SETClassifier(**SMALL).fit(X, Y))
 
 
 def test_binding_for_prediction_is_safe_between_threads(monkeypatch):

@@ -141,7 +141,7 @@ def test_noise_is_the_difference_of_two_samples_of_a_class(multilabel, weighted)
             assert counts[given == 3].mean() == pytest.approx(
                 3 * counts[given == 1].mean(), rel=0.05
             )
-    assert np.corrcoef(one[label[one] == 0], other[label[one] == 0])[0, 1] < 0.02
+    assert abs(np.corrcoef(one[label[one] == 0], other[label[one] == 0])[0, 1]) < 0.02
     assert_allclose(shares[:, 0] + shares[:, 1], 1)
     length = shares[:, 2]
     assert_array_equal(shares[:, 3], -length)
@@ -167,6 +167,9 @@ def test_automatic_noise_follows_classes_and_distinct_samples(as_sparse):
     weighted = noise(X, y, weight.astype(float))
     assert weighted == noise(X.repeat(weight, axis=0), y.repeat(weight)) < noise(X, y)
     assert noise(X, y % 2) == 0
+    many = rng.normal(size=(700, 3))
+    assert noise(many, np.arange(700, dtype=np.int32) % 4) == 0  # 0.09
+    assert noise(many[:500], np.arange(500, dtype=np.int32) % 4) > 0.1
     several = Data(X, np.float64, Loss("multilabel_log_loss"), np.eye(4)[y])
     assert noise_for(several) == 0
 
@@ -196,11 +199,11 @@ def test_noise_without_a_second_sample_of_a_class_is_none():
 def test_noise_teaches_indifference_to_differences_within_classes():
     """Few rows, a weak effect on all features and strong ones that have nothing to do with y."""
     rng = np.random.default_rng(0)
-    effect, others = 0.35 * rng.choice([-1, 1], 200), 4 * rng.normal(size=(5, 200))
+    effects, others = 0.4 * rng.choice([-1, 1], (3, 200)), 4 * rng.normal(size=(5, 200))
 
     def table(n):
-        y = np.arange(n) % 2
-        X = rng.normal(size=(n, 200)) + np.outer(2 * y - 1, effect)
+        y = np.arange(n) % 3
+        X = rng.normal(size=(n, 200)) + effects[y]
         return X + rng.normal(size=(n, 5)) @ others, y
 
     train, test = table(40), table(400)
@@ -220,9 +223,10 @@ def test_mixup_changes_the_model_and_keeps_the_topology_of_the_start(samples):
     assert not np.array_equal(with_mixup.coefs_[0].data, without.coefs_[0].data)
 
 
-def test_weighted_and_repeated_samples_give_the_same_distribution_of_models():
+@pytest.mark.parametrize("n_classes", [2, 3])  # without and with noise from within classes
+def test_weighted_and_repeated_samples_give_the_same_distribution_of_models(n_classes):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(15, 6)), np.arange(15) % 2
+    X, y = rng.normal(size=(15, 6)), np.arange(15) % n_classes
     weight = rng.integers(0, 4, 15)
     X_repeated, y_repeated = X.repeat(weight, axis=0), y.repeat(weight)
     parameters = {**SMALL, "batch_size": 64, "max_iter": 30}

@@ -715,6 +715,7 @@ def test_a_call_of_train_is_checked():
         ({"starts": np.array([-1, 2])}, "starts must increase"),
         ({"starts": np.array([2, 1])}, "starts must increase"),
         ({"partners": np.arange(3)[None]}, "partners and shares"),
+        ({"partners": np.zeros((0, 3), int), "shares": np.ones((1, 3))}, "partners has no row"),
         ({"partners": np.zeros((1, 2), int), "shares": np.ones((2, 3))}, "partners has 2 entries"),
         ({"partners": np.zeros((1, 3), int), "shares": np.ones((2, 4))}, "shares has 4 entries"),
         ({"partners": np.zeros((1, 3), int), "shares": np.ones((1, 3))}, "shares has 1 entries"),
@@ -753,6 +754,8 @@ def test_a_call_of_train_is_checked():
             use(bound(sparse=False)[0])
     with pytest.raises(ValueError, match="needs a layer"):
         _native.NetworkF64([], False, False)
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        _native.NetworkF64([layer], 1, True)
     grads = [np.zeros(2)], [np.zeros(2)]
     with pytest.raises(ValueError, match="outside"):
         network.gradient(data, np.array([5]), *grads, 0, 1)

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from sklearn_set import SETBernoulliRBM, SETClassifier, _memory, _native
+from sklearn_set._losses import Loss
 from sklearn_set._memory import check_memory, expected_connections, machine_memory
+from sklearn_set._mixtures import Mixtures, noise_for
+from sklearn_set._network import Data
 from sklearn_set._topology import erdos_renyi
+from sklearn_set._training import Streams
 
 MEASURE = """
 import re, sys
@@ -67,10 +71,28 @@ def test_peak_memory_of_fit(width, epsilon, batch, dtype, drop):
     assert 0.4 * bound < peak <= bound
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_memory_of_mixtures(dtype, weighted):
+    n, rng = 50_000, np.random.default_rng(0)
+    X, y = rng.normal(size=(n, 3)).astype(dtype), rng.integers(0, 9, n).astype(np.int32)
+    weight = rng.uniform(1, 2, n).astype(dtype) if weighted else None
+    data, streams = Data(X, dtype, Loss("softmax_log_loss"), y, weight), Streams.spawn(0)
+    for noise, bound in ((0.5, 150), (0.0, 60)):
+        tracemalloc.start()
+        if noise:
+            noise_for(data)
+        Mixtures(data, 0.3, noise).draw(streams.mixup, streams.noise)
+        peak = tracemalloc.get_traced_memory()[1] / n
+        tracemalloc.stop()
+        assert 0.4 * bound < peak <= bound
+
+
 def test_the_documentation_has_this_formula():
     page = Path(__file__).parents[1] / "doc" / "reliability.md"
     assert "2 (5 + s (1 + k)) + 32" in page.read_text(encoding="utf-8")
     assert "2 s max(b, 16) + 100" in page.read_text(encoding="utf-8")
+    assert "Mixtures take\n150 bytes for each row, 60 without noise" in page.read_text("utf-8")
 
 
 # ------------------------------------------------------------------ requests that cannot fit

@@ -451,7 +451,8 @@ Rows<T> checked_rows(int64_t n_rows, const In1<int64_t> &rows,
     const int64_t n = rows.shape(0);
     check_rows("order", rows.data(), n, n_rows);
     if (bool(partners) != bool(shares)) fail("Give partners and shares, or neither.");
-    if (!partners || partners->shape(0) == 0) return {rows.data(), n};
+    if (!partners) return {rows.data(), n};
+    if (partners->shape(0) == 0) fail("partners has no row; give none at all instead.");
     require_size("shares", shares->shape(0), partners->shape(0) + 1);
     require_size("a row of partners", partners->shape(1), n);
     require_size("a row of shares", shares->shape(1), n);
@@ -801,7 +802,7 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
         .def("set_targets", &Data<T>::set_targets, "loss"_a, "labels"_a.noconvert().none(),
              "values"_a.noconvert().none(), "weights"_a.noconvert().none(), "huber_delta"_a);
     nb::class_<BoundNetwork<T>>(m, ("Network" + s).c_str())
-        .def(nb::init<nb::list, size_t, bool>(), "layers"_a, "sparse"_a, "trainable"_a)
+        .def(nb::init<nb::list, bool, bool>(), "layers"_a, "sparse"_a, "trainable"_a)
         .def("unbind", &BoundNetwork<T>::unbind)
         .def("bind", &BoundNetwork<T>::bind, "layers"_a, "sparse"_a, "trainable"_a)
         .def("train", &BoundNetwork<T>::train, "data"_a, "order"_a.noconvert(),

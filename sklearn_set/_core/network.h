@@ -81,7 +81,7 @@ struct Optimizer {
 // Samples of one batch. With partners, the target is that of rows[b] by its share, for the
 // rest that of the first partner. Row b weighs as much as rows[b]: with partners drawn in
 // proportion to the weights, a weighted row then counts as much as a repeated one, as
-// first of a mixture and as another.
+// the first sample of a mixture and as a partner.
 template <class T> struct Batch : Rows<T> {
     uint32_t dropout_seed;
 };

@@ -218,7 +218,7 @@ def scene(rng, dtype, hurt):
         shrink_bias=bool(rng.integers(2)), first_step=1, dropout_seed=1, n_threads=2,
     )  # fmt: skip
     if rng.random() < 0.3:
-        m = int(rng.integers(0, 4))
+        m = int(rng.integers(1, 4))
         train.update(
             partners=rng.integers(0, max(n, 1), (m, n)),
             shares=rng.normal(size=(m + 1, n)).astype(dtype),
@@ -358,7 +358,7 @@ def functions(rng, dtype):
 
     def gather_rows():
         _, n_in, (a, _), isa = batch()
-        n, m = int(rng.integers(0, a.shape[1] + 1)), int(rng.integers(0, 4))
+        n, m = int(rng.integers(0, a.shape[1] + 1)), int(rng.integers(1, 4))
         return dict(
             x=rng.standard_normal((20, n_in)).astype(dtype), order=rng.integers(0, 20, n),
             partners=rng.integers(0, 20, (m, n)),
