@@ -290,7 +290,7 @@ WIDE = {
 @pytest.mark.parametrize(
     "extra",
     [
-        {"evolve_output": True},
+        {"evolve_output": True, "mixup_noise": 0.5},
         {"solver": "sgd", "activation": "all_relu", "decay_rule": "per_step", "dropout": 0.2},
     ],
     ids=["adam", "sgd"],
