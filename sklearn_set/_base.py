@@ -415,7 +415,6 @@ class BaseSparseMLP(CallbackSupportMixin, StampedEstimator):
             epoch=self.n_iter_,
             n_samples_seen=self.t_,
             history={name: list(column) for name, column in self.history_.items()},
-            loss_curve=list(self.loss_curve_),
         )
         streams = Streams.spawn([*rng.randint(0, 2**31 - 1, size=4).tolist(), course.epoch])
         optimizer = self._make_optimizer()

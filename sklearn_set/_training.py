@@ -51,9 +51,6 @@ class Course:
     epoch: int = 0  # epochs on the clock that evolution follows
     n_samples_seen: int = 0
     history: dict[str, list] = field(default_factory=dict)
-    loss_curve: list[float] = field(default_factory=list)
-    validation_loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
     best_loss: float = np.inf
     best_score: float = -np.inf
     best_validation_loss: float = np.inf  # of the epoch with the best score
@@ -70,7 +67,7 @@ class Course:
 
     def drop_unfinished(self) -> None:
         """Forget what was recorded of an epoch that an interrupt kept from counting."""
-        for column in (*self.history.values(), self.loss_curve):
+        for column in self.history.values():
             del column[self.epoch :]
 
     def last(self) -> dict:
@@ -186,33 +183,21 @@ def train(
             )  # fmt: skip
             if average is not None:
                 average.add(network)
-            course.loss_curve.append(loss)
-            scores = {}
+            columns = {"loss": loss}
             if validate is not None:
                 score, validation_loss = validate(average.network if average else network)
-                course.validation_scores.append(score)
-                course.validation_loss_curve.append(validation_loss)
-                scores = {"validation_loss": validation_loss, "validation_score": score}
-            course.record(
-                loss=loss,
-                **scores,
-                n_connections=network.n_connections,
-                **{f"n_connections_{i}": la.nnz for i, la in enumerate(network.layers)},
-                **{f"hidden_layer_size_{i}": n for i, n in enumerate(network.hidden_layer_sizes)},
-                **counts,
-                time=perf_counter() - began,
-            )
+                columns |= {"validation_loss": validation_loss, "validation_score": score}
+            columns |= _sizes(network) | counts
+            course.record(**columns, time=perf_counter() - began)
             _follow(course, network, evolution, tol, stop_on_validation)
             course.epoch += 1
             if on_epoch is not None and on_epoch(course):
                 break
             if average is not None:
                 continue
-            if course.n_stale > n_iter_no_change and not (
-                not stop_on_validation and optimizer.on_plateau()
-            ):
-                break
             if course.n_stale > n_iter_no_change:
+                if stop_on_validation or not optimizer.on_plateau():
+                    break
                 course.n_stale = 0
     except KeyboardInterrupt:
         course.interrupted = True
@@ -272,6 +257,15 @@ def _run_epoch(
     return loss / weight
 
 
+def _sizes(network: Network) -> dict[str, int]:
+    """The columns of the history that tell how large the network is."""
+    return {
+        "n_connections": network.n_connections,
+        **{f"n_connections_{i}": layer.nnz for i, layer in enumerate(network.layers)},
+        **{f"hidden_layer_size_{i}": n for i, n in enumerate(network.hidden_layer_sizes)},
+    }
+
+
 def _diverged(what: str, course: Course, optimizer: Optimizer) -> str:
     return (
         f"{what} in epoch {course.epoch}: training diverged. Scale the inputs (for example "
@@ -282,18 +276,18 @@ def _diverged(what: str, course: Course, optimizer: Optimizer) -> str:
 
 def _follow(course, network, evolution, tol, stop_on_validation) -> None:
     """Update the best values and the patience. Both wait for the last pruning."""
-    counts = course.epoch >= evolution.last_pruning_epoch
+    counts, last = course.epoch >= evolution.last_pruning_epoch, course.last()
     if stop_on_validation:
-        score = course.validation_scores[-1]
+        score = last["validation_score"]
         if counts:
             course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
-            loss = course.validation_loss_curve[-1]
+            loss = last["validation_loss"]
             better = (score, -loss) > (course.best_score, -course.best_validation_loss)
             if better or course.best is None:
                 course.best_score, course.best_validation_loss = score, loss
                 course.best = network.snapshot()
         return
-    loss = course.loss_curve[-1]
+    loss = last["loss"]
     if counts:
         course.n_stale = 0 if loss <= course.best_loss - tol else course.n_stale + 1
         course.best_loss = min(course.best_loss, loss)

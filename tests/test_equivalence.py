@@ -204,7 +204,7 @@ def test_zeta_0_is_the_static_network():
         8, X, y.astype(np.int32), Loss("softmax_log_loss"),
         {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.01},
     )  # fmt: skip
-    assert course.loss_curve == model.loss_curve_
+    assert course.history["loss"] == model.loss_curve_
     for layer, coef in zip(network.layers, model.coefs_, strict=True):
         np.testing.assert_array_equal(layer.indices, coef.indices)
         assert layer.weights.tobytes() == coef.data.tobytes()
@@ -405,7 +405,7 @@ def test_native_training_is_the_reference(
         new_weights=new_weights, evolve_output=evolve_output, alpha=0.15, beta=2, gamma=2,
         hidden=hidden, evolution_rng=streams.evolution, shuffle_rng=streams.shuffle,
     )  # fmt: skip
-    np.testing.assert_allclose(course.loss_curve, curve, rtol=1e-10)
+    np.testing.assert_allclose(course.history["loss"], curve, rtol=1e-10)
     assert sum(course.history["n_dropped"]) > 100
     for layer, wanted in zip(network.layers, twin, strict=True):
         mask = np.zeros(wanted.mask.shape, dtype=bool)

@@ -805,9 +805,7 @@ def test_an_improvement_of_exactly_tol_counts(stop_on_validation):
     for tol, values in ((0.0, [0.5] * 3), (0.25, [0.25, 0.5, 0.75, 0.875])):
         course = Course()
         for value in values:
-            course.loss_curve.append(-value)
-            course.validation_scores.append(value)
-            course.validation_loss_curve.append(-value)
+            course.record(loss=-value, validation_score=value, validation_loss=-value)
             _follow(course, network, Evolution(), tol, stop_on_validation)
             stale.append(course.n_stale)
     assert stale == [0, 0, 0, 0, 0, 0, 1]
