@@ -1,6 +1,9 @@
 """Calls of the native core that no estimator makes: what fuzzing found and its like."""
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,3 +173,13 @@ def test_a_signal_is_answered_between_two_batches(exception, n_threads):
         signal.signal(signal.SIGALRM, before)
     assert 0 < optimizer.n_steps < len(starts) - 1
     assert network.layers[0].first.any()
+
+
+def test_the_fuzzer_knows_every_entry():
+    """For a second, without sanitizers (tests/tools/sanitize.sh has them)."""
+    fuzzer = Path(__file__).parent / "tools" / "fuzz.py"
+    done = subprocess.run(
+        [sys.executable, "-P", str(fuzzer), "--seconds", "1"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "none out of bounds" in done.stdout

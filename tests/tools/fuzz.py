@@ -204,7 +204,7 @@ def scene(rng, dtype, hurt):
     if data is None or rng.random() < 0.7:
         data = getattr(_native, f"Data{suffix}")(**given)
     if network is None or rng.random() < 0.7:
-        network = getattr(_native, f"Network{suffix}")(layers, len(layers), True)
+        network = getattr(_native, f"Network{suffix}")(layers, True, True)
     hurt(f"Data{suffix}.set_targets", data.set_targets, targets)
     if rng.random() < 0.7:
         with contextlib.suppress(ValueError):  # damaged data may have another number of rows
@@ -221,7 +221,7 @@ def scene(rng, dtype, hurt):
         m = int(rng.integers(1, 4))
         train.update(
             partners=rng.integers(0, max(n, 1), (m, n)),
-            shares=rng.normal(size=(m + 1, n)).astype(dtype),
+            shares=rng.standard_normal((m + 1, n)).astype(dtype),
         )
     keeps = [rng.integers(0, 2, len(la.indices)).astype(np.uint8) for la in layers]
     name = f"Network{suffix}"
@@ -362,7 +362,7 @@ def functions(rng, dtype):
         return dict(
             x=rng.standard_normal((20, n_in)).astype(dtype), order=rng.integers(0, 20, n),
             partners=rng.integers(0, 20, (m, n)),
-            shares=rng.normal(size=(m + 1, n)).astype(dtype), a=a, isa=isa,
+            shares=rng.standard_normal((m + 1, n)).astype(dtype), a=a, isa=isa,
         )  # fmt: skip
 
     return {name: draw for name, draw in locals().items() if hasattr(_native, name)}
