@@ -480,10 +480,10 @@ public:
     }
 
     // Batches order[starts[i] : starts[i + 1]], or mixtures of these rows with
-    // partners (see Rows). Returns the weighted sum of the
-    // losses, the sum of the weights, the number of batches done, and the exception
-    // that a signal (KeyboardInterrupt) raised between two batches, or None; stops
-    // there, and after a batch whose loss is not finite.
+    // partners (see Rows). Returns the weighted sum of the losses, the sum of the
+    // weights, the number of batches done, and the exception that a signal
+    // (KeyboardInterrupt) raised between two batches, or None; stops there, and
+    // after a batch whose loss is not finite.
     nb::tuple train(Data<T> &data, In1<int64_t> order, In1<int64_t> starts,
                     std::optional<In2<int64_t>> partners, std::optional<In2<T>> shares, int rule,
                     double rate, double momentum, double beta_1, double beta_2, double epsilon,
