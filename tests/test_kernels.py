@@ -11,10 +11,11 @@ import pytest
 import reference
 import scipy.sparse
 from scipy.special import expit
+from sklearn.datasets import load_iris
 
-from sklearn_set import _native
+from sklearn_set import SETClassifier, _native
 from sklearn_set._losses import Loss
-from sklearn_set._network import Data, Network
+from sklearn_set._network import ACTIVATIONS, Data, Network
 from sklearn_set._optimizers import Optimizer
 
 ISAS = _native.runnable_isas()
@@ -849,3 +850,21 @@ def test_dropout_while_training(dtype):
         network.layers[0].weights, (layers[0].W - 0.1 * below.T @ X)[layers[0].mask],
         **tolerance(dtype),
     )  # fmt: skip
+
+
+@per_dtype
+@pytest.mark.parametrize("probability", [1e-9, 0.49 / 2**24])
+def test_dropout_that_rounds_to_none_is_none(dtype, probability):
+    """Probabilities are multiples of 2**-24. To the bit, for every activation."""
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(dtype)
+    for activation in ACTIVATIONS:
+        fitted = [
+            SETClassifier(
+                (12, 8), activation, epsilon=3, dropout=dropout, max_iter=3, random_state=0
+            ).fit(X, y)
+            for dropout in (0.0, probability)
+        ]
+        for one, other in zip(*(model.coefs_ + model.intercepts_ for model in fitted)):
+            assert (one != other).sum() == 0
+        np.testing.assert_array_equal(*(model.predict_proba(X) for model in fitted))

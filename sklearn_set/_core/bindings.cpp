@@ -690,7 +690,7 @@ void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T
     require_size("bias", bias.shape(0), c.n_out);
     const int64_t stride = a.shape(1);
     if (!(dropout >= 0 && dropout < 1)) fail("dropout must lie in [0, 1).");
-    Activation<T> f{activation, T(slope), nullptr, uint32_t(std::lround(dropout * (1 << 24))),
+    Activation<T> f{activation, T(slope), nullptr, dropout_threshold(dropout),
                     T(1 / (1 - dropout)), dropout_seed};
     if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);
     const T *input = rows_of("a", a, c.n_in);
@@ -716,6 +716,7 @@ void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int3
     Derivative<T> f{activation, T(slope), nullptr, nullptr};
     if (a) f.activation = rows_of("a", *a, c.n_out, stride);
     if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);
+    if (!derivative_from_output(activation, slope) && !derivative) fail("Give derivative.");
     if (activation != IDENTITY && !a && !derivative) fail("Give a or derivative.");
     const T *input = rows_of("delta", delta, c.n_in);
     T *output = rows_of("out", out, c.n_out, stride);

@@ -21,6 +21,12 @@ namespace sklearn_set {
 enum ActivationKind : int32_t { IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC };
 enum UpdateRule : int32_t { SGD, NESTEROV, ADAM };
 
+// Whether f'(z) can be computed from f(z). A negative slope folds the function.
+// (Internal linkage: see above.)
+static constexpr bool derivative_from_output(int32_t activation, double slope) {
+    return !(activation == LEAKY_RELU && slope < 0);
+}
+
 // What happens to a row once it is summed. `derivative`, if not null, receives
 // f'(z) times the dropout factor (the rows have the layout of z).
 template <class T> struct Activation {
@@ -34,7 +40,7 @@ template <class T> struct Activation {
 
 // How a row of propagated deltas is multiplied by f'. With `derivative` the
 // factor is read from there (it may be the very row that is written);
-// otherwise it is computed from the activation f(z) (slope >= 0).
+// otherwise it is computed from the activation f(z) (derivative_from_output).
 template <class T> struct Derivative {
     int32_t kind;
     T slope;

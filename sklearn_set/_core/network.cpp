@@ -89,6 +89,10 @@ template <class T> T softplus(T z) { return std::max(z, T(0)) + std::log1p(std::
 
 }  // namespace
 
+uint32_t dropout_threshold(double probability) {
+    return static_cast<uint32_t>(std::lround(probability * (1 << 24)));
+}
+
 Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts) {
     if (n_parts == 1) return {0, n_rows};
     const int64_t total = int64_t{indptr[n_rows]} + n_rows;
@@ -214,15 +218,12 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
     const ConnectivityView &c = layer.connections;
     const Range range = share(c.indptr, c.n_out, member.part, member.n_parts);
     Activation<T> f{layer.activation, layer.slope, nullptr, 0, T(1), 0};
-    if (training && layer.dropout > 0) {
-        f.dropout_threshold = static_cast<uint32_t>(std::lround(layer.dropout * (1 << 24)));
+    if (training) {
+        if (stores_derivative(layer)) f.derivative = work.deltas[l];
+        f.dropout_threshold = dropout_threshold(layer.dropout);
         f.dropout_scale = static_cast<T>(1 / (1 - layer.dropout));
         f.dropout_seed = dropout_seed + static_cast<uint32_t>(l) * 0x9E3779B9u;
     }
-    // The derivative can be told from the activation, except after dropout and
-    // where a negative slope folds the function.
-    if (training && (f.dropout_threshold || (layer.activation == LEAKY_RELU && layer.slope < 0)))
-        f.derivative = work.deltas[l];
     const Parameters<T> &p = layer.parameters;
     if (l == 0 && work.sparse) {
         kernels_.gather_rows(work.a0, work.n_first, {work.counting.data(), work.size},
@@ -323,10 +324,8 @@ void Network<T>::backward(size_t l, Work &work, const Member &member) const {
     const LayerView<T> &layer = layers_[l], &below = layers_[l - 1];
     const Range range =
         share(layer.by_source_indptr, layer.connections.n_in, member.part, member.n_parts);
-    const bool stored =
-        below.dropout > 0 || (below.activation == LEAKY_RELU && below.slope < 0);
     const Derivative<T> f{below.activation, below.slope, work.activations[l - 1],
-                          stored ? work.deltas[l - 1] : nullptr};
+                          stores_derivative(below) ? work.deltas[l - 1] : nullptr};
     kernels_.transposed_product(layer.by_source_indptr, layer.by_source_positions,
                                 layer.by_source_indices, layer.parameters.weights,
                                 work.deltas[l], work.deltas[l - 1], work.stride, range.begin,

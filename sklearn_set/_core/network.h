@@ -52,6 +52,17 @@ template <class T> struct LayerView {
     double dropout;  // of this layer's outputs, while training
 };
 
+// Dropout drops where 24 random bits are below this number. 0: no dropout, as of a
+// probability that is rounded to none of them.
+uint32_t dropout_threshold(double probability);
+
+// Whether training stores the derivative of the layer's outputs, since it cannot be
+// computed from them.
+template <class T> bool stores_derivative(const LayerView<T> &layer) {
+    return dropout_threshold(layer.dropout) > 0 ||
+           !derivative_from_output(layer.activation, layer.slope);
+}
+
 // Rows of samples: dense (x) or CSR (data, indices, indptr).
 template <class T> struct Samples {
     int64_t n_rows = 0;
