@@ -4,6 +4,11 @@ from typing import Any
 
 import numpy as np
 
+# Names and codes of the enumerations in _core.
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+OPTIMIZERS: dict[str, int]
+
 def isa() -> str: ...
 def runnable_isas() -> list[str]: ...
 def max_threads() -> int: ...

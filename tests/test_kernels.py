@@ -19,7 +19,10 @@ from sklearn_set._network import ACTIVATIONS, Data, Network
 from sklearn_set._optimizers import Optimizer
 
 ISAS = _native.runnable_isas()
-IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC = range(5)
+IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC = (
+    _native.ACTIVATIONS[name] for name in ("identity", "relu", "leaky_relu", "tanh", "logistic")
+)
+NAMES = {code: name for name, code in _native.ACTIVATIONS.items()}
 KINDS = [
     (IDENTITY, 0.0), (RELU, 0.0), (LEAKY_RELU, 0.01), (LEAKY_RELU, -0.6), (TANH, 0.0),
     (LOGISTIC, 0.0),
@@ -69,14 +72,16 @@ def tolerance(dtype, terms=20):
 
 def activation(z, kind, slope):
     z = z.astype(np.float64)
-    match kind:
-        case 0:
+    match NAMES[kind]:
+        case "identity":
             return z, np.ones_like(z)
-        case 1 | 2:
+        case "relu" | "leaky_relu":
             return reference.leaky(z, slope)
-        case 3:
+        case "tanh":
             return np.tanh(z), 1 - np.tanh(z) ** 2
-    return expit(z), expit(z) * (1 - expit(z))
+        case "logistic":
+            return expit(z), expit(z) * (1 - expit(z))
+    raise AssertionError(f"no reference for {NAMES[kind]}")
 
 
 # Smaller values of the logistic function are this at least: nothing subnormal is computed.
@@ -297,7 +302,7 @@ def test_dropout_of_batches_and_layers_is_independent():
 
 # ------------------------------------------------------------------ descend
 
-RULES = {"sgd": 0, "nesterov": 1, "adam": 2}
+RULES = _native.OPTIMIZERS
 
 
 @per_isa
@@ -624,7 +629,7 @@ def test_malformed_targets():
     with pytest.raises(ValueError, match="a row of x has 2 entries, 3 are needed"):
         _native.DataF64(X, None, None, None, 3)
     for targets, message in (
-        ((99, labels, None, None, 1.0), "unknown loss"),
+        ((len(_native.LOSSES), labels, None, None, 1.0), "unknown loss"),
         ((-1, labels, None, None, 1.0), "unknown loss"),
         ((0, labels, values, None, 1.0), "labels or values"),
         ((0, None, None, None, 1.0), "labels or values"),
@@ -678,7 +683,7 @@ def bound(change=None, sparse=True, trainable=True):
         ({"by_source_positions": np.array([0, 2], INT)}, "index lies outside"),
         ({"by_source_indptr": np.array([0, 2], INT)}, "by_source_indptr has 2 entries, 3"),
         ({"n_in": 1}, "index lies outside"),
-        ({"activation": 5}, "unknown activation"),
+        ({"activation": len(_native.ACTIVATIONS)}, "unknown activation"),
         ({"activation": -1}, "unknown activation"),
         ({"weights": np.ones(2, np.float32)}, "weights is not an array of the right type"),
         ({"weights": np.ones((2, 1))}, "weights is not an array of the right type"),
@@ -721,7 +726,7 @@ def test_a_call_of_train_is_checked():
         ({"partners": np.zeros((1, 3), int), "shares": np.ones((2, 4))}, "shares has 4 entries"),
         ({"partners": np.zeros((1, 3), int), "shares": np.ones((1, 3))}, "shares has 1 entries"),
         ({"partners": np.arange(1, 4)[None], "shares": np.ones((2, 3))}, "holds a row outside"),
-        ({"rule": 3}, "unknown optimizer"),
+        ({"rule": len(_native.OPTIMIZERS)}, "unknown optimizer"),
         ({"first_step": 0}, "first_step counts from 1"),
         ({"first_step": 2**63 - 1}, "first_step counts from 1"),
         ({"rule": 2}, "state is missing"),

@@ -67,6 +67,18 @@ void require_size(const char *name, int64_t actual, int64_t wanted) {
              std::to_string(wanted) + " are needed.");
 }
 
+template <size_t N>
+void check_code(const char *what, int64_t code, const char *const (&)[N]) {
+    if (code < 0 || code >= int64_t(N)) fail("unknown " + std::string(what) + ".");
+}
+
+// {name: code}
+template <size_t N> nb::dict codes(const char *const (&names)[N]) {
+    nb::dict result;
+    for (size_t code = 0; code < N; ++code) result[names[code]] = code;
+    return result;
+}
+
 // `value` as an array of exactly this type, never a converted copy.
 template <class A> A as_array(nb::handle value, const std::string &name) {
     A array;
@@ -317,7 +329,7 @@ template <class T> struct Data {
     void set_targets(int32_t loss, std::optional<In1<int32_t>> labels,
                      std::optional<In2<T>> values, std::optional<In1<T>> weights,
                      double huber_delta) {
-        if (loss < BINARY_LOG_LOSS || loss > HUBER) fail("unknown loss.");
+        check_code("loss", loss, LOSSES);
         if (bool(labels) == bool(values)) fail("Give labels or values.");
         if (labels) {
             require_size("labels", labels->shape(0), samples.n_rows);
@@ -412,7 +424,7 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
     layer.activation = number<int32_t>(object, "activation");
     layer.slope = number<T>(object, "slope");
     layer.dropout = number<double>(object, "dropout");
-    if (layer.activation < IDENTITY || layer.activation > LOGISTIC) fail("unknown activation.");
+    check_code("activation", layer.activation, ACTIVATIONS);
     if (!(layer.dropout >= 0 && layer.dropout < 1)) fail("dropout must lie in [0, 1).");
     return layer;
 }
@@ -492,7 +504,7 @@ public:
         check_trainable(data);
         check_starts(order.shape(0), starts);
         const Rows<T> rows = checked_rows(data.samples.n_rows, order, partners, shares);
-        if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+        check_code("optimizer", rule, OPTIMIZERS);
         if (first_step < 1 || first_step > INT64_MAX / 2) fail("first_step counts from 1.");
         for (const auto &layer : network_.layers()) {
             const Parameters<T> &p = layer.parameters;
@@ -689,6 +701,7 @@ void py_product(In1<int32_t> indptr, In1<int32_t> indices, In1<T> weights, In1<T
     require_size("weights", weights.shape(0), c.nnz());
     require_size("bias", bias.shape(0), c.n_out);
     const int64_t stride = a.shape(1);
+    check_code("activation", activation, ACTIVATIONS);
     if (!(dropout >= 0 && dropout < 1)) fail("dropout must lie in [0, 1).");
     Activation<T> f{activation, T(slope), nullptr, dropout_threshold(dropout),
                     T(1 / (1 - dropout)), dropout_seed};
@@ -713,6 +726,7 @@ void py_transposed_product(In1<int32_t> indptr, In1<int32_t> positions, In1<int3
     check_index("positions", c.indptr, c.n_out, positions.data(), positions.shape(0), c.nnz());
     require_size("weights", weights.shape(0), c.nnz());
     const int64_t stride = delta.shape(1);
+    check_code("activation", activation, ACTIVATIONS);
     Derivative<T> f{activation, T(slope), nullptr, nullptr};
     if (a) f.activation = rows_of("a", *a, c.n_out, stride);
     if (derivative) f.derivative = rows_of("derivative", *derivative, c.n_out, stride);
@@ -765,7 +779,7 @@ void py_descend(In1<int32_t> indptr, In1<int32_t> indices, In2<T> a, In2<T> delt
     require_size("bias_first", bias_first.shape(0), n_out);
     require_size("bias_second", bias_second.shape(0), n_out);
     if (sensitivity) require_size("sensitivity", sensitivity->shape(0), nnz);
-    if (rule < SGD || rule > ADAM) fail("unknown optimizer.");
+    check_code("optimizer", rule, OPTIMIZERS);
     const Parameters<T> p{weights.data(),    first.data(),       second.data(),
                           bias.data(),       bias_first.data(),  bias_second.data(),
                           sensitivity ? sensitivity->data() : nullptr};
@@ -847,6 +861,9 @@ template <class T> void bind(nb::module_ &m, const char *suffix) {
 
 NB_MODULE(_native, m) {
     m.doc() = "The native core of sklearn_set: kernels, topology and training batches.";
+    m.attr("ACTIVATIONS") = codes(ACTIVATIONS);
+    m.attr("LOSSES") = codes(LOSSES);
+    m.attr("OPTIMIZERS") = codes(OPTIMIZERS);
     m.def("isa", [] { return active_tables().isa; });
     m.def("runnable_isas", [] {
         std::vector<std::string> names;

@@ -18,8 +18,12 @@
 
 namespace sklearn_set {
 
+// Python reads the codes by these names, which stand in the order of the enumerators.
 enum ActivationKind : int32_t { IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC };
+constexpr const char *ACTIVATIONS[] = {"identity", "relu", "leaky_relu", "tanh", "logistic"};
+
 enum UpdateRule : int32_t { SGD, NESTEROV, ADAM };
+constexpr const char *OPTIMIZERS[] = {"sgd", "nesterov", "adam"};
 
 // Whether f'(z) can be computed from f(z). A negative slope folds the function.
 // (Internal linkage: see above.)

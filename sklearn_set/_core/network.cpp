@@ -287,7 +287,7 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
                     d = sigmoid(zj) - t;
                     loss += softplus(zj) - t * zj;
                     break;
-                case SIGMOID_SQUARED: {
+                case SIGMOID_SQUARED_ERROR: {
                     // The published code applies the sigmoid's derivative to the
                     // activated output: sigma'(sigma(z)), which never vanishes.
                     const T p = sigmoid(zj), s = sigmoid(p);

@@ -14,15 +14,19 @@
 
 namespace sklearn_set {
 
+// Python reads the codes by the names below, which stand in the order of the enumerators.
 enum LossKind : int32_t {
-    BINARY_LOG_LOSS,      // one logit, labels 0 / 1
-    SOFTMAX_LOG_LOSS,     // labels 0 .. n_outputs - 1
-    MULTILABEL_LOG_LOSS,  // one logit per label, values in [0, 1]
-    SIGMOID_SQUARED,      // the SET reference: sigma(z) against one-hot, see head()
+    BINARY_LOG_LOSS,        // one logit, labels 0 / 1
+    SOFTMAX_LOG_LOSS,       // labels 0 .. n_outputs - 1
+    MULTILABEL_LOG_LOSS,    // one logit per label, values in [0, 1]
+    SIGMOID_SQUARED_ERROR,  // the SET reference: sigma(z) against one-hot, see head()
     SQUARED_ERROR,
-    POISSON,              // exp(z) is the prediction
+    POISSON,                // exp(z) is the prediction
     HUBER
 };
+constexpr const char *LOSSES[] = {
+    "binary_log_loss", "softmax_log_loss", "multilabel_log_loss", "sigmoid_squared_error",
+    "squared_error", "poisson", "huber"};
 
 // 64-byte aligned memory, grown on demand, never shrunk.
 class Buffer {

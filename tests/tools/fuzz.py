@@ -157,6 +157,10 @@ def huge(name, value):
 # ------------------------------------------------------------------ valid calls
 
 
+def code(rng, kind):
+    return int(rng.integers(len(getattr(_native, kind))))
+
+
 def layer(rng, dtype, n_in, n_out):
     indptr, indices, _ = connections(rng, n_in, n_out)
     by = _native.transpose(indptr, indices, n_in)
@@ -169,7 +173,7 @@ def layer(rng, dtype, n_in, n_out):
         indptr=indptr, indices=indices, n_in=n_in, n_out=n_out, by_source_indptr=by[0],
         by_source_positions=by[1], by_source_indices=by[2], weights=state(nnz), bias=state(n_out),
         first=state(nnz), second=abs(state(nnz)), bias_first=state(n_out),
-        bias_second=abs(state(n_out)), sensitivity=state(nnz), activation=int(rng.integers(0, 5)),
+        bias_second=abs(state(n_out)), sensitivity=state(nnz), activation=code(rng, "ACTIVATIONS"),
         slope=0.1, dropout=float(rng.choice([0.0, 0.3])),
     )  # fmt: skip
 
@@ -187,7 +191,7 @@ def scene(rng, dtype, hurt):
         data = rng.standard_normal(len(indices)).astype(dtype)
         given.update(x=None, data=data, indices=indices, indptr=indptr.astype(np.int64))
     data = hurt(f"Data{suffix}", getattr(_native, f"Data{suffix}"), given)
-    loss = int(rng.integers(0, 7))
+    loss = code(rng, "LOSSES")
     k = sizes[-1]
     targets = dict(loss=loss, labels=None, values=None, weights=None, huber_delta=1.0)
     if loss < 2 and k:
@@ -213,7 +217,7 @@ def scene(rng, dtype, hurt):
     cuts = np.unique(rng.integers(0, n + 1, 3))
     train = dict(
         data=data, order=order, starts=cuts, partners=None, shares=None,
-        rule=int(rng.integers(0, 3)), rate=0.1, momentum=0.5, beta_1=0.9, beta_2=0.99,
+        rule=code(rng, "OPTIMIZERS"), rate=0.1, momentum=0.5, beta_1=0.9, beta_2=0.99,
         epsilon=1e-8, l2=0.1, shrink=0.1,
         shrink_bias=bool(rng.integers(2)), first_step=1, dropout_seed=1, n_threads=2,
     )  # fmt: skip
@@ -328,7 +332,7 @@ def functions(rng, dtype):
         index, _, (a, z, derivative), isa = batch("z")
         return dict(
             **index, weights=state(len(index["indices"])), bias=state(len(z)), a=a, z=z,
-            activation=int(rng.integers(0, 5)), slope=0.1, derivative=derivative,
+            activation=code(rng, "ACTIVATIONS"), slope=0.1, derivative=derivative,
             dropout=float(rng.choice([0.0, 0.3])), dropout_seed=1, isa=isa,
         )  # fmt: skip
 
@@ -337,7 +341,7 @@ def functions(rng, dtype):
         by = _native.transpose(**index, n_in=n_in)
         return dict(
             indptr=by[0], positions=by[1], indices=by[2], weights=state(len(by[1])), delta=delta,
-            out=out, activation=int(rng.integers(0, 5)), slope=0.1, a=a, derivative=None, isa=isa,
+            out=out, activation=code(rng, "ACTIVATIONS"), slope=0.1, a=a, derivative=None, isa=isa,
         )  # fmt: skip
 
     def gradient():
@@ -353,7 +357,7 @@ def functions(rng, dtype):
         return dict(
             **index, a=a, delta=delta, weights=state(n), first=state(n), second=abs(state(n)),
             bias=state(n_out), bias_first=state(n_out), bias_second=abs(state(n_out)),
-            sensitivity=state(n), rule=int(rng.integers(0, 3)), rate=0.1, isa=isa,
+            sensitivity=state(n), rule=code(rng, "OPTIMIZERS"), rate=0.1, isa=isa,
         )  # fmt: skip
 
     def gather_rows():
@@ -371,7 +375,11 @@ def functions(rng, dtype):
 ISAS = _native.runnable_isas()
 CLASSES = {"DataF32", "DataF64", "NetworkF32", "NetworkF64"}
 KNOWN = CLASSES | {"isa", "runnable_isas", "max_threads"}  # the latter without arguments
-ENTRIES = [name for name in dir(_native) if not name.startswith("_") and name not in KNOWN]
+ENTRIES = [
+    name
+    for name, value in vars(_native).items()
+    if callable(value) and not name.startswith("_") and name not in KNOWN
+]
 ENTRIES.append("scene")  # the classes
 MAX_BYTES = 600  # of an input
 
