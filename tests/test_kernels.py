@@ -19,13 +19,14 @@ from sklearn_set._network import ACTIVATIONS, Data, Network
 from sklearn_set._optimizers import Optimizer
 
 ISAS = _native.runnable_isas()
-IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC = (
-    _native.ACTIVATIONS[name] for name in ("identity", "relu", "leaky_relu", "tanh", "logistic")
+IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC, GELU = (
+    _native.ACTIVATIONS[name]
+    for name in ("identity", "relu", "leaky_relu", "tanh", "logistic", "gelu")
 )
 NAMES = {code: name for name, code in _native.ACTIVATIONS.items()}
 KINDS = [
     (IDENTITY, 0.0), (RELU, 0.0), (LEAKY_RELU, 0.01), (LEAKY_RELU, -0.6), (TANH, 0.0),
-    (LOGISTIC, 0.0),
+    (LOGISTIC, 0.0), (GELU, 0.0),
 ]  # fmt: skip
 
 per_isa = pytest.mark.parametrize("isa", ISAS)
@@ -81,11 +82,22 @@ def activation(z, kind, slope):
             return np.tanh(z), 1 - np.tanh(z) ** 2
         case "logistic":
             return expit(z), expit(z) * (1 - expit(z))
+        case "gelu":  # 0.5 z (1 + tanh(u)) without its cancellation below 0
+            u, slope_of_u = gelu_argument(z)
+            share = expit(2 * u)
+            return z * share, share + 2 * z * share * expit(-2 * u) * slope_of_u
     raise AssertionError(f"no reference for {NAMES[kind]}")
+
+
+def gelu_argument(z):
+    """What tanh is taken of in the tanh form of GELU, and its derivative."""
+    c = np.sqrt(2 / np.pi)
+    return c * (z + 0.044715 * z**3), c * (1 + 3 * 0.044715 * z**2)
 
 
 # Smaller values of the logistic function are this at least: nothing subnormal is computed.
 FLOOR = {np.float32: 2e-35, np.float64: 1e-304}
+GELU_FLOOR = {np.float32: 1e-33, np.float64: 1e-299}  # what is smaller is 0
 
 # ------------------------------------------------------------------ products
 
@@ -172,7 +184,15 @@ def test_activations_over_their_whole_range(isa, dtype, kind, slope):
         wanted = activation(x, kind, slope)
     eps = np.finfo(dtype).eps
     # The results are correct to a few units in the last place, tiny ones to their size.
-    np.testing.assert_allclose(out[0], wanted[0], rtol=8 * eps, atol=FLOOR[dtype])
+    if kind == GELU:  # relative to the argument of the exponential, too
+        double = x.astype(np.float64)
+        size = np.clip(2 * np.abs(gelu_argument(double)[0]), 1, 700)
+        error = np.abs(out[0] - wanted[0])
+        assert (error <= 8 * eps * size * np.abs(wanted[0]) + GELU_FLOOR[dtype]).all()
+        tanh_form = 0.5 * double * (1 + np.tanh(gelu_argument(double)[0]))
+        np.testing.assert_allclose(out[0], tanh_form, rtol=8 * eps, atol=8 * eps)
+    else:
+        np.testing.assert_allclose(out[0], wanted[0], rtol=8 * eps, atol=FLOOR[dtype])
     np.testing.assert_allclose(derivative[0], wanted[1], rtol=1e-4, atol=4 * eps)
     if kind in (TANH, LOGISTIC):
         assert np.abs(out).max() <= 1 and (kind == TANH or out.min() >= 0)
@@ -192,7 +212,7 @@ def test_what_is_no_number_stays_none(isa, dtype, kind, slope):
     assert np.isnan(out[0, ::4]).all()
     limits = {
         IDENTITY: (np.inf, -np.inf), RELU: (np.inf, 0), LEAKY_RELU: (np.inf, slope * -np.inf),
-        TANH: (1, -1), LOGISTIC: (1, 0),
+        TANH: (1, -1), LOGISTIC: (1, 0), GELU: (np.inf, 0),
     }[kind]  # fmt: skip
     assert (out[0, 1::4] == limits[0]).all()
     if kind == LOGISTIC:
@@ -217,7 +237,12 @@ def test_transposed_product(isa, dtype, row_bytes, kind_of_layer):
         f, derivative = (rows(v.astype(dtype)) for v in activation(z, kind, slope))
         stored = propagated * derivative
         out = rows(np.full((n_in, stride), np.nan, dtype))
-        if slope >= 0:  # told from the activation
+        if slope < 0 or kind == GELU:
+            with pytest.raises(ValueError, match="Give derivative"):
+                _native.transposed_product(
+                    *by_source, W[mask], delta, out, activation=kind, slope=slope, a=f, isa=isa
+                )
+        else:  # computed from the activation
             _native.transposed_product(
                 *by_source, W[mask], delta, out, activation=kind, slope=slope, a=f, isa=isa
             )
@@ -826,23 +851,26 @@ def test_gradients_of_any_batch_size(dtype, sparse):
 
 
 @per_dtype
-def test_dropout_while_training(dtype):
+@pytest.mark.parametrize("kind", [RELU, GELU])
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+def test_dropout_while_training(dtype, kind, sparse):
     """The mask is that of dropout_seed, the gradient that of the masked network."""
     rng = np.random.default_rng(0)
     network = Network.random(
         [9, 30, 3], epsilon=3, init="he_uniform", activation="relu", dropout=0.4, dtype=dtype,
         rng=rng,
     )  # fmt: skip
+    network.layers[0].activation = kind
     X, y = rng.normal(size=(20, 9)).astype(dtype), rng.integers(0, 3, 20).astype(INT)
     layers = reference.layers_of(network)
     optimizer = Optimizer("sgd", 0.1, momentum=0.0)
     network.start_optimizer(optimizer)
-    data = Data(X, dtype, Loss("softmax_log_loss"), y)
+    data = Data(scipy.sparse.csr_array(X) if sparse else X, dtype, Loss("softmax_log_loss"), y)
     network.train_batches(data, np.arange(20), np.array([0, 20]), optimizer, dropout_seed=77)
     seed = reference.splitmix64(77, 0) % 2**32
     kept = reference.dropout_mask(seed, 30, 20, 0.4).T / 0.6
-    z = X @ layers[0].W.T + layers[0].b
-    hidden = np.maximum(z, 0) * kept
+    f, f_prime = activation(X @ layers[0].W.T + layers[0].b, kind, 0.0)
+    hidden = f * kept
     raw = hidden @ layers[1].W.T + layers[1].b
     delta = reference.head("softmax_log_loss", raw, np.eye(3)[y])[1] / 20
     np.testing.assert_allclose(
@@ -850,11 +878,41 @@ def test_dropout_while_training(dtype):
         (layers[1].W - 0.1 * delta.T @ hidden)[layers[1].mask],
         **tolerance(dtype),
     )
-    below = delta @ layers[1].W * kept * (z > 0)
+    below = delta @ layers[1].W * kept * f_prime
     np.testing.assert_allclose(
         network.layers[0].weights, (layers[0].W - 0.1 * below.T @ X)[layers[0].mask],
         **tolerance(dtype),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("kind", NAMES)
+def test_gradients_of_a_deep_network_are_central_differences(kind, sparse):
+    rng = np.random.default_rng(0)
+    network = Network.random(
+        [7, 9, 8, 6, 3], epsilon=3, init="he_normal", activation="relu", dropout=0.0,
+        dtype=np.float64, rng=rng,
+    )  # fmt: skip
+    for layer in network.layers[:-1]:
+        layer.activation, layer.slope = kind, 0.3
+    for layer in network.layers:
+        layer.bias[:] = rng.normal(size=layer.n_out)
+    X = rng.normal(size=(10, 7)) * (rng.random((10, 7)) < 0.7)
+    data = Data(
+        scipy.sparse.csr_array(X) if sparse else X, np.float64, Loss("softmax_log_loss"),
+        rng.integers(0, 3, 10).astype(INT),
+    )  # fmt: skip
+    _, weight_gradients, bias_gradients = network.loss_gradient(data)
+    for layer, given in zip(network.layers, zip(weight_gradients, bias_gradients)):
+        for values, gradient in zip((layer.weights, layer.bias), given):
+            for i in range(0, len(values), 7):
+                kept, losses = values[i], []
+                for values[i] in (kept + 1e-6, kept - 1e-6):
+                    losses.append(data.loss.value(network.predict(data), data.target, None))
+                values[i] = kept
+                assert (losses[0] - losses[1]) / 2e-6 == pytest.approx(
+                    gradient[i], rel=1e-5, abs=1e-8
+                )
 
 
 @per_dtype

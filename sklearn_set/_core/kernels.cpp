@@ -46,14 +46,14 @@ template <> struct Bits<float> {
     typedef uint32_t Unsigned;
     static constexpr int mantissa = 23, bias = 127, terms = 6;
     static constexpr float ln2_high = 0x1.63p-1f, ln2_low = -2.12194440e-4f,
-                           lowest = -80.0f, magic = 0x1.8p23f;
+                           lowest = -80.0f, gelu_saturated = 9.6f, magic = 0x1.8p23f;
 };
 template <> struct Bits<double> {
     typedef uint64_t Unsigned;
     static constexpr int mantissa = 52, bias = 1023, terms = 12;
     static constexpr double ln2_high = 6.93147180369123816490e-01,
                             ln2_low = 1.90821492927058770002e-10, lowest = -700.0,
-                            magic = 0x1.8p52;
+                            gelu_saturated = 21.0, magic = 0x1.8p52;
 };
 
 template <class Element, int BYTES> struct Vector {
@@ -276,6 +276,25 @@ template <class X> NOINLINE typename X::V logistic(typename X::V x) {
     return X::select((typename X::Mask)(x >= 0), inverse, power * inverse);
 }
 
+// 0.5 z (1 + tanh(u)) = z logistic(2 u) with u = sqrt(2 / pi) (z + 0.044715 z^3), the
+// second of which does not cancel below 0. Beyond `saturated` the logistic function is 1 or,
+// where exponential() would end, so small that 0 is returned; z^3 is not formed there.
+template <class X> NOINLINE typename X::V gelu(typename X::V z, typename X::V &derivative) {
+    typedef typename X::V V;
+    typedef typename X::Mask Mask;
+    typedef typename X::T T;
+    constexpr T cubic = T(0.044715), twice = T(1.5957691216057307118);  // 2 sqrt(2 / pi)
+    constexpr T saturated = Bits<T>::gelu_saturated;
+    Mask below = (Mask)(z < -saturated);
+    V y = X::select(below, X::splat(-saturated), z);
+    y = X::select((Mask)(y > saturated), X::splat(saturated), y);
+    V square = y * y;
+    V share = logistic<X>(twice * y * X::fused(X::splat(cubic), square, X::splat(1)));
+    V slope = twice * X::fused(X::splat(3 * cubic), square, X::splat(1));
+    derivative = X::fused(y * slope * share, 1 - share, share);
+    return (V)((Mask)(z * share) & ~below);
+}
+
 // All ones in the lanes that dropout keeps.
 template <class X>
 NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed,
@@ -309,6 +328,8 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
         } else if (f.kind == LOGISTIC) {
             x = logistic<typename S::Self>(x);
             derivative = x * (1 - x);
+        } else if (f.kind == GELU) {
+            x = gelu<typename S::Self>(x, derivative);
         } else {
             derivative = S::select((Mask)(x > 0), S::splat(1), S::splat(slope));
             x = S::select((Mask)(x <= 0), (V)((Mask)(slope * x) & no_relu), x);

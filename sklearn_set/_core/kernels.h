@@ -19,16 +19,17 @@
 namespace sklearn_set {
 
 // Python reads the codes by these names, which stand in the order of the enumerators.
-enum ActivationKind : int32_t { IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC };
-constexpr const char *ACTIVATIONS[] = {"identity", "relu", "leaky_relu", "tanh", "logistic"};
+enum ActivationKind : int32_t { IDENTITY, RELU, LEAKY_RELU, TANH, LOGISTIC, GELU };
+constexpr const char *ACTIVATIONS[] = {"identity", "relu",     "leaky_relu",
+                                       "tanh",     "logistic", "gelu"};
 
 enum UpdateRule : int32_t { SGD, NESTEROV, ADAM };
 constexpr const char *OPTIMIZERS[] = {"sgd", "nesterov", "adam"};
 
-// Whether f'(z) can be computed from f(z). A negative slope folds the function.
+// Whether f'(z) can be computed from f(z): not of functions that take a value twice.
 // (Internal linkage: see above.)
 static constexpr bool derivative_from_output(int32_t activation, double slope) {
-    return !(activation == LEAKY_RELU && slope < 0);
+    return activation != GELU && !(activation == LEAKY_RELU && slope < 0);
 }
 
 // What happens to a row once it is summed. `derivative`, if not null, receives

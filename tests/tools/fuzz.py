@@ -341,7 +341,8 @@ def functions(rng, dtype):
         by = _native.transpose(**index, n_in=n_in)
         return dict(
             indptr=by[0], positions=by[1], indices=by[2], weights=state(len(by[1])), delta=delta,
-            out=out, activation=code(rng, "ACTIVATIONS"), slope=0.1, a=a, derivative=None, isa=isa,
+            out=out, activation=code(rng, "ACTIVATIONS"), slope=0.1, a=a,
+            derivative=a if rng.random() < 0.5 else None, isa=isa,
         )  # fmt: skip
 
     def gradient():
