@@ -25,10 +25,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 import sklearn
+from helpers import REAL_DATA
 
 from sklearn_set.datasets import _asu, fetch_asu, list_asu
-
-REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data" / "asu"
 
 # fmt: off
 PAPER = [

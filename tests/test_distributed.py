@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 import pytest
 from joblib import parallel_config
-from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline
@@ -50,12 +49,6 @@ def ray():
     register_ray()
     yield ray
     ray.shutdown()
-
-
-@pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:400], y[:400]
 
 
 def searches():
@@ -123,20 +116,20 @@ def threads_of_a_fit():
 
 @pytest.mark.parametrize("name", ["grid", "random", "halving"])
 @pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_a_search_scores_as_serial(name, backend, digits, request):
+def test_a_search_scores_as_serial(name, backend, few_digits, request):
     if backend == "dask":
         request.getfixturevalue("cluster")
-    assert_same_as_serial(name, digits, backend, n_jobs=2)
+    assert_same_as_serial(name, few_digits, backend, n_jobs=2)
 
 
 @pytest.mark.parametrize("name", ["grid", "random", "halving"])
-def test_a_search_on_ray_scores_as_serial(name, ray, digits):
-    assert_same_as_serial(name, digits, "ray", n_jobs=2)
+def test_a_search_on_ray_scores_as_serial(name, ray, few_digits):
+    assert_same_as_serial(name, few_digits, "ray", n_jobs=2)
 
 
-def test_halving_warns_of_pruning_beyond_the_budget(digits):
+def test_halving_warns_of_pruning_beyond_the_budget(few_digits):
     with pytest.warns(UserWarning, match=r"Raise max_iter above beta \+ gamma"):
-        search = searches()["halving"].fit(*digits)
+        search = searches()["halving"].fit(*few_digits)
     assert list(search.n_resources_) == [2, 4, 8]
     # The last rung reaches past beta + gamma.
     assert search.best_estimator_[-1].hidden_layer_sizes_[0] < 30
@@ -189,7 +182,7 @@ def test_workers_in_one_process_are_not_oversubscribed(nanny_threads):
         assert in_task == 1  # as asked for
 
 
-def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
+def test_a_search_outlives_a_killed_worker(cluster, few_digits, tmp_path):
     from distributed import Client
 
     class ReplicatingClient(Client):  # as in doc/clusters.md
@@ -223,18 +216,18 @@ def test_a_search_outlives_a_killed_worker(cluster, digits, tmp_path):
     with ReplicatingClient(cluster.cluster, set_as_default=False) as client:
         client.amm.stop()
         with parallel_config("dask", client=client):
-            search.fit(*digits)
+            search.fit(*few_digits)
         client.amm.start()
         client.wait_for_workers(2, timeout=60)
         assert set(client.run(os.getpid).values()) != pids
     assert marker.exists()
     survived = search.cv_results_["mean_test_score"]
-    serial = search.fit(*digits)  # does not kill any more
+    serial = search.fit(*few_digits)  # does not kill any more
     np.testing.assert_array_equal(survived, serial.cv_results_["mean_test_score"])
 
 
-def test_callbacks_act_in_workers(cluster, digits):
-    X, y = digits
+def test_callbacks_act_in_workers(cluster, few_digits):
+    X, y = few_digits
     model = SETClassifier((20,), max_iter=1_000_000, random_state=0)
     model.set_callbacks(TimeBudget(0.05))
     with parallel_config("dask"):
@@ -242,10 +235,10 @@ def test_callbacks_act_in_workers(cluster, digits):
     assert (search.cv_results_["mean_fit_time"] < 5).all()
 
 
-def test_progress_is_shown_from_workers(cluster, digits, capsys):
+def test_progress_is_shown_from_workers(cluster, few_digits, capsys):
     pytest.importorskip("rich", reason="scikit-learn's ProgressBar needs it")
     ProgressBar = pytest.importorskip("sklearn.callback").ProgressBar
-    X, y = digits
+    X, y = few_digits
     model = SETClassifier((20,), max_iter=3, random_state=0)
     search = GridSearchCV(model, {"epsilon": [2, 5]}, cv=2).set_callbacks(ProgressBar())
     with parallel_config("dask"):
@@ -257,13 +250,13 @@ def test_progress_is_shown_from_workers(cluster, digits, capsys):
 
 
 @pytest.mark.parametrize("cls", [SETClassifier, SETRegressor])
-def test_incremental_is_the_loop_over_chunks(cls, digits):
+def test_incremental_is_the_loop_over_chunks(cls, few_digits):
     wrappers = pytest.importorskip(
         "dask_ml.wrappers", reason="dask-ml is missing (extra distributed)"
     )
     import dask.array as da
 
-    X, y = digits
+    X, y = few_digits
     classes = {"classes": range(10)} if cls is SETClassifier else {}
     settings = {"evolve_every": 4, "random_state": 0}
     loop = cls((30,), **settings)
@@ -279,13 +272,13 @@ def test_incremental_is_the_loop_over_chunks(cls, digits):
     assert np.count_nonzero(stream.estimator_.history_["n_grown"]) == 1
 
 
-def test_parallel_post_fit(digits):
+def test_parallel_post_fit(few_digits):
     wrappers = pytest.importorskip(
         "dask_ml.wrappers", reason="dask-ml is missing (extra distributed)"
     )
     import dask.array as da
 
-    X, y = digits
+    X, y = few_digits
     model = SETClassifier((30,), max_iter=4, random_state=0)
     there = wrappers.ParallelPostFit(model).fit(X, y)
     chunked = da.from_array(X, chunks=(90, -1))

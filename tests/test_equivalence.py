@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse
+from helpers import assert_same, random_network
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -58,14 +59,8 @@ def problem(kind):
 
 
 def same_model(a, b):
-    """Assert that two fitted models are the same, bit for bit."""
-    assert a.hidden_layer_sizes_ == b.hidden_layer_sizes_
-    for ours, theirs in zip(a.coefs_, b.coefs_, strict=True):
-        np.testing.assert_array_equal(ours.indptr, theirs.indptr)
-        np.testing.assert_array_equal(ours.indices, theirs.indices)
-        assert ours.data.tobytes() == theirs.data.tobytes()
-    for ours, theirs in zip(a.intercepts_, b.intercepts_, strict=True):
-        assert ours.tobytes() == theirs.tobytes()
+    """Assert that two fitted models are the same, and that they learned alike."""
+    assert_same(a, b)
     assert a.loss_curve_ == b.loss_curve_
 
 
@@ -197,10 +192,7 @@ def test_zeta_0_is_the_static_network():
     X, y = classes(3)
     model = SETClassifier(**SMALL, zeta=0, dropout=0.1).fit(X, y)
     network, course = untouched(
-        lambda rng: Network.random(
-            [7, 30, 25, 3], epsilon=3, init="he_uniform", activation="relu", dropout=0.1,
-            dtype=np.float64, rng=rng,
-        ),
+        lambda rng: random_network([7, 30, 25, 3], rng, epsilon=3, dropout=0.1),
         8, X, y.astype(np.int32), Loss("softmax_log_loss"),
         {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.01},
     )  # fmt: skip
@@ -374,10 +366,9 @@ def test_native_training_is_the_reference(
         values = rng.poisson(1.5, (n, n_outputs)).astype(float)
     else:
         values = None
-    network = Network.random(
-        [n_features, 20, 15, n_outputs], epsilon=2, activation=activation, dropout=0.0,
-        init="normal" if new_weights == "normal" else "he_uniform", dtype=np.float64, rng=rng,
-    )  # fmt: skip
+    init = "normal" if new_weights == "normal" else "he_uniform"
+    sizes = [n_features, 20, 15, n_outputs]
+    network = random_network(sizes, rng, activation=activation, init=init)
     twin = reference.layers_of(network)
     settings = {
         "beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0.01, "decay_rule": decay_rule,
@@ -559,10 +550,8 @@ def test_buffers_kept_across_rewirings_change_nothing(n_threads):
     ]
 
     def course(fresh_core):
-        network = Network.random(
-            [400, 500, 300, 3], epsilon=15, init="he_uniform", activation="all_relu",
-            dropout=0.1, dtype=np.float64, rng=np.random.default_rng(1),
-        )  # fmt: skip
+        options = {"epsilon": 15, "activation": "all_relu", "dropout": 0.1}
+        network = random_network([400, 500, 300, 3], 1, **options)
         optimizer = Optimizer("adam", 1e-3)
         network.start_optimizer(optimizer)
         evolution = Evolution(0.3, prune=NeuronPruning(0.2, 1, 9, (0, 1)), evolve_output=True)
@@ -586,10 +575,7 @@ def test_buffers_kept_across_rewirings_change_nothing(n_threads):
 
 
 def test_a_core_without_layers_is_refused():
-    network = Network.random(
-        [4, 3, 2], epsilon=2, init="normal", activation="relu", dropout=0.0, dtype=np.float64,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
+    network = random_network([4, 3, 2], init="normal")
     data = Data(np.ones((5, 4)), np.float64, Loss("softmax_log_loss"), np.zeros(5, dtype=int))
     native = network._native(data, train=True)
     network._unbind()
@@ -607,10 +593,7 @@ def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
     shares = rng.normal(size=(4, 40)).astype(dtype)
     weights = []
     for samples in (X, scipy.sparse.csr_array(X)):
-        network = Network.random(
-            [60, 30, 2], epsilon=5, init="he_uniform", activation="tanh", dropout=0.0, dtype=dtype,
-            rng=np.random.default_rng(1),
-        )  # fmt: skip
+        network = random_network([60, 30, 2], 1, epsilon=5, activation="tanh", dtype=dtype)
         optimizer = Optimizer("sgd", 0.1)
         network.start_optimizer(optimizer)
         network.train_batches(

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
+from helpers import assert_same
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
@@ -65,16 +66,6 @@ def blobs(n_classes=3, n=60, n_features=7, seed=0, **options):
 
 
 X, Y = blobs()
-
-
-def assert_same(a, b):
-    """Bit for bit the same network."""
-    for ours, theirs in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
-        if scipy.sparse.issparse(ours):
-            np.testing.assert_array_equal(ours.indptr, theirs.indptr)
-            np.testing.assert_array_equal(ours.indices, theirs.indices)
-            ours, theirs = ours.data, theirs.data
-        assert ours.dtype == theirs.dtype and ours.tobytes() == theirs.tobytes()
 
 
 def assert_consistent(model):

@@ -6,11 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers import SHORT, check, fitted, keys_of, random_data, random_network, used_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import load_digits, make_classification
+from sklearn.datasets import make_classification
 from sklearn.feature_selection import SelectFromModel
 from sklearn.neural_network import BernoulliRBM
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -33,8 +34,6 @@ from sklearn_set._evolution import (
     drop_magnitude,
     new_weights_rule,
 )
-from sklearn_set._losses import Loss
-from sklearn_set._network import Data, Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._rules import (
     SCHEDULES,
@@ -47,9 +46,6 @@ from sklearn_set._rules import (
     in_proportion,
     path_scores,
 )
-
-settings.register_profile("sklearn_set", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("sklearn_set")
 
 SMALL = {"hidden_layer_sizes": (50, 40), "mixup": 0, "random_state": 0}
 ESTIMATORS = [
@@ -73,48 +69,6 @@ def test_sklearn_check(estimator, check):
 
 
 # ------------------------------------------------------------------ laws of rewiring
-
-
-def check(connectivity):
-    """Assert what holds for every Connectivity."""
-    n_in, n_out = connectivity.shape
-    assert connectivity.indptr.dtype == connectivity.indices.dtype == np.int32
-    assert len(connectivity.indptr) == n_out + 1
-    assert connectivity.indptr[0] == 0 and connectivity.indptr[-1] == connectivity.nnz
-    assert ((connectivity.indices >= 0) & (connectivity.indices < n_in)).all()
-    assert (np.diff(keys_of(connectivity)) > 0).all()  # sorted and unique
-
-
-def keys_of(connectivity):
-    """Flat places, destination * n_in + source, in storage order."""
-    return connectivity.destinations().astype(np.int64) * connectivity.shape[0] + (
-        connectivity.indices
-    )
-
-
-def random_network(sizes, seed, dtype=np.float64, epsilon=2.0, activation="relu"):
-    rng = np.random.default_rng(seed)
-    network = Network.random(
-        sizes, epsilon=epsilon, init="he_uniform", activation=activation, dropout=0.0,
-        dtype=dtype, rng=rng,
-    )  # fmt: skip
-    network.start_optimizer(Optimizer("adam", 0.01))
-    for layer in network.layers:
-        layer.first[:] = rng.random(layer.nnz) + 0.1
-        layer.second[:] = rng.random(layer.nnz) + 0.1
-        layer.sensitivity = rng.random(layer.nnz).astype(dtype) + 0.1
-        layer.bias[:] = rng.normal(size=layer.n_out)
-        layer.weights[rng.random(layer.nnz) < 0.1] = 0
-    return network
-
-
-def random_data(network, n_samples, seed, sparse_input=False):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, network.layers[0].n_in)).astype(network.dtype)
-    if sparse_input:
-        X = sparse.csr_array(np.where(rng.random(X.shape) < 0.6, 0, X))
-    target = rng.integers(0, network.n_outputs, n_samples).astype(np.int32)
-    return Data(X, network.dtype, Loss("softmax_log_loss"), target)
 
 
 def drop_rule(name):
@@ -141,7 +95,7 @@ def test_every_product_of_the_slots(
     drop, grow, redistribute, new_weights, prune_by, prune_inputs, schedule, evolve_output, zeta,
     epsilon, dtype, budget, seed,
 ):  # fmt: skip
-    network = random_network([9, 14, 12, 3], seed, dtype, epsilon)
+    network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
     before = copy.deepcopy(network)
     layers = (INPUT, 0, 1) if prune_inputs else (0, 1)
     prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by, budget=budget)
@@ -227,11 +181,8 @@ def test_shares_that_do_not_fit():
 
 def dense_gradients(network, data):
     """The loss gradient at all places, from a network in which all are connected."""
-    full = Network.random(
-        [network.layers[0].n_in, *(la.n_out for la in network.layers)], epsilon=1e6,
-        init="normal", activation="relu", dropout=0.0, dtype=network.dtype,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
+    sizes = [network.layers[0].n_in, *(la.n_out for la in network.layers)]
+    full = random_network(sizes, epsilon=1e6, dtype=network.dtype)
     for theirs, layer in zip(full.layers, network.layers):
         theirs.weights[:] = 0
         theirs.weights[keys_of(layer.connectivity)] = layer.weights
@@ -243,7 +194,7 @@ def dense_gradients(network, data):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("seed", range(4))
 def test_steepest_places_are_the_largest_of_the_dense_gradient(seed, dtype, sparse_input):
-    network = random_network([13, 17, 11, 4], seed, dtype)
+    network = used_network([13, 17, 11, 4], seed, dtype=dtype)
     data = random_data(network, 24, seed, sparse_input)
     rng = np.random.default_rng(seed)
     wanted = {}
@@ -265,7 +216,7 @@ def test_steepest_places_are_the_largest_of_the_dense_gradient(seed, dtype, spar
 
 
 def test_steepest_places_do_not_depend_on_threads_or_blocks():
-    network = random_network([300, 400, 300, 4], 0, np.float32, epsilon=5)
+    network = used_network([300, 400, 300, 4], 0, dtype=np.float32, epsilon=5)
     data = random_data(network, 128, 0)
     wanted = {i: (np.ones(la.nnz, dtype=np.uint8), 500) for i, la in enumerate(network.layers)}
     one, two = (network.steepest_places(data, np.arange(128), wanted, n_threads=n) for n in (1, 2))
@@ -275,7 +226,7 @@ def test_steepest_places_do_not_depend_on_threads_or_blocks():
 
 @pytest.mark.parametrize("n_samples", [24, 200])
 def test_an_evolution_by_gradient_grows_the_steepest_places(n_samples):
-    network = random_network([13, 17, 11, 4], 0)
+    network = used_network([13, 17, 11, 4], 0)
     data = random_data(network, n_samples, 0)
     keeps = [drop_magnitude(network, number, 0.3) for number in range(2)]
     wanted = {number: (keep, int((keep == 0).sum())) for number, keep in enumerate(keeps)}
@@ -295,7 +246,7 @@ def test_an_evolution_by_gradient_grows_the_steepest_places(n_samples):
 
 @pytest.mark.parametrize("drop, fraction", itertools.product(DROPS, [0.0, 0.3]))
 def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
-    network = random_network([13, 17, 11, 4], 0)
+    network = used_network([13, 17, 11, 4], 0)
     for layer in network.layers:
         layer.sensitivity = None
     Evolution(fraction=fraction, drop=DROPS[drop]).begin(network, {})
@@ -304,7 +255,7 @@ def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
 
 
 def test_places_without_gradient_are_filled_at_random():
-    network = random_network([6, 8, 3], 0)
+    network = used_network([6, 8, 3], 0)
     layer = network.layers[0]
     keep = np.ones(layer.nnz, dtype=np.uint8)
     keep[:4] = 0
@@ -320,7 +271,7 @@ def test_places_without_gradient_are_filled_at_random():
 
 
 def test_steepest_places_check_what_they_are_given():
-    network = random_network([6, 8, 3], 0)
+    network = used_network([6, 8, 3], 0)
     data = random_data(network, 5, 0)
     keep = np.ones(network.layers[0].nnz, dtype=np.uint8)
     with pytest.raises(ValueError, match="There is no layer 2"):
@@ -336,7 +287,7 @@ def test_steepest_places_check_what_they_are_given():
 
 @given(st.integers(0, 1000))
 def test_path_scores_sum_over_all_paths(seed):
-    network = random_network([4, 5, 6, 2], seed)
+    network = used_network([4, 5, 6, 2], seed)
     matrices = []
     for layer in network.layers:
         W = np.zeros(layer.n_in * layer.n_out)
@@ -360,14 +311,14 @@ def test_path_scores_sum_over_all_paths(seed):
 
 
 def test_path_scores_do_not_overflow():
-    network = random_network([5] * 12, 0, epsilon=1000)
+    network = used_network([5] * 12, 0, epsilon=1000)
     for layer in network.layers:
         layer.weights[:] = 1e30
     assert np.isfinite(path_scores(network, 5)).all()
 
 
 def test_sensitivity_is_summed_over_the_batches():
-    network = random_network([6, 8, 3], 0)
+    network = used_network([6, 8, 3], 0)
     data = random_data(network, 30, 0)
     for layer in network.layers:
         layer.sensitivity = None
@@ -385,7 +336,7 @@ def test_sensitivity_is_summed_over_the_batches():
 
 
 def test_nothing_measured_nothing_dropped():
-    network = random_network([6, 8, 3], 0)
+    network = used_network([6, 8, 3], 0)
     for values in (None, np.zeros_like(network.layers[0].weights)):
         network.layers[0].sensitivity = values
         assert drop_by_sensitivity(network, 0, 0.5).all()
@@ -403,27 +354,6 @@ def test_schedules():
     evolution = Evolution(fraction=0.4, schedule=SCHEDULES["linear"], n_epochs=10, every=2)
     expected = [0, 0, 0.32, 0, 0.24, 0, 0.16, 0, 0.08, 0, 0, 0, 0]
     assert_allclose([evolution.fraction_at(e) for e in range(13)], expected, atol=1e-15)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X / 16, y
-
-
-SHORT = {
-    "hidden_layer_sizes": (60, 40),
-    "epsilon": 6,
-    "mixup": 0,
-    "averaging": 0,
-    "random_state": 0,
-    "n_jobs": 1,
-}
-
-
-def fitted(cls, digits, **options):
-    X, y = digits
-    return cls(**{**SHORT, "max_iter": 6, **options}).fit(X[:400], y[:400])
 
 
 def test_intervals_and_schedules_reach_the_history(digits):
@@ -495,7 +425,7 @@ def test_sparse_samples_grow_the_same_connections(digits):
 
 
 def test_pruning_by_strength_removes_the_weakest():
-    network = random_network([9, 14, 12, 3], 0)
+    network = used_network([9, 14, 12, 3], 0)
     layer = network.layers[0]
     strength = layer.connectivity.in_strength(layer.weights)
     bias = layer.bias.copy()
@@ -577,7 +507,7 @@ def test_threshold_adapts():
 
 
 def test_dsr_keeps_one_connection_a_layer():
-    network = random_network([9, 14, 12, 3], 0)
+    network = used_network([9, 14, 12, 3], 0)
     for number, layer in enumerate(network.layers):
         keep = AdaptiveThreshold(1e9)(network, number, 0.1)
         assert_array_equal(np.flatnonzero(keep), [np.abs(layer.weights).argmax()])
@@ -720,7 +650,7 @@ def test_select_from_model(cls):
 
 
 def test_steepest_growth_where_nothing_was_kept():
-    network = random_network([5, 4, 3], 0)
+    network = used_network([5, 4, 3], 0)
     layer = network.layers[0]
     nothing = np.zeros(layer.nnz, dtype=np.uint8)
     rng = np.random.default_rng(0)

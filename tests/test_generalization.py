@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import assert_same, random_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -21,26 +22,13 @@ from sklearn_set import (
 from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
 from sklearn_set._mixtures import Mixtures, noise_for
-from sklearn_set._network import Data, Network
+from sklearn_set._network import Data
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._relevance import null_fraction
 from sklearn_set._training import Course, Streams, train
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def samples():
-    X, y = make_classification(90, 60, n_informative=8, n_classes=3, random_state=0)
-    return X, y
-
-
-def same_weights(a, b):
-    return all(
-        np.array_equal(la.indices, lb.indices) and np.array_equal(la.data, lb.data)
-        for la, lb in zip(a.coefs_, b.coefs_)
-    )
 
 
 # ---------------------------------------------------------------- mixup
@@ -84,15 +72,7 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
     target = values.argmax(axis=1) if kind == "labels" else values
 
     def trained(X, target, **mixture):
-        network = Network.random(
-            [5, 8, 3],
-            epsilon=4,
-            init="he_uniform",
-            activation="tanh",
-            dropout=0.0,
-            dtype=np.float64,
-            rng=np.random.default_rng(1),
-        )
+        network = random_network([5, 8, 3], 1, epsilon=4, activation="tanh")
         optimizer = Optimizer("sgd", 0.1)
         network.start_optimizer(optimizer)
         X = sparse.csr_array(X) if as_sparse else X
@@ -265,15 +245,7 @@ def test_average_is_the_mean_over_the_last_epochs():
 
     def trained(n_epochs, averaging):
         streams = Streams.spawn(0)
-        network = Network.random(
-            [4, 10, 3],
-            epsilon=5,
-            init="he_uniform",
-            activation="relu",
-            dropout=0.0,
-            dtype=np.float64,
-            rng=streams.init,
-        )
+        network = random_network([4, 10, 3], streams.init, epsilon=5)
         optimizer = Optimizer("adam", 0.01)
         network.start_optimizer(optimizer)
         course = Course()
@@ -394,7 +366,7 @@ def test_same_bits_with_any_number_of_threads(samples):
     X, y = samples
     one = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=1).fit(X, y)
     two = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=2).fit(X, y)
-    assert same_weights(one, two)
+    assert_same(one, two)
 
 
 def test_early_stopping_restores_the_inputs_too(samples):
@@ -434,11 +406,11 @@ def test_l2_gives_way_to_decay_by_epoch_after_the_last_pruning():
     settings.update(max_iter=7, prune_layers=["input"], decay_rule="l2", warm_start=True)
     by_hand = SparseMLPClassifier(**settings).fit(*noisy)
     by_hand.set_params(max_iter=13, decay_rule="per_epoch").fit(*noisy)
-    assert same_weights(model, by_hand)
+    assert_same(model, by_hand)
     # Without a pruning there is nothing to wait for.
     kept = {**SMALL, "max_iter": 20, "alpha": 0}
     model = SparseMLPClassifier(**kept).fit(*noisy)
-    assert same_weights(model, SparseMLPClassifier(**kept, decay_rule="l2").fit(*noisy))
+    assert_same(model, SparseMLPClassifier(**kept, decay_rule="l2").fit(*noisy))
 
 
 def test_the_tests_of_features_do_not_see_what_early_stopping_holds_out(monkeypatch):
@@ -525,7 +497,7 @@ def test_inputs_are_pruned_only_where_most_are_noise():
     assert few.null_fraction_ > 0.8 and len(few.selected_features_) == 100
     plain = SparseMLPClassifier(**settings).fit(*full)
     assert plain.null_fraction_ < 0.5 and len(plain.selected_features_) == 30
-    assert same_weights(plain, SETClassifier(**{**SMALL, "max_iter": 30}).fit(*full))
+    assert_same(plain, SETClassifier(**{**SMALL, "max_iter": 30}).fit(*full))
     # What was found on the first samples holds for those that follow.
     stream = clone(pruned).partial_fit(*noisy, classes=[0, 1])
     found = stream.null_fraction_
@@ -540,10 +512,10 @@ def test_named_methods_are_special_cases(samples):
     common = {**SMALL, "weight_decay": 0.02, "decay_rule": "per_epoch", "mixup": 0.3}
     pruning = {"alpha": 0.1, "beta": 2, "gamma": 4}
     composed = SparseMLPClassifier(**common, alpha=0).fit(*samples)
-    assert same_weights(composed, SETClassifier(**SMALL).fit(*samples))
-    assert same_weights(composed, NPSETClassifier(**SMALL, alpha=0).fit(*samples))
+    assert_same(composed, SETClassifier(**SMALL).fit(*samples))
+    assert_same(composed, NPSETClassifier(**SMALL, alpha=0).fit(*samples))
     composed = SparseMLPClassifier(**common, **pruning, prune_layers="all", budget="shrink")
-    assert same_weights(composed.fit(*samples), NPSETClassifier(**SMALL, **pruning).fit(*samples))
+    assert_same(composed.fit(*samples), NPSETClassifier(**SMALL, **pruning).fit(*samples))
 
 
 @pytest.mark.parametrize("layers", [("output",), (2,), (-1,), ("input", -2)])

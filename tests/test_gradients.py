@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse
+from helpers import random_network
 from sklearn import metrics
 
 from sklearn_set._losses import _CODES, Loss
-from sklearn_set._network import ACTIVATIONS, Data, Network
+from sklearn_set._network import ACTIVATIONS, Data
 
 N, N_FEATURES = 9, 8
 DELTA = 0.7  # of huber; some residuals lie on either side
@@ -33,10 +34,8 @@ def problem(loss, activation, sparse, weighted, seed=0):
     X = rng.normal(size=(N, N_FEATURES)) * (rng.random((N, N_FEATURES)) < 0.5)
     given, values = targets(loss, rng)
     weight = rng.uniform(0.1, 3, N) if weighted else None
-    network = Network.random(
-        [N_FEATURES, 7, 6, values.shape[1]], epsilon=1.5, init="he_uniform",
-        activation=activation, dropout=0.0, dtype=np.float64, rng=rng,
-    )  # fmt: skip
+    sizes = [N_FEATURES, 7, 6, values.shape[1]]
+    network = random_network(sizes, rng, epsilon=1.5, activation=activation)
     for layer in network.layers:
         layer.bias[:] = 0.3 * rng.normal(size=layer.n_out)
         layer.weights *= 0.6  # or else exp() of the outputs drowns differences in roundings
@@ -104,10 +103,8 @@ def test_reference(loss, activation, sparse, weighted):
 @pytest.mark.parametrize("loss", _CODES)
 def test_float32_gradients(loss):
     network, data, X, values, _ = problem(loss, "tanh", False, False)
-    single = Network.random(
-        [N_FEATURES, 7, 6, values.shape[1]], epsilon=1.5, init="he_uniform", activation="tanh",
-        dropout=0.0, dtype=np.float32, rng=np.random.default_rng(0),
-    )  # fmt: skip
+    sizes = [N_FEATURES, 7, 6, values.shape[1]]
+    single = random_network(sizes, epsilon=1.5, activation="tanh", dtype=np.float32)
     for mine, theirs in zip(single.layers, network.layers):
         mine.connectivity, mine.weights = theirs.connectivity, theirs.weights.astype(np.float32)
         mine.bias = theirs.bias.astype(np.float32)

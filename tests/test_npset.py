@@ -1,20 +1,18 @@
 """Neuron pruning, and the numbers that its paper published."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 import scipy.io
+from helpers import REAL_DATA, random_network
 
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier
 from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
 from sklearn_set._network import Layer, Network
 from sklearn_set._topology import Connectivity
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
-
-REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data" / "asu"
 
 # Tables 1 and 3 of Liu, Mocanu and Pechenizkiy (2019): features, classes, width of both
 # hidden layers before and after, connections of SET and of NPSET.
@@ -40,11 +38,8 @@ TABLE = {
 PAPER_PRUNING = NeuronPruning(0.04, 10, 40, (0, 1))
 
 
-def random_network(sizes, epsilon=10.0, seed=0, init="normal"):
-    return Network.random(
-        sizes, epsilon=epsilon, init=init, activation="relu", dropout=0.0, dtype=np.float32,
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
+def paper_network(sizes, epsilon=10.0):
+    return random_network(sizes, epsilon=epsilon, init="normal", dtype=np.float32)
 
 
 # ------------------------------------------------------------------ widths
@@ -54,7 +49,7 @@ def random_network(sizes, epsilon=10.0, seed=0, init="normal"):
 def test_widths_of_table_3(name):
     """Without any training: the widths hang on nothing but alpha, beta and gamma."""
     n_features, n_classes, width, expected, *_ = TABLE[name]
-    network = random_network([n_features, width, width, n_classes], epsilon=0.5)
+    network = paper_network([n_features, width, width, n_classes], epsilon=0.5)
     evolution = Evolution(prune=PAPER_PRUNING)
     rng = np.random.default_rng(0)
     n_pruned = [evolution.start_epoch(e, network, rng)["n_pruned"] for e in range(60)]
@@ -70,7 +65,7 @@ def test_sequence_of_widths():
         150, 144, 139, 134, 129, 124, 120, 116, 112, 108, 104, 100, 96, 93, 90, 87, 84, 81, 78, 75,
         72, 70, 68, 66,
     ]  # fmt: skip
-    network = random_network([20, 300, 300, 2], epsilon=2)
+    network = paper_network([20, 300, 300, 2], epsilon=2)
     seen = [network.hidden_layer_sizes]
     for epoch in range(10, 51):
         Evolution(prune=PAPER_PRUNING).start_epoch(epoch, network, np.random.default_rng(0))
@@ -103,7 +98,7 @@ def test_widths_for_any_training(settings):
 
 @pytest.mark.parametrize("layers, expected", [((0,), (66, 300)), ((1,), (300, 66))])
 def test_first_and_second_npset(layers, expected):
-    network = random_network([40, 300, 300, 3])
+    network = paper_network([40, 300, 300, 3])
     before = [layer.nnz for layer in network.layers]
     evolution = Evolution(prune=NeuronPruning(0.04, 10, 40, layers))
     for epoch in range(60):
@@ -131,17 +126,17 @@ def test_prune_layers_is_a_set_of_layers(prune_layers):
 
 
 def test_alpha_is_the_decimal_that_was_written():
-    network = random_network([10, 100, 100, 2])
+    network = paper_network([10, 100, 100, 2])
     NeuronPruning(0.29, 1, 0, (0, 1)).prune_hidden(network)
     assert network.hidden_layer_sizes == (71, 71)  # int(0.29 * 100) is 28
 
 
 def test_pruning_stops_by_itself_below_one_neuron():
-    network = random_network([10, 30, 3, 2], epsilon=2)
+    network = paper_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
         PAPER_PRUNING.prune_hidden(network)
     assert network.hidden_layer_sizes == (24, 3)
-    network = random_network([10, 30, 3, 2], epsilon=2)
+    network = paper_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
         NeuronPruning(0.99, 1, 0, (0, 1)).prune_hidden(network)
     assert network.hidden_layer_sizes == (1, 1)  # never none
@@ -189,7 +184,7 @@ def test_who_leaves_first(outward, order):
 
 
 def test_neurons_leave_by_the_reference():
-    network = random_network([30, 60, 50, 4], epsilon=3)
+    network = paper_network([30, 60, 50, 4], epsilon=3)
     twin = reference.layers_of(network)
     for _ in range(5):
         NeuronPruning(0.1, 1, 0, (0, 1)).prune_hidden(network)
@@ -200,8 +195,8 @@ def test_neurons_leave_by_the_reference():
 
 def test_the_second_layer_counts_what_the_first_left():
     """Neurons of layer 1 are judged by their own outputs, whatever layer 0 lost."""
-    network = random_network([30, 60, 50, 4], epsilon=3)
-    alone = random_network([30, 60, 50, 4], epsilon=3)
+    network = paper_network([30, 60, 50, 4], epsilon=3)
+    alone = paper_network([30, 60, 50, 4], epsilon=3)
     NeuronPruning(0.5, 1, 0, (0, 1)).prune_hidden(network)
     NeuronPruning(0.5, 1, 0, (1,)).prune_hidden(alone)
     np.testing.assert_array_equal(network.layers[2].weights, alone.layers[2].weights)
@@ -216,7 +211,7 @@ def test_in_degree_does_not_matter():
 
 
 def test_ties_are_broken_by_strength_or_by_index_alone():
-    network = random_network([30, 40, 2], epsilon=50)  # full: all degrees are equal
+    network = paper_network([30, 40, 2], epsilon=50)  # full: all degrees are equal
     strength = network.layers[1].connectivity.out_strength(network.layers[1].weights)
     by_strength = NeuronPruning(0.1, 1, 0, (0,)).order(network, 0)
     plain = NeuronPruning(0.1, 1, 0, (0,), by="plain_out_degree").order(network, 0)
@@ -228,7 +223,7 @@ def test_ties_are_broken_by_strength_or_by_index_alone():
 
 
 def test_the_budget_shrinks_and_is_not_regrown():
-    network = random_network([50, 200, 200, 3], epsilon=4)
+    network = paper_network([50, 200, 200, 3], epsilon=4)
     evolution = Evolution(
         fraction=0.3, new_weights=new_weights_rule("small", "normal"), prune=PAPER_PRUNING
     )
@@ -270,7 +265,7 @@ def test_arrays_shrink_with_the_network():
 def test_connections_of_set_in_table_3(name):
     """The published code gives binary problems two outputs."""
     n_features, n_classes, width, _, n_set, _ = TABLE[name]
-    network = random_network([n_features, width, width, n_classes])
+    network = paper_network([n_features, width, width, n_classes])
     assert abs(network.n_connections / n_set - 1) < (0.005 if n_set > 20_000 else 0.01)
 
 

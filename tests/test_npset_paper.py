@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+from helpers import REAL_DATA
 
 from sklearn_set.datasets import _asu, list_asu
 
 FOLDER = Path(__file__).parents[1] / "benchmarks" / "npset_paper"
-REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data" / "asu"
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="the benchmarks are not part of this copy"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
+from sklearn.datasets import load_diabetes, make_multilabel_classification
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -22,12 +22,6 @@ def converters():
     from sklearn_set.onnx import register
 
     register()
-
-
-@pytest.fixture(scope="module")
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:400].astype(np.float32), y[:400]
 
 
 def run(model, X, **options):
@@ -49,8 +43,8 @@ def run(model, X, **options):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_classifier_in_a_pipeline(digits, parameters, dtype):
-    X, y = digits[0].astype(dtype), digits[1]
+def test_classifier_in_a_pipeline(few_digits, parameters, dtype):
+    X, y = few_digits[0].astype(dtype), few_digits[1]
     model = make_pipeline(StandardScaler(), SETClassifier((60, 40), **FAST, **parameters))
     (label, probabilities), _ = run(model.fit(X, y), X, options={"zipmap": False})
     np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
@@ -58,11 +52,11 @@ def test_classifier_in_a_pipeline(digits, parameters, dtype):
 
 
 @pytest.mark.parametrize("name", sklearn_set.__all__)
-def test_every_classifier_and_regressor(digits, name):
+def test_every_classifier_and_regressor(few_digits, name):
     cls = getattr(sklearn_set, name)
     if not issubclass(cls, ClassifierMixin | RegressorMixin):
         pytest.skip("no classifier or regressor")
-    X, y = digits
+    X, y = few_digits[0].astype(np.float32), few_digits[1]
     model = cls((40,), **FAST)
     if "beta" in model.get_params():
         model.set_params(beta=1, gamma=3)
@@ -72,8 +66,8 @@ def test_every_classifier_and_regressor(digits, name):
 
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([-1, 1])], ids=str)
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
-def test_two_classes(digits, classes, loss):
-    X, y = digits[0], classes[(digits[1] > 4).astype(int)]
+def test_two_classes(few_digits, classes, loss):
+    X, y = few_digits[0].astype(np.float32), classes[(few_digits[1] > 4).astype(int)]
     model = NPSETClassifier((60,), loss=loss, beta=1, gamma=2, **FAST).fit(X, y)
     (label, probabilities), _ = run(model, X, options={"zipmap": False})
     np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
@@ -110,9 +104,9 @@ def test_sparse_layers_make_a_small_file():
     assert len(stored) < 0.2 * 4 * 2 * 500 * 500
 
 
-def test_skops_needs_only_our_names(digits):
+def test_skops_needs_only_our_names(few_digits):
     skops_io = pytest.importorskip("skops.io")
-    X, y = digits
+    X, y = few_digits[0].astype(np.float32), few_digits[1]
     for model in (SETClassifier((30,), **FAST).fit(X, y), SETRegressor((30,), **FAST).fit(X, y)):
         stored = skops_io.dumps(model)
         untrusted = skops_io.get_untrusted_types(data=stored)

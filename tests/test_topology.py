@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import scipy.stats
+from helpers import check, from_mask, keys_of, mask_of, used_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,44 +18,10 @@ from sklearn_set._evolution import (
     drop_nearest_zero,
     new_weights_rule,
 )
-from sklearn_set._network import Layer, Network, initial_weights
-from sklearn_set._optimizers import Optimizer
+from sklearn_set._network import Layer, initial_weights
 from sklearn_set._topology import Connectivity, decimal_floor, draw_seed, erdos_renyi
 
 SEEDS = st.integers(0, 2**32 - 1)
-settings.register_profile("sklearn_set", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("sklearn_set")
-
-
-def check(connectivity):
-    """Assert what holds for every Connectivity."""
-    n_in, n_out = connectivity.shape
-    indptr, indices = connectivity.indptr, connectivity.indices
-    assert indptr.dtype == indices.dtype == np.int32
-    assert len(indptr) == n_out + 1
-    assert indptr[0] == 0 and indptr[-1] == len(indices) == connectivity.nnz
-    assert (np.diff(indptr) >= 0).all()
-    assert ((indices >= 0) & (indices < n_in)).all()
-    assert (np.diff(keys_of(connectivity)) > 0).all()  # sorted within rows, and unique
-
-
-def keys_of(connectivity):
-    """Flat places, destination * n_in + source, in storage order."""
-    return connectivity.destinations().astype(np.int64) * connectivity.shape[0] + (
-        connectivity.indices
-    )
-
-
-def mask_of(connectivity):
-    mask = np.zeros(connectivity.shape[::-1], dtype=bool)
-    mask[connectivity.destinations(), connectivity.indices] = True
-    return mask
-
-
-def from_mask(mask):
-    n_out, n_in = mask.shape
-    indptr = np.concatenate(([0], np.cumsum(mask.sum(axis=1)))).astype(np.int32)
-    return Connectivity(indptr, np.nonzero(mask)[1].astype(np.int32), (n_in, n_out))
 
 
 @st.composite
@@ -479,24 +446,6 @@ def test_removal_of_neurons(mask, seed, which):
 # ------------------------------------------------------------------ products of the slots
 
 
-def random_network(sizes, seed, dtype=np.float64, epsilon=2.0):
-    network = Network.random(
-        sizes, epsilon=epsilon, init="he_uniform", activation="relu", dropout=0.0, dtype=dtype,
-        rng=np.random.default_rng(seed),
-    )  # fmt: skip
-    network.start_optimizer(Optimizer("adam", 0.01))
-    rng = np.random.default_rng(seed + 1)
-    for layer in network.layers:
-        layer.first[:] = rng.normal(size=layer.nnz)
-        layer.second[:] = rng.random(layer.nnz) + 0.1
-        layer.bias[:] = rng.normal(size=layer.n_out)
-        layer.bias_first[:] = rng.normal(size=layer.n_out)
-        layer.bias_second[:] = rng.random(layer.n_out) + 0.1
-        layer.sensitivity = rng.random(layer.nnz).astype(dtype) + 0.1
-        layer.weights[rng.random(layer.nnz) < 0.1] = 0
-    return network
-
-
 @given(
     zeta=st.sampled_from([0, 0.29, 0.3, 1]),
     new_weights=st.sampled_from(["small", "zero", "init"]),
@@ -508,7 +457,7 @@ def random_network(sizes, seed, dtype=np.float64, epsilon=2.0):
 )
 @settings(max_examples=120)
 def test_every_product_of_the_slots(zeta, new_weights, evolve_output, hidden, epsilon, dtype, seed):
-    network = random_network([9, 14, 12, 3], seed, dtype, epsilon)
+    network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
     before = copy.deepcopy(network)
     evolution = Evolution(
         fraction=zeta, new_weights=new_weights_rule(new_weights, "he_uniform"),
@@ -575,7 +524,7 @@ def test_every_product_of_the_slots(zeta, new_weights, evolve_output, hidden, ep
 
 @pytest.mark.parametrize("new_weights", ["small", "zero", "init"])
 def test_layers_without_connections_evolve_and_are_pruned(new_weights):
-    network = random_network([4, 5, 5, 2], 0, epsilon=0.01)
+    network = used_network([4, 5, 5, 2], 0, epsilon=0.01)
     assert network.n_connections == 0
     evolution = Evolution(
         fraction=0.3, new_weights=new_weights_rule(new_weights, "he_uniform"),
@@ -587,7 +536,7 @@ def test_layers_without_connections_evolve_and_are_pruned(new_weights):
 
 
 def test_survivors_are_counted_one_rewiring_later():
-    network = random_network([20, 30, 30, 2], 0)
+    network = used_network([20, 30, 30, 2], 0)
     evolution = Evolution(fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"))
     rng = np.random.default_rng(0)
     assert evolution.start_epoch(1, network, rng)["n_survived"] == 0
@@ -599,7 +548,7 @@ def test_survivors_are_counted_one_rewiring_later():
 
 
 def test_survivors_are_counted_through_a_pruning():
-    network = random_network([20, 30, 30, 2], 0)
+    network = used_network([20, 30, 30, 2], 0)
     evolution = Evolution(
         fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"),
         prune=NeuronPruning(0.3, 1, 0, (0, 1)),
@@ -622,7 +571,7 @@ def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
 
 @pytest.mark.parametrize("every, due", [(3, (3, 6)), (1, range(1, 8))])
 def test_rewiring_between_batches_waits_for_the_first_steps(every, due):
-    network = random_network([20, 30, 30, 2], 0)
+    network = used_network([20, 30, 30, 2], 0)
     evolution = Evolution(fraction=0.3, every_steps=every)
     rng = np.random.default_rng(0)
     for n_steps in range(8):
