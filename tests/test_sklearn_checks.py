@@ -6,9 +6,13 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_set import (
+    DSRClassifier,
+    DSRRegressor,
     NPSETClassifier,
     NPSETRegressor,
+    SETBernoulliRBM,
     SETClassifier,
+    SETFeatureSelector,
     SETRegressor,
     SparseMLPClassifier,
     SparseMLPRegressor,
@@ -23,8 +27,9 @@ SPARSE = {
     "zeta": 0.3,
     "random_state": 0,
 }
+PLAIN = {**SMALL, "mixup": 0}
 # Prunes within the five epochs that the checks allow.
-PRUNING = {**SMALL, "mixup": 0, "alpha": 0.3, "beta": 1, "gamma": 2}
+PRUNING = {**PLAIN, "alpha": 0.3, "beta": 1, "gamma": 2}
 
 ESTIMATORS = [
     SETClassifier(),
@@ -42,15 +47,26 @@ ESTIMATORS = [
     SETRegressor(**SMALL, loss="huber", activation="tanh", mixup=0),
     SETClassifier(**SMALL, mixup=0, activation="all_relu", evolve_output=True, new_weights="init"),
     NPSETClassifier(**PRUNING),
+    DSRClassifier(**PLAIN),
+    DSRRegressor(**PLAIN),
+    # Rewired every other batch, with little room.
+    DSRClassifier(**PLAIN, target_fraction=0.1, rewire_every=2, initial_threshold=0.1),
+    DSRRegressor(**PLAIN, target_fraction=0.1, rewire_every=2, initial_threshold=0.1),
+    SETClassifier(**PLAIN, drop="sensitivity", grow="gradient", zeta_schedule="cosine"),
+    SETRegressor(**PLAIN, drop="path", grow="gradient", evolve_every=2),
+    NPSETClassifier(**PLAIN, alpha=0.3, beta=1, gamma=2, prune_by="strength", prune_every=2),
+    SETBernoulliRBM(random_state=0),
+    SETBernoulliRBM(n_components=40, epsilon=2, n_gibbs_steps=2, final_removal=True),
+    SETFeatureSelector(hidden_layer_size=50, random_state=0),
 ]
 
 
 def expected_failures(estimator):
-    if estimator.mixup == 0:
+    if estimator.get_params().get("mixup", 0) == 0:
         return {}
     reason = (
         "mixup pairs samples at random: a weighted and a repeated sample give the same "
-        "distribution of models (test_generalization.py), not the same model"
+        "distribution of models (test_mixtures.py), not the same model"
     )
     kinds = ("dense", "sparse")
     return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}

@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 import reference
 import scipy.stats
-from helpers import check, from_mask, keys_of, mask_of, used_network
+from helpers import check, from_mask, keys_of, mask_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_set import _native
 from sklearn_set._evolution import (
-    Evolution,
-    NeuronPruning,
     drop_nearest_zero,
-    new_weights_rule,
 )
 from sklearn_set._network import Layer, initial_weights
 from sklearn_set._topology import Connectivity, decimal_floor, draw_seed, erdos_renyi
@@ -210,7 +207,9 @@ def test_decimal_floor_of_four_digits_is_exact(numerator, n):
 
 # ------------------------------------------------------------------ drop
 
+
 ROUND_WEIGHTS = st.lists(st.sampled_from([-2.0, -1.0, -0.5, 0.0, -0.0, 0.5, 1.0, 2.0]), max_size=60)
+
 ANY_WEIGHTS = st.lists(
     st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True), max_size=60
 )
@@ -441,145 +440,6 @@ def test_removal_of_neurons(mask, seed, which):
     W = np.zeros(mask.shape)
     W[mask] = weights
     assert rewiring.carry(weights).tobytes() == W[rows][:, columns][wanted].tobytes()
-
-
-# ------------------------------------------------------------------ products of the slots
-
-
-@given(
-    zeta=st.sampled_from([0, 0.29, 0.3, 1]),
-    new_weights=st.sampled_from(["small", "zero", "init"]),
-    evolve_output=st.booleans(),
-    hidden=st.sampled_from([(), (0,), (1,), (0, 1)]),
-    epsilon=st.sampled_from([0.3, 2.0, 1000.0]),
-    dtype=st.sampled_from([np.float32, np.float64]),
-    seed=st.integers(0, 1000),
-)
-@settings(max_examples=120)
-def test_every_product_of_the_slots(zeta, new_weights, evolve_output, hidden, epsilon, dtype, seed):
-    network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
-    before = copy.deepcopy(network)
-    evolution = Evolution(
-        fraction=zeta, new_weights=new_weights_rule(new_weights, "he_uniform"),
-        prune=NeuronPruning(0.29, 1, 0, hidden), evolve_output=evolve_output,
-    )  # fmt: skip
-    assert evolution.start_epoch(0, network, np.random.default_rng(seed)) == dict.fromkeys(
-        ("n_dropped", "n_grown", "n_survived", "n_pruned"), 0
-    )
-    twin = reference.layers_of(network)
-    for theirs, layer in zip(twin, network.layers):
-        for state in ("first", "second"):
-            theirs.state[state][theirs.mask] = getattr(layer, state)
-            theirs.state[f"bias_{state}"] = getattr(layer, f"bias_{state}").astype(np.float64)
-    counts = evolution.start_epoch(1, network, np.random.default_rng(seed))
-
-    n_evolving = 3 if evolve_output else 2
-    if zeta > 0:
-        expected = sum(
-            int((~reference.drop_nearest_zero(la.weights, zeta)).sum())
-            for la in before.layers[:n_evolving]
-        )
-        assert counts["n_dropped"] == counts["n_grown"] == expected
-        if new_weights != "init":  # "init" is compared in test_equivalence
-            rng = np.random.default_rng(seed)
-            reference.evolve(twin[:n_evolving], zeta, new_weights, rng)
-    else:
-        assert counts["n_dropped"] == counts["n_grown"] == 0
-    reference.prune(twin, 0.29, hidden)
-    sizes = [14 - 4 * (0 in hidden), 12 - 3 * (1 in hidden)]
-    assert counts["n_pruned"] == 26 - sum(sizes)
-    assert network.hidden_layer_sizes == tuple(sizes)
-
-    for layer, old, theirs in zip(network.layers, before.layers, twin, strict=True):
-        check(layer.connectivity)
-        for name in ("weights", "first", "second", "sensitivity"):
-            values = getattr(layer, name)
-            assert len(values) == layer.nnz and values.dtype == dtype
-        for name in ("bias", "bias_first", "bias_second"):
-            assert len(getattr(layer, name)) == layer.n_out
-        assert layer.nnz <= old.nnz
-        if not hidden:
-            assert layer.nnz == old.nnz  # as many grow as were dropped
-        new = np.zeros(layer.nnz, dtype=bool) if layer.newborn is None else layer.newborn
-        assert new.dtype == bool and len(new) == layer.nnz
-        # A new connection has no past; others keep a state that is never 0 here.
-        for name in ("first", "second", "sensitivity"):
-            assert (getattr(layer, name)[new] == 0).all()
-            assert (getattr(layer, name)[~new] != 0).all()
-        if zeta > 0 and new_weights == "zero":
-            assert (layer.weights[new] == 0).all()
-        elif zeta > 0 and new_weights == "small":
-            assert (layer.weights[new] != 0).all()
-        if zeta == 0 or new_weights != "init":
-            np.testing.assert_array_equal(mask_of(layer.connectivity), theirs.mask)
-            tolerance = {} if dtype == np.float64 else {"rtol": 1e-6}
-            for name, values in (("weights", theirs.W), *theirs.state.items()):
-                if not name.startswith("bias"):
-                    values = values[theirs.mask]
-                np.testing.assert_allclose(
-                    getattr(layer, name), values.astype(dtype), **{"rtol": 1e-12} | tolerance
-                )
-            np.testing.assert_array_equal(layer.bias, theirs.b.astype(dtype))
-
-
-@pytest.mark.parametrize("new_weights", ["small", "zero", "init"])
-def test_layers_without_connections_evolve_and_are_pruned(new_weights):
-    network = used_network([4, 5, 5, 2], 0, epsilon=0.01)
-    assert network.n_connections == 0
-    evolution = Evolution(
-        fraction=0.3, new_weights=new_weights_rule(new_weights, "he_uniform"),
-        prune=NeuronPruning(0.3, 1, 1, (0, 1)), evolve_output=True,
-    )  # fmt: skip
-    for epoch in (1, 2):
-        evolution.start_epoch(epoch, network, np.random.default_rng(0))
-    assert network.hidden_layer_sizes == (3, 3) and network.n_connections == 0
-
-
-def test_survivors_are_counted_one_rewiring_later():
-    network = used_network([20, 30, 30, 2], 0)
-    evolution = Evolution(fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"))
-    rng = np.random.default_rng(0)
-    assert evolution.start_epoch(1, network, rng)["n_survived"] == 0
-    newborn = [layer.newborn.copy() for layer in network.layers[:-1]]
-    keep = [drop_nearest_zero(layer, 0.3) != 0 for layer in network.layers[:-1]]
-    expected = sum(int((n & k).sum()) for n, k in zip(newborn, keep))
-    counts = evolution.start_epoch(2, network, rng)
-    assert 0 < counts["n_survived"] == expected < sum(int(n.sum()) for n in newborn)
-
-
-def test_survivors_are_counted_through_a_pruning():
-    network = used_network([20, 30, 30, 2], 0)
-    evolution = Evolution(
-        fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"),
-        prune=NeuronPruning(0.3, 1, 0, (0, 1)),
-    )  # fmt: skip
-    rng = np.random.default_rng(0)
-    evolution.start_epoch(1, network, rng)
-    expected = 0
-    for layer in network.layers[:-1]:
-        assert len(layer.newborn) == layer.nnz
-        assert (layer.first[layer.newborn] == 0).all() and (layer.first[~layer.newborn] != 0).all()
-        expected += int((layer.newborn & (drop_nearest_zero(layer, 0.3) != 0)).sum())
-    assert evolution.start_epoch(2, network, rng)["n_survived"] == expected > 0
-
-
-def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
-    for pruning in (None, NeuronPruning(0, 2, 30, (0, 1)), NeuronPruning(0.3, 2, 30, ())):
-        assert Evolution(prune=pruning).last_pruning_epoch == 0
-    assert Evolution(prune=NeuronPruning(0.3, 2, 30, (0,))).last_pruning_epoch == 32
-
-
-@pytest.mark.parametrize("every, due", [(3, (3, 6)), (1, range(1, 8))])
-def test_rewiring_between_batches_waits_for_the_first_steps(every, due):
-    network = used_network([20, 30, 30, 2], 0)
-    evolution = Evolution(fraction=0.3, every_steps=every)
-    rng = np.random.default_rng(0)
-    for n_steps in range(8):
-        before = [layer.connectivity for layer in network.layers[:-1]]
-        evolution.between_batches(n_steps, network, rng, evolution.no_changes(), None, 1)
-        after = [layer.connectivity for layer in network.layers[:-1]]
-        moved = [new is not old for new, old in zip(after, before)]
-        assert moved == [n_steps in due] * 2
 
 
 # ------------------------------------------------------------------ first weights

@@ -22,16 +22,14 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "sklearn_set"
+SHARED = ("evolution", "rules", "pruning", "input_pruning", "dsr", "training", "equivalence")
+SHARED = [f"test_{name}.py" for name in SHARED]
 SELECTION = {
     "_topology": ["test_topology.py"],
-    "_evolution": [
-        "test_generalization.py", "test_topology.py", "test_family.py", "test_equivalence.py",
-    ],
-    "_mixtures": ["test_generalization.py"],
-    "_training": [
-        "test_generalization.py", "test_equivalence.py", "test_estimators.py", "test_family.py",
-    ],
-}  # fmt: skip
+    "_evolution": [*SHARED, "test_topology.py"],
+    "_mixtures": ["test_mixtures.py"],
+    "_training": [*SHARED, "test_mixtures.py", "estimators"],
+}
 OTHER = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,

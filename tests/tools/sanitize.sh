@@ -84,17 +84,18 @@ run_tests() { # run_tests VARIANT PYTEST_ARGUMENTS...
 # Several predictions and fits at once. (No signals: ThreadSanitizer puts them off until the
 # interpreter blocks, which a training never does.)
 threaded=(
-    tests/test_estimators.py::test_predictions_from_several_threads_at_once
-    tests/test_estimators.py::test_fits_from_several_threads_at_once
-    tests/test_estimators.py::test_binding_for_prediction_is_safe_between_threads
+    tests/estimators/test_threads.py::test_predictions_from_several_threads_at_once
+    tests/estimators/test_threads.py::test_fits_from_several_threads_at_once
+    tests/estimators/test_threads.py::test_binding_for_prediction_is_safe_between_threads
 )
 
 asan() {
     build asan -C cmake.define.SKLEARN_SET_SANITIZE=address,undefined
     # Programs that the tests start would not be sanitized alike: left to the ordinary run.
-    run_tests asan tests/test_kernels.py tests/test_topology.py tests/test_native_abuse.py \
-        -k "not environment and not instruction_set"
-    run_tests asan "${threaded[@]}" tests/test_estimators.py::test_interrupt_keeps_what_was_learned
+    run_tests asan tests/test_kernels.py tests/test_topology.py tests/test_evolution.py \
+        tests/test_native_abuse.py -k "not environment and not instruction_set"
+    run_tests asan "${threaded[@]}" \
+        tests/estimators/test_failures.py::test_interrupt_keeps_what_was_learned
     run asan "$tools/small_fit.py"
 }
 

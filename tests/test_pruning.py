@@ -1,4 +1,4 @@
-"""Neuron pruning, and the numbers that its paper published."""
+"""Pruning of neurons, and the numbers that its paper published."""
 
 import itertools
 
@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 import reference
 import scipy.io
-from helpers import REAL_DATA, random_network
+from helpers import (
+    REAL_DATA,
+    fitted,
+    random_network,
+    used_network,
+)
+from numpy.testing import assert_array_equal
 
-from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier
+from sklearn_set import (
+    NPSETClassifier,
+    NPSETRegressor,
+)
 from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
 from sklearn_set._network import Layer, Network
 from sklearn_set._topology import Connectivity
-from sklearn_set.presets import PAPER_NPSET, PAPER_SET
+from sklearn_set.presets import PAPER_NPSET
 
 # Tables 1 and 3 of Liu, Mocanu and Pechenizkiy (2019): features, classes, width of both
 # hidden layers before and after, connections of SET and of NPSET.
@@ -34,6 +43,7 @@ TABLE = {
     "GLIOMA": (4434, 4, 4000, 761, 178678, 25228),
     "RELATHE": (4322, 2, 4000, 761, 170804, 24280),
 }
+
 # fmt: on
 PAPER_PRUNING = NeuronPruning(0.04, 10, 40, (0, 1))
 
@@ -142,6 +152,16 @@ def test_pruning_stops_by_itself_below_one_neuron():
     assert network.hidden_layer_sizes == (1, 1)  # never none
 
 
+def test_the_paper_pruned_41_times(digits):
+    assert NeuronPruning(0.04, 10, 40, (0,)).last_epoch == 50
+    model = fitted(
+        NPSETClassifier, digits, alpha=0.2, beta=1, gamma=4, prune_every=2, prune_by="strength",
+        max_iter=8,
+    )  # fmt: skip
+    assert [n > 0 for n in model.history_["n_pruned"]] == [False, True] * 3 + [False] * 2
+    assert model.hidden_layer_sizes_ == (32, 21)
+
+
 # ------------------------------------------------------------------ which neurons
 
 
@@ -219,6 +239,19 @@ def test_ties_are_broken_by_strength_or_by_index_alone():
     np.testing.assert_array_equal(plain, np.arange(40))
 
 
+def test_pruning_by_strength_removes_the_weakest():
+    network = used_network([9, 14, 12, 3], 0)
+    layer = network.layers[0]
+    strength = layer.connectivity.in_strength(layer.weights)
+    bias = layer.bias.copy()
+    pruning = NeuronPruning(0.3, 2, 5, (0,), by="strength", every=3)
+    assert [epoch for epoch in range(12) if pruning.is_due(epoch)] == [2, 5]
+    assert pruning.last_epoch == 5
+    assert pruning.prune_hidden(network) == 4
+    stay = np.sort(np.argsort(strength, kind="stable")[4:])
+    assert_array_equal(network.layers[0].bias, bias[stay])
+
+
 # ------------------------------------------------------------------ the budget
 
 
@@ -258,6 +291,16 @@ def test_arrays_shrink_with_the_network():
         )
 
 
+def test_a_budget_that_is_kept_grows_among_those_that_stay(digits):
+    pruned = {"alpha": 0.2, "beta": 1, "gamma": 3, "max_iter": 8, "epsilon": 3}
+    shrinks = fitted(NPSETClassifier, digits, **pruned)
+    keeps = fitted(NPSETClassifier, digits, **pruned, budget="keep")
+    assert shrinks.hidden_layer_sizes_ == keeps.hidden_layer_sizes_
+    first = [model.history_["n_connections_0"] for model in (shrinks, keeps)]
+    assert first[0][-1] < 0.7 * first[0][0] and first[1][-1] == first[1][0]
+    assert sum(keeps.history_["n_dropped"]) >= sum(keeps.history_["n_grown"])
+
+
 # ------------------------------------------------------------------ connections
 
 
@@ -267,12 +310,6 @@ def test_connections_of_set_in_table_3(name):
     n_features, n_classes, width, _, n_set, _ = TABLE[name]
     network = paper_network([n_features, width, width, n_classes])
     assert abs(network.n_connections / n_set - 1) < (0.005 if n_set > 20_000 else 0.01)
-
-
-def test_the_preset_gives_binary_problems_two_outputs():
-    X, y = np.random.default_rng(0).normal(size=(20, 10)), np.arange(20) % 2
-    model = SETClassifier((20, 20), **{**PAPER_SET, "max_iter": 2}).fit(X, y)
-    assert model.n_outputs_ == 2 and model.out_activation_ == "logistic"
 
 
 def real(name):
@@ -311,46 +348,3 @@ def test_connections_of_npset_in_table_3(name, recipe):
     before, after = np.mean(counts, axis=0)
     assert abs(before / n_set - 1) < 0.03
     assert abs(after / n_npset - 1) < tolerance
-
-
-def test_presets_are_constructor_arguments():
-    assert set(PAPER_NPSET) - set(PAPER_SET) == {"alpha", "beta", "gamma", "prune_by"}
-    assert "hidden_layer_sizes" not in PAPER_NPSET
-    for cls, preset in ((SETClassifier, PAPER_SET), (NPSETClassifier, PAPER_NPSET)):
-        model = cls(**preset)
-        model._validate_params()
-        assert {k: model.get_params()[k] for k in preset} == preset
-    assert (PAPER_NPSET["alpha"], PAPER_NPSET["beta"], PAPER_NPSET["gamma"]) == (0.04, 10, 40)
-
-
-# ------------------------------------------------------------------ survivors in a fit
-
-
-def test_newborns_are_counted_in_a_fit():
-    X = np.random.default_rng(0).normal(size=(60, 30))
-    y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    model = NPSETClassifier(
-        (60, 60), epsilon=4, alpha=0.05, beta=5, gamma=5, max_iter=15, random_state=0
-    ).fit(X, y)
-    history = model.history_
-    assert history["n_survived"][0] == history["n_survived"][1] == 0
-    for epoch in range(2, 15):
-        # Those that outlive were grown one rewiring before.
-        assert 0 <= history["n_survived"][epoch] <= history["n_grown"][epoch - 1]
-        assert history["n_dropped"][epoch] == history["n_grown"][epoch]
-    assert sum(history["n_survived"]) > 0
-
-
-def test_a_share_of_the_newborns_outlives_the_next_rewiring():
-    """The issue calls a default a defect under which almost none do."""
-    X = np.random.default_rng(0).normal(size=(200, 60))
-    y = ((X[:, :5] ** 2).sum(axis=1) > 4).astype(int)
-    shares = {}
-    for new_weights in ("small", "zero"):
-        model = SETClassifier(
-            (200, 200), epsilon=5, max_iter=30, new_weights=new_weights, random_state=0
-        )
-        history = model.fit(X, y).history_
-        shares[new_weights] = sum(history["n_survived"][2:]) / sum(history["n_grown"][1:-1])
-    assert SETClassifier().new_weights == "small"
-    assert shares["small"] > 0.03 and shares["small"] > 2 * shares["zero"], shares

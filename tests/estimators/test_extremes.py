@@ -122,7 +122,7 @@ def test_extreme_scales_of_a_target_are_scaled_away(scale):
 
 @pytest.mark.parametrize("cls", [SETClassifier, SETRegressor])
 def test_a_weight_of_1e12_outweighs_all_others(cls):
-    """Among others of weight 1; a weight of 0 counts as absent (tests/test_estimators.py)."""
+    """Among others of weight 1; a weight of 0 counts as absent (test_weights.py)."""
     X = np.repeat(np.eye(4), 10, axis=0)
     y = np.tile([0, 1], 20)
     weight = np.ones(40)

@@ -1,0 +1,58 @@
+"""Samples that are held out by the user."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from estimators.common import BOTH, PRUNING, SMALL, X, Y
+
+from sklearn_set import (
+    NPSETClassifier,
+    SETClassifier,
+    SETRegressor,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@BOTH
+def test_x_val_and_y_val_come_together(cls):
+    model = cls(**PRUNING)
+    with pytest.raises(ValueError, match="X_val was given without y_val"):
+        model.fit(X, Y, X_val=X)
+    with pytest.raises(ValueError, match="y_val was given without X_val"):
+        model.fit(X, Y, y_val=Y)
+    with pytest.raises(ValueError, match="sample_weight_val was given without"):
+        model.fit(X, Y, sample_weight_val=np.ones(60))
+    with pytest.raises(ValueError, match="features"):
+        model.fit(X, Y, X_val=X[:, 1:], y_val=Y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        model.fit(X, Y, X_val=X, y_val=Y[1:])
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(X, Y, X_val=X * np.nan, y_val=Y)
+    if cls is NPSETClassifier:
+        with pytest.raises(ValueError, match="not among the classes"):
+            model.fit(X, Y, X_val=X, y_val=Y + 1)
+    assert not hasattr(model, "n_iter_")
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+@pytest.mark.parametrize(
+    "cls, y, loss",
+    [
+        (SETClassifier, Y, "log_loss"),
+        (SETClassifier, Y == 0, "log_loss"),
+        (SETClassifier, Y, "squared_error"),
+        (SETClassifier, np.eye(3, dtype=int)[Y], "log_loss"),
+        (SETRegressor, Y * 1.0, "squared_error"),
+        (SETRegressor, np.eye(3)[Y], "poisson"),
+        (SETRegressor, Y * 3.0, "huber"),
+    ],
+)
+def test_validation_loss_is_the_training_loss_on_the_held_out_samples(cls, y, loss, as_sparse):
+    weight = np.random.default_rng(0).uniform(0, 2, 60)
+    still = cls(**{**SMALL, "max_iter": 3, "batch_size": 60}, loss=loss, zeta=0, weight_decay=0)
+    given = scipy.sparse.csc_array(X) if as_sparse else X
+    still.fit(X, y, weight, X_val=given, y_val=y, sample_weight_val=weight)
+    # In one batch, the loss of an epoch is that of the network before its step.
+    np.testing.assert_allclose(still.validation_loss_curve_[:-1], still.loss_curve_[1:])
+    np.testing.assert_allclose(still.validation_scores_[-1], still.score(X, y, weight))

@@ -1,0 +1,329 @@
+"""The rewiring of a network as a whole: its laws, its dates, and who survives."""
+
+import copy
+
+import numpy as np
+import pytest
+import reference
+from helpers import (
+    check,
+    fitted,
+    keys_of,
+    mask_of,
+    random_data,
+    used_network,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from sklearn_set import (
+    NPSETClassifier,
+    SETClassifier,
+)
+from sklearn_set._evolution import (
+    DROPS,
+    INPUT,
+    Evolution,
+    NeuronPruning,
+    drop_nearest_zero,
+    new_weights_rule,
+)
+from sklearn_set._rules import (
+    SCHEDULES,
+    AdaptiveThreshold,
+    grow_elsewhere,
+    grow_random,
+    grow_steepest,
+    in_proportion,
+)
+
+# ------------------------------------------------------------------ products of the rules
+
+
+@given(
+    zeta=st.sampled_from([0, 0.29, 0.3, 1]),
+    new_weights=st.sampled_from(["small", "zero", "init"]),
+    evolve_output=st.booleans(),
+    hidden=st.sampled_from([(), (0,), (1,), (0, 1)]),
+    epsilon=st.sampled_from([0.3, 2.0, 1000.0]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=120)
+def test_every_product_of_the_slots_is_the_reference(
+    zeta, new_weights, evolve_output, hidden, epsilon, dtype, seed
+):
+    network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
+    before = copy.deepcopy(network)
+    evolution = Evolution(
+        fraction=zeta, new_weights=new_weights_rule(new_weights, "he_uniform"),
+        prune=NeuronPruning(0.29, 1, 0, hidden), evolve_output=evolve_output,
+    )  # fmt: skip
+    assert evolution.start_epoch(0, network, np.random.default_rng(seed)) == dict.fromkeys(
+        ("n_dropped", "n_grown", "n_survived", "n_pruned"), 0
+    )
+    twin = reference.layers_of(network)
+    for theirs, layer in zip(twin, network.layers):
+        for state in ("first", "second"):
+            theirs.state[state][theirs.mask] = getattr(layer, state)
+            theirs.state[f"bias_{state}"] = getattr(layer, f"bias_{state}").astype(np.float64)
+    counts = evolution.start_epoch(1, network, np.random.default_rng(seed))
+
+    n_evolving = 3 if evolve_output else 2
+    if zeta > 0:
+        expected = sum(
+            int((~reference.drop_nearest_zero(la.weights, zeta)).sum())
+            for la in before.layers[:n_evolving]
+        )
+        assert counts["n_dropped"] == counts["n_grown"] == expected
+        if new_weights != "init":  # "init" is compared in test_equivalence
+            rng = np.random.default_rng(seed)
+            reference.evolve(twin[:n_evolving], zeta, new_weights, rng)
+    else:
+        assert counts["n_dropped"] == counts["n_grown"] == 0
+    reference.prune(twin, 0.29, hidden)
+    sizes = [14 - 4 * (0 in hidden), 12 - 3 * (1 in hidden)]
+    assert counts["n_pruned"] == 26 - sum(sizes)
+    assert network.hidden_layer_sizes == tuple(sizes)
+
+    for layer, old, theirs in zip(network.layers, before.layers, twin, strict=True):
+        check(layer.connectivity)
+        for name in ("weights", "first", "second", "sensitivity"):
+            values = getattr(layer, name)
+            assert len(values) == layer.nnz and values.dtype == dtype
+        for name in ("bias", "bias_first", "bias_second"):
+            assert len(getattr(layer, name)) == layer.n_out
+        assert layer.nnz <= old.nnz
+        if not hidden:
+            assert layer.nnz == old.nnz  # as many grow as were dropped
+        new = np.zeros(layer.nnz, dtype=bool) if layer.newborn is None else layer.newborn
+        assert new.dtype == bool and len(new) == layer.nnz
+        # A new connection has no past; others keep a state that is never 0 here.
+        for name in ("first", "second", "sensitivity"):
+            assert (getattr(layer, name)[new] == 0).all()
+            assert (getattr(layer, name)[~new] != 0).all()
+        if zeta > 0 and new_weights == "zero":
+            assert (layer.weights[new] == 0).all()
+        elif zeta > 0 and new_weights == "small":
+            assert (layer.weights[new] != 0).all()
+        if zeta == 0 or new_weights != "init":
+            np.testing.assert_array_equal(mask_of(layer.connectivity), theirs.mask)
+            tolerance = {} if dtype == np.float64 else {"rtol": 1e-6}
+            for name, values in (("weights", theirs.W), *theirs.state.items()):
+                if not name.startswith("bias"):
+                    values = values[theirs.mask]
+                np.testing.assert_allclose(
+                    getattr(layer, name), values.astype(dtype), **{"rtol": 1e-12} | tolerance
+                )
+            np.testing.assert_array_equal(layer.bias, theirs.b.astype(dtype))
+
+
+def drop_rule(name):
+    return AdaptiveThreshold(0.3) if name == "threshold" else DROPS[name]
+
+
+@given(
+    drop=st.sampled_from([*DROPS, "threshold"]),
+    grow=st.sampled_from([grow_random, grow_elsewhere, grow_steepest]),
+    redistribute=st.sampled_from([None, in_proportion]),
+    new_weights=st.sampled_from(["small", "zero", "init"]),
+    prune_by=st.sampled_from([None, "out_degree", "strength"]),
+    prune_inputs=st.booleans(),
+    schedule=st.sampled_from(list(SCHEDULES)),
+    evolve_output=st.booleans(),
+    zeta=st.sampled_from([0.1, 0.3, 1]),
+    epsilon=st.sampled_from([0.4, 2.0, 6.0, 1000.0]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    budget=st.sampled_from(["shrink", "keep"]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=250)
+def test_every_product_of_the_rules(
+    drop, grow, redistribute, new_weights, prune_by, prune_inputs, schedule, evolve_output, zeta,
+    epsilon, dtype, budget, seed,
+):  # fmt: skip
+    network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
+    before = copy.deepcopy(network)
+    layers = (INPUT, 0, 1) if prune_inputs else (0, 1)
+    prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by, budget=budget)
+    evolution = Evolution(
+        fraction=zeta, drop=drop_rule(drop), grow=grow, redistribute=redistribute,
+        new_weights=new_weights_rule(new_weights, "he_uniform"), prune=prune,
+        evolve_output=evolve_output, schedule=SCHEDULES[schedule], n_epochs=10,
+    )  # fmt: skip
+    data = random_data(network, 20, seed)
+    tracked = copy.deepcopy(evolution)
+    rng = np.random.default_rng(seed)
+    counts = evolution.start_epoch(1, network, rng, data, 8)
+
+    if not prune or budget == "shrink":
+        assert counts["n_dropped"] == counts["n_grown"]
+    elif redistribute is None:  # a layer that has become full cannot grow them all
+        places = [la.n_in * la.n_out for la in network.layers]
+        kept = [min(la.nnz, free) for la, free in zip(before.layers, places)]
+        assert [la.nnz for la in network.layers] == kept
+    if not prune:
+        assert network.n_connections == before.n_connections
+        if redistribute is None:
+            assert [la.nnz for la in network.layers] == [la.nnz for la in before.layers]
+    else:
+        assert counts["n_pruned"] == 4 + 3 + 2 * prune_inputs
+        assert network.layers[0].n_in == 9 - 2 * prune_inputs
+        assert network.hidden_layer_sizes == (10, 9)
+    fraction = tracked.fraction_at(1)
+    n_evolving = 3 if evolve_output else 2
+    for number, (layer, old) in enumerate(zip(network.layers, before.layers, strict=True)):
+        check(layer.connectivity)
+        for name in ("weights", "first", "second", "sensitivity"):
+            assert len(getattr(layer, name)) == layer.nnz
+            assert getattr(layer, name).dtype == dtype
+        if number >= n_evolving:
+            regrown = prune and budget == "keep" and old.nnz > 0
+            assert layer.newborn is None or regrown
+            continue
+        new = layer.newborn
+        assert len(new) == layer.nnz
+        assert (layer.first[new] == 0).all() and (layer.second[new] == 0).all()
+        assert (layer.first[~new] > 0).all() and (layer.second[~new] > 0).all()
+        if new_weights == "zero":
+            assert (layer.weights[new] == 0).all()
+        if drop == "sensitivity":
+            assert not layer.sensitivity.any()  # a new count begins
+        if prune:
+            continue
+        # Survivors are those that the rule marks, bit for bit; only others are new.
+        keep = tracked.drop(before, number, fraction) != 0
+        old_keys, keys = keys_of(old.connectivity), keys_of(layer.connectivity)
+        assert_array_equal(keys[~new], old_keys[keep])
+        for name in ("weights", "first", "second"):
+            assert_array_equal(getattr(layer, name)[~new], getattr(old, name)[keep])
+        n_free = old.n_in * old.n_out - old.nnz
+        if grow is grow_elsewhere and new.sum() <= n_free:
+            assert not np.isin(keys[new], old_keys).any()
+
+
+@pytest.mark.parametrize("new_weights", ["small", "zero", "init"])
+def test_layers_without_connections_evolve_and_are_pruned(new_weights):
+    network = used_network([4, 5, 5, 2], 0, epsilon=0.01)
+    assert network.n_connections == 0
+    evolution = Evolution(
+        fraction=0.3, new_weights=new_weights_rule(new_weights, "he_uniform"),
+        prune=NeuronPruning(0.3, 1, 1, (0, 1)), evolve_output=True,
+    )  # fmt: skip
+    for epoch in (1, 2):
+        evolution.start_epoch(epoch, network, np.random.default_rng(0))
+    assert network.hidden_layer_sizes == (3, 3) and network.n_connections == 0
+
+
+# ------------------------------------------------------------------ dates
+
+
+def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
+    for pruning in (None, NeuronPruning(0, 2, 30, (0, 1)), NeuronPruning(0.3, 2, 30, ())):
+        assert Evolution(prune=pruning).last_pruning_epoch == 0
+    assert Evolution(prune=NeuronPruning(0.3, 2, 30, (0,))).last_pruning_epoch == 32
+
+
+@pytest.mark.parametrize("every, due", [(3, (3, 6)), (1, range(1, 8))])
+def test_rewiring_between_batches_waits_for_the_first_steps(every, due):
+    network = used_network([20, 30, 30, 2], 0)
+    evolution = Evolution(fraction=0.3, every_steps=every)
+    rng = np.random.default_rng(0)
+    for n_steps in range(8):
+        before = [layer.connectivity for layer in network.layers[:-1]]
+        evolution.between_batches(n_steps, network, rng, evolution.no_changes(), None, 1)
+        after = [layer.connectivity for layer in network.layers[:-1]]
+        moved = [new is not old for new, old in zip(after, before)]
+        assert moved == [n_steps in due] * 2
+
+
+def test_intervals_and_schedules_reach_the_history(digits):
+    n_dropped = fitted(SETClassifier, digits, evolve_every=2).history_["n_dropped"]
+    assert [n > 0 for n in n_dropped] == [False, False, True, False, True, False]
+    n_dropped = fitted(SETClassifier, digits, zeta_schedule="linear").history_["n_dropped"]
+    assert n_dropped[0] == 0 and (np.diff(n_dropped[1:]) < 0).all()
+
+
+# ------------------------------------------------------------------ survivors
+
+
+def test_survivors_are_counted_one_rewiring_later():
+    network = used_network([20, 30, 30, 2], 0)
+    evolution = Evolution(fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"))
+    rng = np.random.default_rng(0)
+    assert evolution.start_epoch(1, network, rng)["n_survived"] == 0
+    newborn = [layer.newborn.copy() for layer in network.layers[:-1]]
+    keep = [drop_nearest_zero(layer, 0.3) != 0 for layer in network.layers[:-1]]
+    expected = sum(int((n & k).sum()) for n, k in zip(newborn, keep))
+    counts = evolution.start_epoch(2, network, rng)
+    assert 0 < counts["n_survived"] == expected < sum(int(n.sum()) for n in newborn)
+
+
+def test_survivors_are_counted_through_a_pruning():
+    network = used_network([20, 30, 30, 2], 0)
+    evolution = Evolution(
+        fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"),
+        prune=NeuronPruning(0.3, 1, 0, (0, 1)),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    evolution.start_epoch(1, network, rng)
+    expected = 0
+    for layer in network.layers[:-1]:
+        assert len(layer.newborn) == layer.nnz
+        assert (layer.first[layer.newborn] == 0).all() and (layer.first[~layer.newborn] != 0).all()
+        expected += int((layer.newborn & (drop_nearest_zero(layer, 0.3) != 0)).sum())
+    assert evolution.start_epoch(2, network, rng)["n_survived"] == expected > 0
+
+
+def test_newborns_are_counted_in_a_fit():
+    X = np.random.default_rng(0).normal(size=(60, 30))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    model = NPSETClassifier(
+        (60, 60), epsilon=4, alpha=0.05, beta=5, gamma=5, max_iter=15, random_state=0
+    ).fit(X, y)
+    history = model.history_
+    assert history["n_survived"][0] == history["n_survived"][1] == 0
+    for epoch in range(2, 15):
+        # Those that outlive were grown one rewiring before.
+        assert 0 <= history["n_survived"][epoch] <= history["n_grown"][epoch - 1]
+        assert history["n_dropped"][epoch] == history["n_grown"][epoch]
+    assert sum(history["n_survived"]) > 0
+
+
+def test_a_share_of_the_newborns_outlives_the_next_rewiring():
+    """The issue calls a default a defect under which almost none do."""
+    X = np.random.default_rng(0).normal(size=(200, 60))
+    y = ((X[:, :5] ** 2).sum(axis=1) > 4).astype(int)
+    shares = {}
+    for new_weights in ("small", "zero"):
+        model = SETClassifier(
+            (200, 200), epsilon=5, max_iter=30, new_weights=new_weights, random_state=0
+        )
+        history = model.fit(X, y).history_
+        shares[new_weights] = sum(history["n_survived"][2:]) / sum(history["n_grown"][1:-1])
+    assert SETClassifier().new_weights == "small"
+    assert shares["small"] > 0.03 and shares["small"] > 2 * shares["zero"], shares
+
+
+def test_a_good_share_of_newborn_connections_outlives_the_next_rewiring_by_default(samples):
+    X, y = samples
+    history = SETClassifier(random_state=0, n_jobs=1).fit(X.astype(np.float32), y).history_
+    grown, survived = np.array(history["n_grown"]), np.array(history["n_survived"])
+    assert survived.sum() > 0.1 * grown[:-1].sum()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_no_neuron_dies_on_a_wide_dataset(weight_decay, activation):
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(60, 2000))
+    y = (data[:, 0] > 0).astype(int)
+    model = SETClassifier(
+        (300, 300), activation, epsilon=2, weight_decay=weight_decay, max_iter=50,
+        n_iter_no_change=50, random_state=0,
+    ).fit(data, y)  # fmt: skip
+    weights = np.concatenate([coef.data for coef in model.coefs_])
+    assert model.n_iter_ == 50
+    assert (weights == 0).mean() < 0.01
+    assert model.history_["n_connections"][0] == model.n_connections_

@@ -1,0 +1,57 @@
+"""Targets of regression and their scale."""
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_regression
+
+from sklearn_set import (
+    SETRegressor,
+)
+
+SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
+
+
+def test_the_unit_of_the_target_does_not_matter():
+    X, y = make_regression(80, 10, random_state=0)
+    a = SETRegressor(**SMALL).fit(X, y).predict(X)
+    b = SETRegressor(**SMALL).fit(X, 1000 * y + 5).predict(X)
+    assert_allclose(b, 1000 * a + 5, rtol=1e-6, atol=1e-6 * 1000 * y.std())
+
+
+def test_poisson_scales_by_the_mean_and_stays_positive():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 5))
+    y = 500 * np.exp(X[:, 0])
+    model = SETRegressor(**{**SMALL, "max_iter": 60}, loss="poisson").fit(X, y)
+    predicted = model.predict(X)
+    assert (predicted > 0).all() and np.corrcoef(predicted, y)[0, 1] > 0.8
+
+
+def test_constant_and_several_targets():
+    X, y = make_regression(60, 8, n_targets=3, random_state=0)
+    y[:, 1] = 7.0
+    predicted = SETRegressor(**{**SMALL, "max_iter": 80}).fit(X, y).predict(X)
+    assert predicted.shape == (60, 3)
+    assert_allclose(predicted[:, 1], 7.0, atol=1.5)
+
+
+def test_sample_weights_enter_the_scale():
+    X, y = make_regression(40, 5, random_state=0)
+    weight = np.arange(40) % 3
+    weighted = SETRegressor(**SMALL, mixup=0).fit(X, y, sample_weight=weight)
+    repeated = SETRegressor(**SMALL, mixup=0).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert_allclose(weighted._target_offset, repeated._target_offset)
+    assert_allclose(weighted._target_scale, repeated._target_scale)
+
+
+def test_later_chunks_keep_the_scale_of_the_first():
+    X, y = make_regression(60, 5, random_state=0)
+    model = SETRegressor(**SMALL).partial_fit(X[:30], y[:30])
+    scale = model._target_scale
+    assert_array_equal(model.partial_fit(X[30:], 10 * y[30:])._target_scale, scale)
+
+
+def test_scale_target_can_be_switched_off():
+    X, y = make_regression(60, 5, random_state=0)
+    model = SETRegressor(**SMALL, scale_target=False).fit(X, y)
+    assert model._target_offset == 0 and model._target_scale == 1

@@ -1,0 +1,307 @@
+"""The rules of rewiring: which connections are dropped, where new ones grow, how many."""
+
+import copy
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from helpers import SHORT, check, fitted, keys_of, random_data, random_network, used_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from sklearn_set import (
+    DSRClassifier,
+    SETClassifier,
+)
+from sklearn_set._evolution import (
+    DROPS,
+    GROWS,
+    Evolution,
+    drop_magnitude,
+)
+from sklearn_set._optimizers import Optimizer
+from sklearn_set._rules import (
+    SCHEDULES,
+    drop_by_path,
+    drop_by_sensitivity,
+    grow_steepest,
+    in_proportion,
+    path_scores,
+)
+
+# ------------------------------------------------------------------ drop rules
+
+
+@given(st.integers(0, 1000))
+def test_path_scores_sum_over_all_paths(seed):
+    network = used_network([4, 5, 6, 2], seed)
+    matrices = []
+    for layer in network.layers:
+        W = np.zeros(layer.n_in * layer.n_out)
+        W[keys_of(layer.connectivity)] = np.abs(layer.weights)
+        matrices.append(W.reshape(layer.n_out, layer.n_in))
+    for number, layer in enumerate(network.layers):
+        expected = np.zeros(matrices[number].shape)
+        neurons = [range(4), range(5), range(6), range(2)]
+        for path in itertools.product(*neurons):
+            strength = np.prod([matrices[i][path[i + 1], path[i]] for i in range(3)])
+            expected[path[number + 1], path[number]] += strength
+        expected = expected.ravel()[keys_of(layer.connectivity)]
+        scores = path_scores(network, number)
+        if expected.max(initial=0) > 0:
+            assert_allclose(scores / scores.max(), expected / expected.max(), atol=1e-12)
+        keep = drop_by_path(network, number, 0.3)
+        n_drop = 3 * layer.nnz // 10
+        assert (keep == 0).sum() == n_drop
+        if n_drop > 0:
+            assert scores[keep == 0].max() <= scores[keep != 0].min()
+
+
+def test_path_scores_do_not_overflow():
+    network = used_network([5] * 12, 0, epsilon=1000)
+    for layer in network.layers:
+        layer.weights[:] = 1e30
+    assert np.isfinite(path_scores(network, 5)).all()
+
+
+def test_sensitivity_is_summed_over_the_batches():
+    network = used_network([6, 8, 3], 0)
+    data = random_data(network, 30, 0)
+    for layer in network.layers:
+        layer.sensitivity = None
+    evolution = Evolution(fraction=0.3, drop=drop_by_sensitivity)
+    evolution.begin(network, {})
+    _, gradients, _ = network.loss_gradient(data)
+    expected = [np.abs(la.weights * g) for la, g in zip(network.layers, gradients)]
+    network.start_optimizer(optimizer := Optimizer("sgd", 0.01))
+    network.train_batches(data, np.arange(30), np.array([0, 30]), optimizer)
+    for layer, values in zip(network.layers, expected):
+        assert_allclose(layer.sensitivity, values, rtol=1e-10, atol=1e-15)
+    keep = drop_by_sensitivity(network, 0, 0.3)
+    assert (keep == 0).sum() == 3 * network.layers[0].nnz // 10
+    assert expected[0][keep == 0].max() <= expected[0][keep != 0].min()
+
+
+def test_nothing_measured_nothing_dropped():
+    network = used_network([6, 8, 3], 0)
+    for values in (None, np.zeros_like(network.layers[0].weights)):
+        network.layers[0].sensitivity = values
+        assert drop_by_sensitivity(network, 0, 0.5).all()
+
+
+@pytest.mark.parametrize("drop, fraction", itertools.product(DROPS, [0.0, 0.3]))
+def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
+    network = used_network([13, 17, 11, 4], 0)
+    for layer in network.layers:
+        layer.sensitivity = None
+    Evolution(fraction=fraction, drop=DROPS[drop]).begin(network, {})
+    measured = [layer.sensitivity is not None for layer in network.layers]
+    assert measured == [drop == "sensitivity" and fraction > 0] * 3
+
+
+# ------------------------------------------------------------------ growth by gradient
+
+
+def dense_gradients(network, data):
+    """The loss gradient at all places, from a network in which all are connected."""
+    sizes = [network.layers[0].n_in, *(la.n_out for la in network.layers)]
+    full = random_network(sizes, epsilon=1e6, dtype=network.dtype)
+    for theirs, layer in zip(full.layers, network.layers):
+        theirs.weights[:] = 0
+        theirs.weights[keys_of(layer.connectivity)] = layer.weights
+        theirs.bias[:] = layer.bias
+    return full.loss_gradient(data)[1]
+
+
+@pytest.mark.parametrize("sparse_input", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(4))
+def test_steepest_places_are_the_largest_of_the_dense_gradient(seed, dtype, sparse_input):
+    network = used_network([13, 17, 11, 4], seed, dtype=dtype)
+    data = random_data(network, 24, seed, sparse_input)
+    rng = np.random.default_rng(seed)
+    wanted = {}
+    for number, layer in enumerate(network.layers):
+        keep = (rng.random(layer.nnz) < 0.7).astype(np.uint8)
+        wanted[number] = keep, int(rng.integers(1, 30))
+    found = network.steepest_places(data, np.arange(24), wanted)
+    for number, gradient in enumerate(dense_gradients(network, data)):
+        keep, count = wanted[number]
+        size = np.abs(gradient)
+        size[keys_of(network.layers[number].connectivity)[keep != 0]] = -1  # not free
+        order = np.lexsort((np.arange(len(size)), -size))[:count]
+        expected = np.sort(order[size[order] > 0])
+        # Rounding may swap places only where gradients are equal but for it.
+        assert len(found[number]) == len(expected)
+        assert_allclose(np.sort(size[found[number]]), np.sort(size[expected]), rtol=1e-4, atol=1e-7)
+        if dtype == np.float64:
+            assert_array_equal(found[number], expected)
+
+
+def test_steepest_places_do_not_depend_on_threads_or_blocks():
+    network = used_network([300, 400, 300, 4], 0, dtype=np.float32, epsilon=5)
+    data = random_data(network, 128, 0)
+    wanted = {i: (np.ones(la.nnz, dtype=np.uint8), 500) for i, la in enumerate(network.layers)}
+    one, two = (network.steepest_places(data, np.arange(128), wanted, n_threads=n) for n in (1, 2))
+    for number in wanted:
+        assert_array_equal(one[number], two[number])
+
+
+@pytest.mark.parametrize("n_samples", [24, 200])
+def test_an_evolution_by_gradient_grows_the_steepest_places(n_samples):
+    network = used_network([13, 17, 11, 4], 0)
+    data = random_data(network, n_samples, 0)
+    keeps = [drop_magnitude(network, number, 0.3) for number in range(2)]
+    wanted = {number: (keep, int((keep == 0).sum())) for number, keep in enumerate(keeps)}
+    # Of many samples a batch, but not less than 128, is looked at.
+    rows = np.arange(24) if n_samples == 24 else np.random.default_rng(5).permutation(200)[:128]
+    expected = network.steepest_places(data, rows, wanted)
+    for batch_size in (3, 128):
+        twin = copy.deepcopy(network)
+        Evolution(fraction=0.3, grow=grow_steepest).start_epoch(
+            1, twin, np.random.default_rng(5), data, batch_size
+        )
+        for number in wanted:
+            new = keys_of(twin.layers[number].connectivity)[twin.layers[number].newborn]
+            assert len(new) == wanted[number][1]
+            assert np.isin(expected[number], new).all()
+
+
+def test_places_without_gradient_are_filled_at_random():
+    network = used_network([6, 8, 3], 0)
+    layer = network.layers[0]
+    keep = np.ones(layer.nnz, dtype=np.uint8)
+    keep[:4] = 0
+    taken = keys_of(layer.connectivity)[keep != 0]
+    places = np.setdiff1d(np.arange(48), taken)[:2]
+    rewiring = grow_steepest(layer, keep, 7, np.random.default_rng(0), places)
+    check(rewiring.after)
+    keys = keys_of(rewiring.after)
+    assert_array_equal(keys[rewiring.source >= 0], taken)
+    new = keys[rewiring.source < 0]
+    assert len(new) == 7 and np.isin(places, new).all()
+    assert_array_equal(np.flatnonzero(keep), np.sort(rewiring.source[rewiring.source >= 0]))
+
+
+def test_steepest_places_check_what_they_are_given():
+    network = used_network([6, 8, 3], 0)
+    data = random_data(network, 5, 0)
+    keep = np.ones(network.layers[0].nnz, dtype=np.uint8)
+    with pytest.raises(ValueError, match="There is no layer 2"):
+        network.steepest_places(data, np.arange(5), {2: (keep, 1)})
+    with pytest.raises(ValueError, match="keep has"):
+        network.steepest_places(data, np.arange(5), {0: (keep[1:], 1)})
+    with pytest.raises(ValueError, match="order is empty"):
+        network.steepest_places(data, np.arange(0), {0: (keep, 1)})
+
+
+def test_steepest_growth_where_nothing_was_kept():
+    network = used_network([5, 4, 3], 0)
+    layer = network.layers[0]
+    nothing = np.zeros(layer.nnz, dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    rewiring = grow_steepest(layer, nothing, 7, rng, np.empty(0, dtype=np.int64))
+    assert rewiring.after.nnz == 7
+    assert_array_equal(rewiring.source, np.full(7, -1))
+
+
+# ------------------------------------------------------------------ shares and schedules
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 40)), min_size=1, max_size=5),
+    st.data(),
+)
+@settings(max_examples=200)
+def test_shares_in_proportion(layers, data):
+    n_kept, n_free = zip(*layers)
+    n_new = data.draw(st.integers(0, sum(n_free)))
+    quotas = in_proportion(n_kept, n_free, n_new)
+    assert sum(quotas) == n_new
+    assert all(0 <= quota <= free for quota, free in zip(quotas, n_free))
+    if sum(n_kept) and all(free >= n_new for free in n_free):  # nothing overflows
+        for quota, kept in zip(quotas, n_kept):
+            assert abs(quota - n_new * kept / sum(n_kept)) < 1
+
+
+def test_shares_that_do_not_fit():
+    with pytest.raises(ValueError, match="3 connections do not fit into 2 free places"):
+        in_proportion([1, 1], [1, 1], 3)
+
+
+def test_schedules():
+    for name, middle in (("constant", 1.0), ("linear", 0.5), ("cosine", 0.5)):
+        schedule = SCHEDULES[name]
+        assert schedule(0.0) == 1.0
+        assert schedule(0.5) == pytest.approx(middle)
+        assert schedule(1.0) == pytest.approx(0.0 if name != "constant" else 1.0)
+    evolution = Evolution(fraction=0.4, schedule=SCHEDULES["linear"], n_epochs=10, every=2)
+    expected = [0, 0, 0.32, 0, 0.24, 0, 0.16, 0, 0.08, 0, 0, 0, 0]
+    assert_allclose([evolution.fraction_at(e) for e in range(13)], expected, atol=1e-15)
+
+
+# ------------------------------------------------------------------ rules in estimators
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"drop": "path"}, {"drop": "sensitivity"}, {"grow": "gradient"}, {"zeta_schedule": "cosine"}],
+    ids=str,
+)
+def test_zeta_0_is_static_whatever_the_rules(digits, options):
+    static = fitted(SETClassifier, digits, zeta=0)
+    other = fitted(SETClassifier, digits, zeta=0, **options)
+    for a, b in zip(static.coefs_, other.coefs_):
+        assert_array_equal(a.indices, b.indices)
+        assert_array_equal(a.data, b.data)
+
+
+@pytest.mark.parametrize("drop, grow", list(itertools.product(DROPS, GROWS)))
+def test_drop_and_grow_of_the_estimators(digits, drop, grow):
+    X, y = digits
+    model = fitted(SETClassifier, digits, drop=drop, grow=grow, max_iter=20)
+    assert model.score(X[400:], y[400:]) > 0.6
+    assert len(set(model.history_["n_connections"])) == 1
+    assert model._network.layers[0].sensitivity is None  # a fitted model is small
+    again = fitted(SETClassifier, digits, drop=drop, grow=grow, max_iter=20, n_jobs=2)
+    assert_array_equal(model.predict_proba(X[400:]), again.predict_proba(X[400:]))
+    assert_array_equal(
+        pickle.loads(pickle.dumps(model)).predict_proba(X[400:]), model.predict_proba(X[400:])
+    )
+
+
+@pytest.mark.parametrize("cls", [SETClassifier, DSRClassifier])
+def test_continued_fits_are_one_fit(digits, cls):
+    X, y = digits
+    options = {"tol": 0.0}
+    if cls is SETClassifier:
+        options |= {"drop": "sensitivity", "grow": "gradient"}
+    else:
+        options |= {"rewire_every": 7, "target_fraction": 0.05}
+    whole = fitted(cls, digits, **options, max_iter=8)
+    parts = cls(**SHORT, **options, max_iter=4, warm_start=True)
+    for _ in range(2):
+        parts.fit(X[:400], y[:400])
+    assert_array_equal(whole.predict_proba(X), parts.predict_proba(X))
+    assert whole.history_["n_dropped"] == parts.history_["n_dropped"]
+
+
+def test_early_stopping_with_sensitivity(digits):
+    model = fitted(
+        SETClassifier, digits, drop="sensitivity", early_stopping=True, n_iter_no_change=2,
+        max_iter=40,
+    )  # fmt: skip
+    assert model.n_iter_ < 40
+
+
+def test_sparse_samples_grow_the_same_connections(digits):
+    X, y = digits
+    dense = fitted(SETClassifier, digits, grow="gradient", dtype="float64")
+    model = SETClassifier(**SHORT, max_iter=6, grow="gradient", dtype="float64")
+    model.fit(sparse.csr_array(X[:400]), y[:400])
+    for a, b in zip(dense.coefs_, model.coefs_):
+        assert_array_equal(a.indices, b.indices)
+        assert_allclose(a.data, b.data, rtol=1e-9)
