@@ -111,14 +111,12 @@ def test_signatures_of_the_issue():
         elif cls.__name__.startswith("SET"):
             assert not set(npset) & set(parameters)
         fit = inspect.signature(cls.fit).parameters
-        assert list(fit) == [
-            "self", "X", "y", "sample_weight", "X_val", "y_val", "sample_weight_val",
-        ]  # fmt: skip
+        held_out = ["X_val", "y_val", "sample_weight_val"]
+        assert list(fit) == ["self", "X", "y", "sample_weight", *held_out]
         assert all(fit[n].kind is fit[n].KEYWORD_ONLY for n in list(fit)[4:])
         extra = ["classes"] if cls.__name__.endswith("Classifier") else []
-        assert list(inspect.signature(cls.partial_fit).parameters) == [
-            "self", "X", "y", "sample_weight", *extra,
-        ]  # fmt: skip
+        expected = ["self", "X", "y", "sample_weight", *extra]
+        assert list(inspect.signature(cls.partial_fit).parameters) == expected
 
 
 def test_shared_defaults_are_those_of_mlp():

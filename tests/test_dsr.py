@@ -4,20 +4,13 @@ import numpy as np
 from helpers import SHORT, fitted, used_network
 from numpy.testing import assert_array_equal
 
-from sklearn_set import (
-    DSRClassifier,
-    SETClassifier,
-)
-from sklearn_set._rules import (
-    AdaptiveThreshold,
-)
+from sklearn_set import DSRClassifier, SETClassifier
+from sklearn_set._rules import AdaptiveThreshold
 
 
 def test_dsr_keeps_the_total_and_moves_the_layers(digits):
-    model = fitted(
-        DSRClassifier, digits, max_iter=40, rewire_every=5, target_fraction=0.03,
-        n_iter_no_change=np.inf,
-    )  # fmt: skip
+    options = {"rewire_every": 5, "target_fraction": 0.03, "n_iter_no_change": np.inf}
+    model = fitted(DSRClassifier, digits, max_iter=40, **options)
     history = model.history_
     assert len(set(history["n_connections"])) == 1
     assert model.n_connections_ == history["n_connections"][0]

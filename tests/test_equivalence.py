@@ -191,11 +191,11 @@ def untouched(network, n_epochs, X, y, loss, parameters, dropout=0.0):
 def test_zeta_0_is_the_static_network():
     X, y = classes(3)
     model = SETClassifier(**SMALL, zeta=0, dropout=0.1).fit(X, y)
+    optimizer = {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.01}
+    given = X, y.astype(np.int32), Loss("softmax_log_loss"), optimizer
     network, course = untouched(
-        lambda rng: random_network([7, 30, 25, 3], rng, epsilon=3, dropout=0.1),
-        8, X, y.astype(np.int32), Loss("softmax_log_loss"),
-        {"rule": "adam", "learning_rate_init": 0.01, "weight_decay": 0.01},
-    )  # fmt: skip
+        lambda rng: random_network([7, 30, 25, 3], rng, epsilon=3, dropout=0.1), 8, *given
+    )
     assert course.history["loss"] == model.loss_curve_
     for layer, coef in zip(network.layers, model.coefs_, strict=True):
         np.testing.assert_array_equal(layer.indices, coef.indices)
@@ -225,8 +225,9 @@ def test_each_purpose_has_its_own_randomness(monkeypatch):
 
     monkeypatch.setattr(Network, "train_batches", spy)
     X, y = classes(3)
-    for change in ({"zeta": 0}, {"zeta": 0.3}, {"zeta": 0.5, "evolve_output": True},
-                   {"hidden_layer_sizes": (9,)}, {"init": "normal", "epsilon": 1}):  # fmt: skip
+    changes = [{"zeta": 0}, {"zeta": 0.3}, {"zeta": 0.5, "evolve_output": True}]
+    changes += [{"hidden_layer_sizes": (9,)}, {"init": "normal", "epsilon": 1}]
+    for change in changes:
         seen.append([])
         SETClassifier(**{**SMALL, **change}, dropout=0.1).fit(X, y)
     assert len(seen[0]) == 8 and len(set(seen[0])) == 8
@@ -383,9 +384,11 @@ def test_native_training_is_the_reference(
     streams, course = Streams.spawn(9), Course()
     name = "init" if new_weights == "normal" else new_weights
     evolution = Evolution(
-        fraction=0.3, new_weights=new_weights_rule(name, "normal"), evolve_output=evolve_output,
+        fraction=0.3,
+        new_weights=new_weights_rule(name, "normal"),
+        evolve_output=evolve_output,
         prune=NeuronPruning(0.15, 2, 2, hidden) if hidden else None,
-    )  # fmt: skip
+    )
     train(network, data, native, evolution, streams, course, n_epochs=7, batch_size=16)
 
     streams = Streams.spawn(9)
@@ -596,9 +599,8 @@ def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
         network = random_network([60, 30, 2], 1, epsilon=5, activation="tanh", dtype=dtype)
         optimizer = Optimizer("sgd", 0.1)
         network.start_optimizer(optimizer)
-        network.train_batches(
-            Data(samples, dtype, Loss("softmax_log_loss"), y), order, np.array([0, 15, 40]),
-            optimizer, partners=partners, shares=shares,
-        )  # fmt: skip
+        data = Data(samples, dtype, Loss("softmax_log_loss"), y)
+        mixture = {"partners": partners, "shares": shares}
+        network.train_batches(data, order, np.array([0, 15, 40]), optimizer, **mixture)
         weights.append(network.layers[0].weights)
     np.testing.assert_allclose(*weights, rtol=1e-10 if dtype == np.float64 else 1e-4, atol=1e-6)

@@ -5,22 +5,12 @@ import copy
 import numpy as np
 import pytest
 import reference
-from helpers import (
-    check,
-    fitted,
-    keys_of,
-    mask_of,
-    random_data,
-    used_network,
-)
+from helpers import check, fitted, keys_of, mask_of, random_data, used_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-)
+from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set._evolution import (
     DROPS,
     INPUT,
@@ -57,9 +47,11 @@ def test_every_product_of_the_slots_is_the_reference(
     network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
     before = copy.deepcopy(network)
     evolution = Evolution(
-        fraction=zeta, new_weights=new_weights_rule(new_weights, "he_uniform"),
-        prune=NeuronPruning(0.29, 1, 0, hidden), evolve_output=evolve_output,
-    )  # fmt: skip
+        fraction=zeta,
+        new_weights=new_weights_rule(new_weights, "he_uniform"),
+        prune=NeuronPruning(0.29, 1, 0, hidden),
+        evolve_output=evolve_output,
+    )
     assert evolution.start_epoch(0, network, np.random.default_rng(seed)) == dict.fromkeys(
         ("n_dropped", "n_grown", "n_survived", "n_pruned"), 0
     )
@@ -208,9 +200,11 @@ def test_layers_without_connections_evolve_and_are_pruned(new_weights):
     network = used_network([4, 5, 5, 2], 0, epsilon=0.01)
     assert network.n_connections == 0
     evolution = Evolution(
-        fraction=0.3, new_weights=new_weights_rule(new_weights, "he_uniform"),
-        prune=NeuronPruning(0.3, 1, 1, (0, 1)), evolve_output=True,
-    )  # fmt: skip
+        fraction=0.3,
+        new_weights=new_weights_rule(new_weights, "he_uniform"),
+        prune=NeuronPruning(0.3, 1, 1, (0, 1)),
+        evolve_output=True,
+    )
     for epoch in (1, 2):
         evolution.start_epoch(epoch, network, np.random.default_rng(0))
     assert network.hidden_layer_sizes == (3, 3) and network.n_connections == 0
@@ -263,9 +257,10 @@ def test_survivors_are_counted_one_rewiring_later():
 def test_survivors_are_counted_through_a_pruning():
     network = used_network([20, 30, 30, 2], 0)
     evolution = Evolution(
-        fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"),
+        fraction=0.3,
+        new_weights=new_weights_rule("init", "he_uniform"),
         prune=NeuronPruning(0.3, 1, 0, (0, 1)),
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
     evolution.start_epoch(1, network, rng)
     expected = 0
@@ -319,10 +314,9 @@ def test_no_neuron_dies_on_a_wide_dataset(weight_decay, activation):
     rng = np.random.default_rng(0)
     data = rng.normal(size=(60, 2000))
     y = (data[:, 0] > 0).astype(int)
-    model = SETClassifier(
-        (300, 300), activation, epsilon=2, weight_decay=weight_decay, max_iter=50,
-        n_iter_no_change=50, random_state=0,
-    ).fit(data, y)  # fmt: skip
+    options = {"epsilon": 2, "max_iter": 50, "n_iter_no_change": 50, "random_state": 0}
+    model = SETClassifier((300, 300), activation, weight_decay=weight_decay, **options)
+    model.fit(data, y)
     weights = np.concatenate([coef.data for coef in model.coefs_])
     assert model.n_iter_ == 50
     assert (weights == 0).mean() < 0.01

@@ -10,16 +10,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SparseMLPClassifier,
-    SparseMLPRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SparseMLPClassifier, SparseMLPRegressor
 from sklearn_set._relevance import null_fraction
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
-
 INPUTS = {"alpha": 0.2, "beta": 2, "gamma": 4, "prune_layers": ("input",)}
 
 

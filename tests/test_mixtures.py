@@ -6,9 +6,7 @@ from helpers import random_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sklearn_set import (
-    SETClassifier,
-)
+from sklearn_set import SETClassifier
 from sklearn_set._losses import Loss
 from sklearn_set._mixtures import Mixtures, noise_for
 from sklearn_set._network import Data

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-)
+from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
 
 

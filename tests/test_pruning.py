@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 import reference
 import scipy.io
-from helpers import (
-    REAL_DATA,
-    fitted,
-    random_network,
-    used_network,
-)
+from helpers import REAL_DATA, fitted, random_network, used_network
 from numpy.testing import assert_array_equal
 
-from sklearn_set import (
-    NPSETClassifier,
-    NPSETRegressor,
-)
+from sklearn_set import NPSETClassifier, NPSETRegressor
 from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
 from sklearn_set._network import Layer, Network
 from sklearn_set._topology import Connectivity
@@ -154,10 +146,8 @@ def test_pruning_stops_by_itself_below_one_neuron():
 
 def test_the_paper_pruned_41_times(digits):
     assert NeuronPruning(0.04, 10, 40, (0,)).last_epoch == 50
-    model = fitted(
-        NPSETClassifier, digits, alpha=0.2, beta=1, gamma=4, prune_every=2, prune_by="strength",
-        max_iter=8,
-    )  # fmt: skip
+    pruning = {"alpha": 0.2, "beta": 1, "gamma": 4, "prune_every": 2, "prune_by": "strength"}
+    model = fitted(NPSETClassifier, digits, **pruning, max_iter=8)
     assert [n > 0 for n in model.history_["n_pruned"]] == [False, True] * 3 + [False] * 2
     assert model.hidden_layer_sizes_ == (32, 21)
 

@@ -6,9 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.neural_network import BernoulliRBM
 
-from sklearn_set import (
-    SETBernoulliRBM,
-)
+from sklearn_set import SETBernoulliRBM
 
 
 def exact_pseudo_likelihood(model, X):

@@ -4,9 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_regression
 
-from sklearn_set import (
-    SETRegressor,
-)
+from sklearn_set import SETRegressor
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
 

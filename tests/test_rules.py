@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from sklearn_set import (
-    DSRClassifier,
-    SETClassifier,
-)
-from sklearn_set._evolution import (
-    DROPS,
-    GROWS,
-    Evolution,
-    drop_magnitude,
-)
+from sklearn_set import DSRClassifier, SETClassifier
+from sklearn_set._evolution import DROPS, GROWS, Evolution, drop_magnitude
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._rules import (
     SCHEDULES,
@@ -290,10 +282,8 @@ def test_continued_fits_are_one_fit(digits, cls):
 
 
 def test_early_stopping_with_sensitivity(digits):
-    model = fitted(
-        SETClassifier, digits, drop="sensitivity", early_stopping=True, n_iter_no_change=2,
-        max_iter=40,
-    )  # fmt: skip
+    patience = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 40}
+    model = fitted(SETClassifier, digits, drop="sensitivity", **patience)
     assert model.n_iter_ < 40
 
 

@@ -7,11 +7,7 @@ from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.feature_selection import SelectFromModel
 
-from sklearn_set import (
-    DSRClassifier,
-    SETClassifier,
-    SETFeatureSelector,
-)
+from sklearn_set import DSRClassifier, SETClassifier, SETFeatureSelector
 
 
 def informative(n_features=80, n_informative=12):

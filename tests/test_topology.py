@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_set import _native
-from sklearn_set._evolution import (
-    drop_nearest_zero,
-)
+from sklearn_set._evolution import drop_nearest_zero
 from sklearn_set._network import Layer, initial_weights
 from sklearn_set._topology import Connectivity, decimal_floor, draw_seed, erdos_renyi
 
@@ -209,7 +207,6 @@ def test_decimal_floor_of_four_digits_is_exact(numerator, n):
 
 
 ROUND_WEIGHTS = st.lists(st.sampled_from([-2.0, -1.0, -0.5, 0.0, -0.0, 0.5, 1.0, 2.0]), max_size=60)
-
 ANY_WEIGHTS = st.lists(
     st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=True), max_size=60
 )
@@ -339,10 +336,8 @@ def test_growth_at_given_places(mask, data, seed):
     kept[mask] = keep
     free = np.flatnonzero(~kept)
     chosen = np.sort(rng.choice(free, data.draw(st.integers(0, len(free))), replace=False))
-    indptr, indices, source = _native.grow_at(
-        connectivity.indptr, connectivity.indices, connectivity.shape[0], keep,
-        chosen.astype(np.int64),
-    )  # fmt: skip
+    arrays = connectivity.indptr, connectivity.indices, connectivity.shape[0]
+    indptr, indices, source = _native.grow_at(*arrays, keep, chosen.astype(np.int64))
     after = Connectivity(indptr, indices, connectivity.shape)
     check(after)
     wanted = kept.ravel()
@@ -412,11 +407,9 @@ def test_growth_errors():
 
 def test_growing_at_a_kept_place_is_refused():
     connectivity = from_mask(np.eye(3, dtype=bool))
+    keep, keys = np.ones(3, dtype=np.uint8), np.array([4], dtype=np.int64)
     with pytest.raises(ValueError, match="a key names a place that is kept"):
-        _native.grow_at(
-            connectivity.indptr, connectivity.indices, 3, np.ones(3, dtype=np.uint8),
-            np.array([4], dtype=np.int64),
-        )  # fmt: skip
+        _native.grow_at(connectivity.indptr, connectivity.indices, 3, keep, keys)
 
 
 # ------------------------------------------------------------------ neurons

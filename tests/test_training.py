@@ -4,10 +4,7 @@ import numpy as np
 from helpers import random_network
 from numpy.testing import assert_allclose
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-)
+from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
 from sklearn_set._network import Data

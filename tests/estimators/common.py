@@ -8,23 +8,15 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import make_classification
 
-from sklearn_set import (
-    NPSETClassifier,
-    NPSETRegressor,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
 
 SMALL = {
     "hidden_layer_sizes": (30, 20), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "mixup": 0.0, "averaging": 0.0, "n_iter_no_change": 10,
     "random_state": 3,
 }  # fmt: skip
-
 PRUNING = {**SMALL, "alpha": 0.2, "beta": 2, "gamma": 2}
-
 BOTH = pytest.mark.parametrize("cls", [NPSETClassifier, NPSETRegressor])
-
 ALL = pytest.mark.parametrize("cls", [SETClassifier, SETRegressor, NPSETClassifier, NPSETRegressor])
 
 
@@ -35,9 +27,7 @@ def blobs(n_classes=3, n=60, n_features=7, seed=0, **options):
 
 
 X, Y = blobs()
-
 NAN, INF = X.copy(), X.copy()
-
 NAN[3, 2], INF[3, 2] = np.nan, -np.inf
 
 

@@ -5,11 +5,7 @@ import pytest
 from estimators.common import ALL, BOTH, PRUNING, SMALL, X, Y, assert_consistent
 from sklearn.exceptions import NotFittedError
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -25,11 +21,9 @@ def test_attributes(cls, held_out, early_stopping):
     assert_consistent(model)
     assert model.n_features_in_ == 7 and model.n_iter_ == 8
     history = model.history_
-    names = {
-        "loss", "n_connections", "n_connections_0", "n_connections_1", "n_connections_2",
-        "hidden_layer_size_0", "hidden_layer_size_1", "n_dropped", "n_grown", "n_survived",
-        "n_pruned", "time",
-    }  # fmt: skip
+    names = {"loss", "n_connections", "n_dropped", "n_grown", "n_survived", "n_pruned", "time"}
+    names |= {"n_connections_0", "n_connections_1", "n_connections_2"}
+    names |= {"hidden_layer_size_0", "hidden_layer_size_1"}
     validated = held_out or early_stopping
     if validated:
         names |= {"validation_loss", "validation_score"}
@@ -113,8 +107,9 @@ def test_outputs(cls, y, loss, n_outputs, activation):
 @BOTH
 def test_attributes_before_fit(cls):
     model = cls()
-    for name in ("coefs_", "intercepts_", "hidden_layer_sizes_", "n_connections_", "density_",
-                 "feature_importances_", "history_", "n_iter_", "loss_"):  # fmt: skip
+    names = "coefs_ intercepts_ hidden_layer_sizes_ n_connections_ density_ "
+    names += "feature_importances_ history_ n_iter_ loss_"
+    for name in names.split():
         assert not hasattr(model, name)
     with pytest.raises(NotFittedError):
         model.predict(X)

@@ -8,11 +8,7 @@ from estimators.common import BOTH, PRUNING, SMALL, X, Y, assert_consistent
 from helpers import assert_same
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -96,8 +92,9 @@ def test_warm_start_continues_clock_and_history(cls):
 
 def test_warm_start_with_another_solver_or_rate():
     model = SETClassifier(**SMALL, warm_start=True).fit(X, Y)
-    for change in ({"solver": "sgd"}, {"momentum": 0.0}, {"learning_rate_init": 0.1},
-                   {"solver": "adam"}, {"activation": "tanh"}, {"zeta": 0}):  # fmt: skip
+    changes = [{"solver": "sgd"}, {"momentum": 0.0}, {"learning_rate_init": 0.1}]
+    changes += [{"solver": "adam"}, {"activation": "tanh"}, {"zeta": 0}]
+    for change in changes:
         model.set_params(**change).fit(X, Y)
         assert_consistent(model)
     assert model.n_iter_ == 56 and np.isfinite(model.loss_)

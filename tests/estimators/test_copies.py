@@ -13,12 +13,7 @@ from helpers import assert_same
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETBernoulliRBM,
-    SETClassifier,
-    SETFeatureSelector,
-)
+from sklearn_set import NPSETClassifier, SETBernoulliRBM, SETClassifier, SETFeatureSelector
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -64,10 +59,10 @@ def test_clone(cls):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_fitted_model_is_small(dtype, early_stopping):
     data, y = load_digits(return_X_y=True)
-    model = NPSETClassifier(
-        (400, 400), dtype=dtype, early_stopping=early_stopping, max_iter=30, alpha=0.01, beta=2,
-        gamma=10, random_state=0,
-    ).fit(data[:200] / 16, y[:200])  # fmt: skip
+    options = {"dtype": dtype, "early_stopping": early_stopping, "max_iter": 30}
+    pruning = {"alpha": 0.01, "beta": 2, "gamma": 10}
+    model = NPSETClassifier((400, 400), **options, **pruning, random_state=0)
+    model.fit(data[:200] / 16, y[:200])
     model.predict(scipy.sparse.csr_array(data))
     arrays = sum(c.data.nbytes + c.indices.nbytes + c.indptr.nbytes for c in model.coefs_)
     arrays += sum(b.nbytes for b in model.intercepts_)

@@ -8,11 +8,7 @@ import scipy.sparse
 from estimators.common import ALL, INF, NAN, PRUNING, SMALL, X, Y, assert_consistent
 from sklearn.exceptions import NotFittedError
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -16,12 +16,7 @@ from helpers import assert_same
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-    _network,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor, _network
 from sklearn_set._network import Data, Network
 from sklearn_set._training import Course, NonFiniteLossError
 
@@ -206,10 +201,8 @@ def test_a_failed_refit_keeps_the_model(cls, warm_start, change, data, y):
 def test_interrupt_keeps_what_was_learned(monkeypatch, early_stopping, n_jobs):
     data, y = load_digits(return_X_y=True)
     data = data / 16
-    model = SETClassifier(
-        (300, 300), max_iter=10**6, n_iter_no_change=np.inf, n_jobs=n_jobs, random_state=0,
-        early_stopping=early_stopping,
-    )  # fmt: skip
+    endless = {"max_iter": 10**6, "n_iter_no_change": np.inf, "early_stopping": early_stopping}
+    model = SETClassifier((300, 300), **endless, n_jobs=n_jobs, random_state=0)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
     original = Course.record
 

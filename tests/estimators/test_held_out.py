@@ -5,11 +5,7 @@ import pytest
 import scipy.sparse
 from estimators.common import BOTH, PRUNING, SMALL, X, Y
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -14,12 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_set import (
-    NPSETClassifier,
-    NPSETRegressor,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -12,11 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, log_loss
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    SETRegressor,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 from sklearn_set._base import BaseSparseMLP
 from sklearn_set._evolution import Evolution
 from sklearn_set._training import Course, _follow
@@ -50,9 +46,8 @@ def test_patience_counts_from_the_best():
             wanted = epoch + 1
             break
     assert model.n_iter_ == wanted < 400
-    assert SETClassifier(
-        **{**SMALL, "max_iter": 60, "n_iter_no_change": np.inf}, tol=10.0
-    ).fit(X, Y).n_iter_ == 60  # fmt: skip
+    endless = {**SMALL, "max_iter": 60, "n_iter_no_change": np.inf}
+    assert SETClassifier(**endless, tol=10.0).fit(X, Y).n_iter_ == 60
 
 
 def test_adaptive_rate_outlasts_the_first_plateau():

@@ -17,11 +17,7 @@ from estimators.common import SMALL, X, Y
 from helpers import assert_same
 from threadpoolctl import threadpool_limits
 
-from sklearn_set import (
-    NPSETClassifier,
-    SETClassifier,
-    _network,
-)
+from sklearn_set import NPSETClassifier, SETClassifier, _network
 from sklearn_set._threads import effective_n_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -99,8 +95,10 @@ def test_the_gil_stays_off():
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={name: value for name, value in os.environ.items() if name != "PYTHON_GIL"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 

@@ -9,9 +9,7 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import recall_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_set import (
-    SETClassifier,
-)
+from sklearn_set import SETClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
