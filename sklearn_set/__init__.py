@@ -15,8 +15,6 @@ from ._multilayer_perceptron import (
     NPSETRegressor,
     SETClassifier,
     SETRegressor,
-    SparseMLPClassifier,
-    SparseMLPRegressor,
 )
 from ._rbm import SETBernoulliRBM
 from ._version import __version__ as __version__
@@ -30,8 +28,6 @@ __all__ = [
     "SETClassifier",
     "SETFeatureSelector",
     "SETRegressor",
-    "SparseMLPClassifier",
-    "SparseMLPRegressor",
 ]
 
 

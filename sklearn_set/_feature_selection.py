@@ -15,14 +15,16 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._evolution import Evolution, new_weights_rule
+from ._data import Data
+from ._evolution import Evolution
 from ._losses import Loss
-from ._network import Data, Network
+from ._network import Network
 from ._optimizers import Optimizer
 from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, StrOptions, fit_context
 from ._threads import effective_n_threads
-from ._training import Course, Streams, train
+from ._training import Generators, Learner, train
 from ._version import StampedEstimator
+from .rules import new_weights_rule
 
 __all__ = ["SETFeatureSelector"]
 
@@ -110,18 +112,18 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
     -----
     Features are centred and scaled to unit variance before; `transform` returns
     them as they were given. Sparse `X` is accepted, but made dense while fitting.
-    The method needs sparse layers. In a dense autoencoder each feature is copied on
-    a way of its own, and related features, which can help one another, get along
+    The method needs sparse layers. A dense autoencoder can copy each feature through
+    its own path. Related features help to reconstruct each other, so they end up
     with the smallest weights: with 80 features, of which 12 were related, and 200
     hidden neurons, none of the 12 was among the 12 best at a density of 23 %, and
     10 at 7 %.
 
-    Features of which no other feature knows anything are the ones to go: where
-    the target depends on such a feature, use a selection with targets.
+    Features that are unrelated to all others are discarded. If your target may
+    depend on such a feature, use a supervised selector.
 
     Features that are constant but for a few samples become spikes when they are
-    scaled, which the autoencoder learns by heart; remove them before, for example
-    with `VarianceThreshold`.
+    scaled, which the autoencoder memorises; remove them before, for example with
+    `VarianceThreshold`.
 
     References
     ----------
@@ -233,11 +235,11 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype)
         n_selected = self._number_to_select(X.shape[1])
         rng = check_random_state(self.random_state)
-        streams = Streams.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
-        network, course = self._train(_standardised(X), streams)
-        self.history_ = course.history
-        self.n_iter_ = course.epoch
-        first = network.layers[0]
+        generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
+        learner = self._train(_standardised(X), generators)
+        self.history_ = learner.progress.history
+        self.n_iter_ = learner.progress.epoch
+        first = learner.network.layers[0]
         self.scores_ = first.connectivity.out_strength(first.weights)
         self.n_features_to_select_ = n_selected
         self.support_ = np.zeros(X.shape[1], dtype=bool)
@@ -264,7 +266,7 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
         n_hidden = self.hidden_layer_size
         return min(13.0, _LARGEST_DENSITY * n_features * n_hidden / (n_features + n_hidden))
 
-    def _train(self, X: np.ndarray, streams: Streams) -> tuple[Network, Course]:
+    def _train(self, X: np.ndarray, generators: Generators) -> Learner:
         n_samples, n_features = X.shape
         network = Network.random(
             [n_features, self.hidden_layer_size, n_features],
@@ -273,7 +275,7 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
             activation=self.activation,
             dropout=self.dropout,
             dtype=X.dtype,
-            rng=streams.init,
+            rng=generators.init,
         )
         optimizer = Optimizer(
             "sgd",
@@ -290,23 +292,18 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
         )
         noisy = X
         if self.noise > 0:
-            noisy = X + (self.noise * streams.init.standard_normal(X.shape)).astype(X.dtype)
-        course = Course()
+            noisy = X + (self.noise * generators.init.standard_normal(X.shape)).astype(X.dtype)
+        learner = Learner(network, optimizer, evolution, generators)
         train(
-            network,
+            learner,
             Data(noisy, X.dtype, Loss("squared_error"), X),
-            optimizer,
-            evolution,
-            streams,
-            course,
             n_epochs=self.max_iter,
             batch_size=min(self.batch_size, n_samples),
-            tol=0.0,
             n_threads=effective_n_threads(self.n_jobs),
         )
         if self.zeta > 0:
             evolution.remove(network, self.zeta)
-        return network, course
+        return learner
 
     def _get_support_mask(self) -> np.ndarray:
         check_is_fitted(self)

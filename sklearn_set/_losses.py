@@ -10,17 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_expit, logsumexp, softmax, xlogy
 
-__all__ = ["Loss"]
+from . import _native
 
-_CODES = {
-    "binary_log_loss": 0,
-    "softmax_log_loss": 1,
-    "multilabel_log_loss": 2,
-    "sigmoid_squared_error": 3,
-    "squared_error": 4,
-    "poisson": 5,
-    "huber": 6,
-}
+__all__ = ["Loss"]
 
 _OUT_ACTIVATIONS = {
     "binary_log_loss": "logistic",
@@ -37,8 +29,8 @@ _OUT_ACTIVATIONS = {
 class Loss:
     """A loss with its output activation.
 
-    `name` is one of the keys of ``_CODES``: what the estimator's ``loss``
-    becomes once the kind of target is known.
+    `name` is one of ``_native.LOSSES``: what the estimator's ``loss`` becomes once the
+    kind of target is known.
     """
 
     name: str
@@ -46,7 +38,7 @@ class Loss:
 
     @property
     def code(self) -> int:
-        return _CODES[self.name]
+        return _native.LOSSES[self.name]
 
     @property
     def out_activation(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._network import Data
+from ._data import Data
 
 __all__ = ["Mixtures", "noise_for"]
 

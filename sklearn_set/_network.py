@@ -12,28 +12,32 @@ import math
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import is_
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from . import _native
+from ._data import Data
 from ._memory import check_memory
 from ._optimizers import Optimizer
 from ._topology import Connectivity, Rewiring, erdos_renyi
 
-__all__ = ["ACTIVATIONS", "Data", "Layer", "Network", "initial_weights"]
+__all__ = ["ACTIVATIONS", "Layer", "Network", "hidden_activation", "initial_weights"]
 
-# name -> (native code, slope); all_relu alternates the sign of its slope.
-ACTIVATIONS = {
-    "identity": (0, 0.0),
-    "relu": (1, 0.0),
-    "leaky_relu": (2, 0.01),
-    "all_relu": (2, 0.6),
-    "tanh": (3, 0.0),
-    "logistic": (4, 0.0),
+# name -> (native name, slope); all_relu alternates the sign of its slope.
+ACTIVATIONS = {name: (name, 0.0) for name in _native.ACTIVATIONS} | {
+    "leaky_relu": ("leaky_relu", 0.01),
+    "all_relu": ("leaky_relu", 0.6),
 }
+_NAMES = {code: name for name, code in _native.ACTIVATIONS.items()}
 
-_STATE = ("first", "second", "bias_first", "bias_second")
+
+def hidden_activation(name: str, number: int) -> tuple[str, float]:
+    """The core's name of an activation and its slope below zero, in hidden layer `number`."""
+    kind, slope = ACTIVATIONS[name]
+    return kind, -slope if name == "all_relu" and number % 2 == 0 else slope
 
 
 def initial_weights(
@@ -63,68 +67,17 @@ def initial_weights(
     return (scale * draws).astype(dtype, copy=False)
 
 
-def _readable(values, dtype) -> np.ndarray:
-    """The values as the core takes them: of this type, in C order and aligned."""
-    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
-
-
-class Data:
-    """Samples with their targets in the form that the core reads.
-
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n_samples, n_features)
-        Of the network's dtype, C-contiguous.
-    target : ndarray or None
-        Class indices (n_samples,) or values (n_samples, n_outputs).
-    """
-
-    def __init__(self, X, dtype, loss=None, target=None, sample_weight=None):
-        self.X = X
-        self.dtype = np.dtype(dtype)
-        self.loss, self.target, self.sample_weight = loss, target, sample_weight
-        native = _native.DataF32 if self.dtype == np.float32 else _native.DataF64
-        if sparse.issparse(X):
-            if X.indices.dtype != np.int32 and X.indices.size and X.indices.max() >= X.shape[1]:
-                raise ValueError(  # the core checks the rest, but 2**32 would become 0 on the way
-                    f"The sparse matrix X is malformed: it has {X.shape[1]} columns and a column "
-                    f"index {X.indices.max()}. Build it anew from its entries."
-                )
-            self.native = native(
-                None,
-                _readable(X.data, self.dtype),
-                _readable(X.indices, np.int32),
-                _readable(X.indptr, np.int64),
-                X.shape[1],
-            )
-        else:
-            X = _readable(X, self.dtype)
-            self.native = native(X, None, None, None, X.shape[1])
-        if target is not None:
-            labels = _readable(target, np.int32) if target.ndim == 1 else None
-            values = _readable(target, self.dtype) if target.ndim == 2 else None
-            weights = None if sample_weight is None else _readable(sample_weight, self.dtype)
-            self.native.set_targets(loss.code, labels, values, weights, loss.huber_delta)
-
-    @property
-    def n_samples(self) -> int:
-        return self.X.shape[0]
-
-    def of_features(self, features: np.ndarray | None) -> Data:
-        """The same samples, but these features only."""
-        if features is None:
-            return self
-        X = self.X[:, features]
-        return Data(X, self.dtype, self.loss, self.target, self.sample_weight)
-
-
 @dataclass(eq=False)
 class Layer:
     """Connections, weights and optimizer state of one layer.
 
-    The core reads these attributes by name; arrays of a connection each are
+    The core reads these attributes by name; arrays with a value for each connection are
     aligned with ``connectivity.indices``.
     """
+
+    #: The arrays, by what they have a value for; the first of each is always there.
+    PER_CONNECTION: ClassVar = ("weights", "first", "second", "sensitivity")
+    PER_NEURON: ClassVar = ("bias", "bias_first", "bias_second")
 
     connectivity: Connectivity
     weights: np.ndarray
@@ -156,17 +109,43 @@ class Layer:
         optimizer state is 0.
         """
         self.connectivity = rewiring.after
-        self.weights = rewiring.carry(self.weights, new_weights)
-        for name in ("first", "second", "sensitivity"):
+        for name in self.PER_CONNECTION:
             values = getattr(self, name)
             if values is not None:
-                setattr(self, name, rewiring.carry(values))
+                fresh = new_weights if name == "weights" else None
+                setattr(self, name, rewiring.carry(values, fresh))
 
-    def keep_outputs(self, keep: np.ndarray) -> None:
-        for name in ("bias", "bias_first", "bias_second"):
+    def keep_neurons(self, keep: np.ndarray) -> None:
+        """Take on fewer neurons: everything that is kept per neuron follows."""
+        for name in self.PER_NEURON:
             values = getattr(self, name)
             if values is not None:
                 setattr(self, name, values[keep])
+
+    def copy(self, *, state: bool) -> Layer:
+        """A copy with arrays of its own, with or without all that training needs besides."""
+        copied = copy.copy(self)
+        for names in (self.PER_CONNECTION, self.PER_NEURON):
+            for name in names:
+                values = getattr(self, name)
+                stays = values is not None and (state or name == names[0])
+                setattr(copied, name, values.copy() if stays else None)
+        copied.newborn = self.newborn if state else None
+        return copied
+
+    def arrays(self) -> list:
+        """Everything that the core reads."""
+        names = (*self.PER_CONNECTION, *self.PER_NEURON, "activation", "slope", "dropout")
+        return [self.connectivity, *(getattr(self, name) for name in names)]
+
+
+class _Bound(NamedTuple):
+    """The core's view of the arrays in `key`, and what it serves."""
+
+    key: list
+    sparse: bool
+    train: bool
+    native: Any
 
 
 class Network:
@@ -182,10 +161,7 @@ class Network:
     def __init__(self, layers: Iterable[Layer], features: np.ndarray | None = None):
         self.layers = list(layers)
         self.features = features
-        self.input_strength: np.ndarray | None = None  # of those read, a sum over epochs
-        self._bound: tuple[tuple[bool, bool], _native.NetworkF32] | None = None
-        self._unbound: _native.NetworkF32 | None = None  # with work buffers for the next one
-        self._meets_sparse = False
+        self._bound: _Bound | None = None
 
     @classmethod
     def random(
@@ -211,14 +187,17 @@ class Network:
         return network
 
     def set_activation(self, activation: str, dropout: float) -> None:
-        code, slope = ACTIVATIONS[activation]
+        """Give the hidden layers an activation by its name, and dropout."""
         for number, layer in enumerate(self.layers[:-1]):
-            layer.activation, layer.slope, layer.dropout = code, slope, dropout
-            if activation == "all_relu" and number % 2 == 0:
-                layer.slope = -slope
+            kind, layer.slope = hidden_activation(activation, number)
+            layer.activation, layer.dropout = _native.ACTIVATIONS[kind], dropout
         last = self.layers[-1]
-        last.activation, last.slope, last.dropout = 0, 0.0, 0.0
-        self._unbind()
+        last.activation, last.slope, last.dropout = _native.ACTIVATIONS["identity"], 0.0, 0.0
+
+    @property
+    def activations(self) -> list[tuple[str, float]]:
+        """The core's name of each hidden layer's activation, and its slope below zero."""
+        return [(_NAMES[layer.activation], layer.slope) for layer in self.layers[:-1]]
 
     @property
     def dtype(self):
@@ -245,12 +224,11 @@ class Network:
         They replace arrays and never write into them, so the old ones suffice.
         """
         layers = [copy.copy(layer) for layer in self.layers]
-        features, strength = self.features, self.input_strength
+        features = self.features
         try:
             yield
         except BaseException:  # a KeyboardInterrupt, too
-            self.layers, self.features, self.input_strength = layers, features, strength
-            self._bound = None
+            self.layers, self.features = layers, features
             raise
 
     def rewire(self, number: int, rewiring: Rewiring, new_weights: np.ndarray | None) -> None:
@@ -258,135 +236,91 @@ class Network:
         layer = self.layers[number]
         layer.carry(rewiring, new_weights)
         layer.newborn = rewiring.source < 0
-        self._unbind()
 
     def prune_hidden(self, number: int, keep: np.ndarray) -> None:
         """Remove the neurons of hidden layer `number` that `keep` does not mark."""
         inward, outward = self.layers[number], self.layers[number + 1]
-        for layer, kept in ((inward, {"keep_out": keep}), (outward, {"keep_in": keep})):
-            rewiring = layer.connectivity.without_neurons(**kept)
-            layer.carry(rewiring)
-            if layer.newborn is not None:
-                layer.newborn = layer.newborn[rewiring.source]
-        inward.keep_outputs(keep)
-        self._unbind()
+        _shrink(inward, keep_out=keep)
+        _shrink(outward, keep_in=keep)
+        inward.keep_neurons(keep)
 
     def prune_inputs(self, keep: np.ndarray) -> None:
         """Stop reading the features that `keep`, over those still read, does not mark."""
-        layer = self.layers[0]
-        rewiring = layer.connectivity.without_neurons(keep_in=keep)
-        layer.carry(rewiring)
-        if layer.newborn is not None:
-            layer.newborn = layer.newborn[rewiring.source]
+        _shrink(self.layers[0], keep_in=keep)
         self.features = np.flatnonzero(keep) if self.features is None else self.features[keep]
-        if self.input_strength is not None:
-            self.input_strength = self.input_strength[keep]
-        self._unbind()
-
-    def add_input_strength(self) -> None:
-        """Add the output strength that every input has now to `input_strength`."""
-        first = self.layers[0]
-        strength = first.connectivity.out_strength(first.weights)
-        before = self.input_strength
-        self.input_strength = strength if before is None else before + strength
 
     # ------------------------------------------------------------ numbers
 
     def start_optimizer(self, optimizer: Optimizer) -> None:
         """Give every layer fresh optimizer state (zeros), as many arrays as needed."""
         for layer in self.layers:
-            n = optimizer.n_slots
-            layer.first = np.zeros_like(layer.weights) if n > 0 else None
-            layer.second = np.zeros_like(layer.weights) if n > 1 else None
-            layer.bias_first = np.zeros_like(layer.bias) if n > 0 else None
-            layer.bias_second = np.zeros_like(layer.bias) if n > 1 else None
-        self._unbind()
+            for values, *state in (("weights", "first", "second"), Layer.PER_NEURON):
+                for n, name in enumerate(state):
+                    like = getattr(layer, values)
+                    setattr(layer, name, np.zeros_like(like) if n < optimizer.n_slots else None)
 
     def measure_sensitivity(self) -> None:
         """Let training sum |w * dL/dw| in every layer, from zero where it does not yet."""
         for layer in self.layers:
             if layer.sensitivity is None:
                 layer.sensitivity = np.zeros_like(layer.weights)
-                self._unbind()
 
     def drop_optimizer(self) -> None:
+        """Keep what prediction needs only."""
         for layer in self.layers:
-            for name in (*_STATE, "sensitivity", "newborn"):
+            for name in (*Layer.PER_CONNECTION[1:], *Layer.PER_NEURON[1:], "newborn"):
                 setattr(layer, name, None)
-        self._bound = self._unbound = self.input_strength = None
+        self._bound = None  # it would keep the arrays alive
 
-    def snapshot(self):
-        """What `restore` needs: features read, connections, weights and biases."""
-        layers = [(la.connectivity, la.weights.copy(), la.bias.copy()) for la in self.layers]
-        return self.features, layers
+    def copy(self, *, state: bool = False) -> Network:
+        """A copy with arrays of its own, with or without optimizer state."""
+        return Network((layer.copy(state=state) for layer in self.layers), self.features)
 
-    def copy_for_prediction(self) -> Network:
-        """A copy without optimizer state."""
-        layers = (
-            Layer(
-                layer.connectivity,
-                layer.weights.copy(),
-                layer.bias.copy(),
-                layer.activation,
-                layer.slope,
-                layer.dropout,
-            )
-            for layer in self.layers
-        )
-        return Network(layers, self.features)
+    def restore(self, kept: Network) -> None:
+        """Go back to a copy. Optimizer state, where connections differ, starts afresh."""
+        self.features = kept.features
+        for layer, before in zip(self.layers, kept.layers):
+            moved = layer.connectivity is not before.connectivity
+            layer.connectivity, layer.newborn = before.connectivity, None
+            for values, *state in (Layer.PER_CONNECTION, Layer.PER_NEURON):
+                setattr(layer, values, getattr(before, values).copy())
+                for name in state:
+                    if getattr(layer, name) is not None and moved:
+                        setattr(layer, name, np.zeros_like(getattr(before, values)))
 
-    def restore(self, snapshot) -> None:
-        """Go back to a snapshot. Optimizer state, where there is any, starts afresh."""
-        self.features, layers = snapshot
-        self.input_strength = None
-        for layer, (connectivity, weights, bias) in zip(self.layers, layers):
-            moved = layer.connectivity is not connectivity
-            layer.connectivity, layer.newborn = connectivity, None
-            layer.weights, layer.bias = weights.copy(), bias.copy()
-            for name in _STATE:
-                if getattr(layer, name) is not None and moved:
-                    like = bias if name.startswith("bias") else weights
-                    setattr(layer, name, np.zeros_like(like))
-            if layer.sensitivity is not None and moved:
-                layer.sensitivity = np.zeros_like(weights)
-        self._unbind()
+    def set_parameters(self, source: Network) -> None:
+        """Take the weights and biases of a network of the same topology."""
+        for layer, other in zip(self.layers, source.layers):
+            layer.weights[:], layer.bias[:] = other.weights, other.bias
 
     def _native(self, data: Data, *, train: bool = False):
-        """The core's view of the arrays.
+        """The core's view of the arrays, made anew when one of them is another.
 
         Sparse samples need the first layer indexed by source neuron, training the
         others (and writable arrays).
         """
+        key = [array for layer in self.layers for array in layer.arrays()]
         is_sparse = sparse.issparse(data.X)
         bound = self._bound  # another thread may bind and store its own at any time
-        if bound is None or bound[0][0] < is_sparse or bound[0][1] < train:
+        same = bound is not None and len(key) == len(bound.key) and all(map(is_, key, bound.key))
+        if bound is None or not same or bound.sparse < is_sparse or bound.train < train:
             # For all that was asked for before, too: validation alternates with training.
-            self._meets_sparse = self._meets_sparse or is_sparse
-            served = self._meets_sparse, train or (bound is not None and bound[0][1])
-            native = self._unbound if train else None  # no thread predicts with it
-            if native is not None:
-                native.bind(self.layers, *served)
+            serves_sparse = is_sparse or (bound is not None and bound.sparse)
+            serves_training = train or (same and bound is not None and bound.train)
+            if train and bound is not None and bound.train:  # no other thread uses it
+                native, self._bound = bound.native, None  # with its work buffers
+                native.bind(self.layers, serves_sparse, serves_training)
             else:
                 kind = _native.NetworkF32 if self.dtype == np.float32 else _native.NetworkF64
-                native = kind(self.layers, *served)
-            bound = served, native
-            self._bound = bound
-        return bound[1]
-
-    def _unbind(self) -> None:
-        """Forget the core's view, since arrays changed; keep the buffers that training uses."""
-        if self._bound is not None and self._bound[0][1]:
-            self._unbound = self._bound[1]
-            self._unbound.unbind()
-        self._bound = None
+                native = kind(self.layers, serves_sparse, serves_training)
+            bound = self._bound = _Bound(key, serves_sparse, serves_training, native)
+        return bound.native
 
     def __getstate__(self):
-        names = ("layers", "features", "input_strength")
-        return {name: getattr(self, name) for name in names}
+        return {"layers": self.layers, "features": self.features}
 
     def __setstate__(self, state):
-        self._bound = self._unbound = self.input_strength = None
-        self._meets_sparse = False
+        self._bound = None
         self.__dict__.update(state)
 
     def train_batches(
@@ -471,14 +405,6 @@ class Network:
         self._native(data).predict(data.native, out, n_threads)
         return out
 
-    def numbers(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Copies of the weights and biases, for `set_numbers` of the same topology."""
-        return [(layer.weights.copy(), layer.bias.copy()) for layer in self.layers]
-
-    def set_numbers(self, numbers) -> None:
-        for layer, (weights, bias) in zip(self.layers, numbers):
-            layer.weights[:], layer.bias[:] = weights, bias
-
     def is_finite(self) -> bool:
         """Whether all weights and biases are."""
         with np.errstate(over="ignore", invalid="ignore"):
@@ -487,3 +413,11 @@ class Network:
                 for layer in self.layers
                 for a in (layer.weights, layer.bias)
             )
+
+
+def _shrink(layer: Layer, **kept: np.ndarray) -> None:
+    """Remove neurons on one side of a layer with all their connections."""
+    rewiring = layer.connectivity.without_neurons(**kept)
+    layer.carry(rewiring)
+    if layer.newborn is not None:
+        layer.newborn = layer.newborn[rewiring.source]

@@ -19,15 +19,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _native
 from ._evolution import Evolution
 from ._memory import check_memory
-from ._network import ACTIVATIONS, Layer, Network
+from ._network import Layer, Network
 from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, fit_context
 from ._topology import erdos_renyi
 from ._version import StampedEstimator
 
 __all__ = ["SETBernoulliRBM"]
 
-_IDENTITY = ACTIVATIONS["identity"][0]
-_LOGISTIC = ACTIVATIONS["logistic"][0]
+_IDENTITY = _native.ACTIVATIONS["identity"]
+_LOGISTIC = _native.ACTIVATIONS["logistic"]
 _BLOCK = 256  # samples that are worked on at a time outside of training
 _FIRST_WEIGHT_SCALE = 0.05  # standard deviation, as in the source's code
 
@@ -138,8 +138,7 @@ class _Machine:
     def train_epoch(self, X, evolution: Evolution, batch_size: int, **settings) -> None:
         began = perf_counter()
         with self.network.whole_or_unchanged():
-            counts = evolution.start_epoch(self.epoch, self.network, self.evolution_rng)
-        del counts["n_pruned"]
+            changes = evolution.start_epoch(self.epoch, self.network, self.evolution_rng)
         order = self.shuffle_rng.permutation(X.shape[0])
         error = 0.0
         for part in gen_even_slices(len(order), -(-len(order) // batch_size)):
@@ -148,7 +147,9 @@ class _Machine:
         columns = {
             "reconstruction_error": error / (X.shape[0] * X.shape[1]),
             "n_connections": self.network.n_connections,
-            **counts,
+            "n_dropped": changes.n_dropped,
+            "n_grown": changes.n_grown,
+            "n_survived": changes.n_survived,
             "time": perf_counter() - began,
         }
         for name, value in columns.items():

@@ -15,9 +15,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-__all__ = ["DOC_LINK_TEMPLATE", "CallbackSupportMixin", "Interval", "StrOptions", "fit_context"]
+__all__ = [
+    "DOC_LINK_TEMPLATE",
+    "CallbackSupportMixin",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "fit_context",
+]
 
 #: Where the HTML representation links to. Without a template it would link into
 #: scikit-learn's pages, and without a link it shows no tooltips. The documentation has no

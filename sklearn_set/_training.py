@@ -1,23 +1,28 @@
 """The training loop: epochs, batches, evolution, patience, history.
 
-Owns: all state that changes while learning; it dies with the call. May not
-touch: the user's parameters, the meaning of classes, what is printed.
+Owns: the order in which learning goes on, and its state while it does. May not touch:
+the user's parameters, the meaning of targets, what is printed.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 
-from ._evolution import Evolution
+from ._data import Data
+from ._evolution import Changes, Evolution
 from ._mixtures import Mixtures
-from ._network import Data, Network
+from ._network import Network
 from ._optimizers import Optimizer
 
-__all__ = ["Course", "NonFiniteLossError", "Streams", "train"]
+__all__ = ["Generators", "Learner", "NonFiniteLossError", "Patience", "Progress", "train"]
+
+# A gradient that decides over places is taken on at least this many samples.
+_MIN_GRADIENT_BATCH = 128
 
 
 class NonFiniteLossError(ValueError):
@@ -25,7 +30,7 @@ class NonFiniteLossError(ValueError):
 
 
 @dataclass
-class Streams:
+class Generators:
     """Independent random generators, one for each purpose.
 
     So that, say, a network with ``zeta=0`` shuffles as one with ``zeta=0.3``.
@@ -39,26 +44,23 @@ class Streams:
     noise: np.random.Generator
 
     @classmethod
-    def spawn(cls, entropy) -> Streams:
+    def spawn(cls, entropy) -> Generators:
+        """Generators from a seed."""
         children = np.random.SeedSequence(entropy).spawn(6)
         return cls(*(np.random.Generator(np.random.PCG64(child)) for child in children))
 
 
 @dataclass
-class Course:
+class Progress:
     """What happened, epoch by epoch, and where the clock stands."""
 
     epoch: int = 0  # epochs on the clock that evolution follows
     n_samples_seen: int = 0
     history: dict[str, list] = field(default_factory=dict)
-    best_loss: float = np.inf
-    best_score: float = -np.inf
-    best_validation_loss: float = np.inf  # of the epoch with the best score
-    n_stale: int = 0  # epochs without improvement
-    best: list | None = None  # snapshot
     interrupted: bool = False
 
     def record(self, **columns) -> None:
+        """Add a row to the history."""
         n_before = max(map(len, self.history.values()), default=0)
         for name in columns:  # a held-out set may come and go between fits
             self.history.setdefault(name, [np.nan] * n_before)
@@ -71,7 +73,53 @@ class Course:
             del column[self.epoch :]
 
     def last(self) -> dict:
+        """The last row of the history."""
         return {name: column[-1] for name, column in self.history.items()}
+
+
+@dataclass
+class Learner:
+    """All that training changes; the estimator takes it over when training is done."""
+
+    network: Network
+    optimizer: Optimizer
+    evolution: Evolution
+    generators: Generators
+    progress: Progress = field(default_factory=Progress)
+
+    def copy(self) -> Learner:
+        """A copy that can be trained without changing this one."""
+        rest = copy.deepcopy((self.optimizer, self.evolution, self.generators, self.progress))
+        return Learner(self.network.copy(state=True), *rest)
+
+
+class Patience:
+    """Keeps the network with the best held-out score, and says when to stop waiting.
+
+    Of equal scores the one with the smaller held-out loss is better.
+
+    Parameters
+    ----------
+    tol : float
+        An improvement of the score that counts.
+    n_epochs : float
+        Number of epochs in a row without one after which training ends.
+    """
+
+    def __init__(self, tol: float, n_epochs: float):
+        self.tol, self.n_epochs = tol, n_epochs
+        self.best_score, self.best_loss = -np.inf, np.inf
+        self.best: Network | None = None
+        self.n_stale = 0
+
+    def update(self, network: Network, score: float, loss: float) -> bool:
+        """Look at a network after an epoch; True if training is to end."""
+        self.n_stale = 0 if score >= self.best_score + self.tol else self.n_stale + 1
+        better = (score, -loss) > (self.best_score, -self.best_loss)
+        if better or self.best is None:
+            self.best_score, self.best_loss = score, loss
+            self.best = network.copy()
+        return self.n_stale > self.n_epochs
 
 
 def batch_starts(n_samples: int, batch_size: int) -> np.ndarray:
@@ -84,47 +132,100 @@ class WeightAverage:
     """The mean of a network's weights and biases over the ends of epochs."""
 
     def __init__(self, network: Network):
-        self.network = Network(
-            [
-                replace(la, weights=np.zeros_like(la.weights), bias=np.zeros_like(la.bias))
-                for la in network.layers
-            ],
-            network.features,
-        )
-        self.n_epochs = 0
+        self.network, self.n_epochs = network.copy(), 1
 
     def add(self, network: Network) -> None:
+        """Let the network as it is count, too."""
         self.n_epochs += 1
         for mean, layer in zip(self.network.layers, network.layers):
             mean.weights += (layer.weights - mean.weights) / self.n_epochs
             mean.bias += (layer.bias - mean.bias) / self.n_epochs
 
-    def give_to(self, network: Network) -> None:
-        for mean, layer in zip(self.network.layers, network.layers):
-            layer.weights[:], layer.bias[:] = mean.weights, mean.bias
+
+class _Epochs:
+    """The samples of a training and one pass over them at a time."""
+
+    def __init__(self, learner: Learner, data: Data, batch_size, shuffle, mixtures, n_threads):
+        self.learner, self.all_features, self.batch_size = learner, data, batch_size
+        self.data = data.of_features(learner.network.features)
+        self.starts = batch_starts(data.n_samples, batch_size)
+        self.shuffle, self.mixtures, self.n_threads = shuffle, mixtures, n_threads
+
+    def evolve(self) -> Changes:
+        """What evolution does at the start of an epoch."""
+        learner, network = self.learner, self.learner.network
+        features = network.features
+        with network.whole_or_unchanged():
+            changes = learner.evolution.start_epoch(
+                learner.progress.epoch, network, learner.generators.evolution, self.steepest
+            )
+        if network.features is not features:
+            self.data = self.all_features.of_features(network.features)
+        return changes
+
+    def steepest(self, wanted) -> dict[int, np.ndarray]:
+        """The steepest places on some samples, for growth by gradient."""
+        network = self.learner.network
+        data = self.all_features.of_features(network.features)
+        rows = np.arange(data.n_samples)
+        n_rows = max(self.batch_size, _MIN_GRADIENT_BATCH)
+        if n_rows < len(rows):  # all of few samples: repeated ones count as weighted ones
+            rows = self.learner.generators.evolution.permutation(rows)[:n_rows]
+        return network.steepest_places(data, rows, wanted)
+
+    def run(self, changes: Changes, *, evolves: bool) -> tuple[float, Changes]:
+        """One pass; returns the mean loss and the changes with those between batches."""
+        learner, generators = self.learner, self.learner.generators
+        network, optimizer, progress = learner.network, learner.optimizer, learner.progress
+        n_samples = self.data.n_samples
+        order = generators.shuffle.permutation(n_samples) if self.shuffle else np.arange(n_samples)
+        draw = self.mixtures.draw if self.mixtures else lambda *_: (None, None)
+        partners, shares = draw(generators.mixup, generators.noise)
+        optimizer.epoch, optimizer.steps_per_epoch = progress.epoch, len(self.starts) - 1
+        loss, weight = 0.0, 0.0
+        parts = [self.starts]
+        if evolves:
+            parts = learner.evolution.parts(self.starts, optimizer.n_steps)
+        for part in parts:
+            if evolves:
+                with network.whole_or_unchanged():
+                    changes += learner.evolution.between_batches(
+                        optimizer.n_steps, network, generators.evolution, self.steepest
+                    )
+            before = network.copy()
+            part_loss, part_weight = network.train_batches(
+                self.data,
+                order,
+                part,
+                optimizer,
+                dropout_seed=int(generators.dropout.integers(0, 2**63)),
+                n_threads=self.n_threads,
+                partners=partners,
+                shares=shares,
+            )
+            loss, weight = loss + part_loss, weight + part_weight
+            if not (np.isfinite(loss) and network.is_finite()):
+                network.set_parameters(before)
+                raise NonFiniteLossError(_diverged(loss, learner))
+        progress.n_samples_seen += n_samples
+        return loss / weight, changes
 
 
 def train(
-    network: Network,
+    learner: Learner,
     data: Data,
-    optimizer: Optimizer,
-    evolution: Evolution,
-    streams: Streams,
-    course: Course,
     *,
     n_epochs: int,
     batch_size: int,
     shuffle: bool = True,
     mixtures: Mixtures | None = None,
     averaging: float = 0.0,
-    tol: float = 1e-4,
-    n_iter_no_change: float = np.inf,
     validate: Callable[[Network], tuple[float, float]] | None = None,
-    stop_on_validation: bool = False,
+    patience: Patience | None = None,
     n_threads: int = 1,
-    on_epoch: Callable[[Course], bool] | None = None,
+    on_epoch: Callable[[Learner], bool] | None = None,
 ) -> None:
-    """Train for up to `n_epochs` epochs; `network` and `course` change in place.
+    """Train for up to `n_epochs` epochs; the learner changes in place.
 
     Parameters
     ----------
@@ -137,9 +238,9 @@ def train(
     validate : callable, optional
         Returns (score, loss) of the network on held-out samples, of the
         averaged network where there is one.
-    stop_on_validation : bool
-        Whether patience follows the validation score (and the best network is
-        kept) instead of the training loss.
+    patience : Patience, optional
+        Follows what `validate` gives, from the last pruning on; the network ends as the
+        best one.
     on_epoch : callable, optional
         Called after each epoch; training ends if it returns True.
 
@@ -147,114 +248,52 @@ def train(
     ------
     NonFiniteLossError
         In the epoch in which the loss or a weight stops being a finite number.
-        `network` then is what the epochs before made of it, as after an interrupt.
+        The network then is what the epochs before made of it, as after an interrupt.
     """
-    starts = batch_starts(data.n_samples, batch_size)
-    order = np.arange(data.n_samples)
-    optimizer.steps_per_epoch = len(starts) - 1
-    evolution.begin(network, course.history)
-    all_features, data = data, data.of_features(network.features)
-    average, rest_from = None, course.epoch + n_epochs
-    diverged: NonFiniteLossError | None = None
+    network, evolution, progress = learner.network, learner.evolution, learner.progress
+    epochs = _Epochs(learner, data, batch_size, shuffle, mixtures, n_threads)
+    evolution.begin(network)
+    progress.interrupted = False
+    average: WeightAverage | None = None
+    rest_from = progress.epoch + n_epochs
     if averaging > 0:
         rest_from -= max(1, round(averaging * n_epochs))
         rest_from = max(rest_from, evolution.last_pruning_epoch + 1)
+    diverged: NonFiniteLossError | None = None
     try:
         for _ in range(n_epochs):
             began = perf_counter()
-            optimizer.epoch = course.epoch
-            resting = course.epoch >= rest_from
-            if resting:
-                counts = evolution.no_changes()
-                average = average or WeightAverage(network)
-            else:
-                features = network.features
-                with network.whole_or_unchanged():
-                    counts = evolution.start_epoch(
-                        course.epoch, network, streams.evolution, all_features, batch_size
-                    )
-                if network.features is not features:
-                    data = all_features.of_features(network.features)
-            if shuffle:
-                order = streams.shuffle.permutation(data.n_samples)
-            loss = _run_epoch(
-                network, data, order, starts, optimizer, streams, mixtures, n_threads, course,
-                None if resting else evolution, counts,
-            )  # fmt: skip
+            resting = progress.epoch >= rest_from
+            changes = Changes() if resting else epochs.evolve()
+            loss, changes = epochs.run(changes, evolves=not resting)
             if average is not None:
                 average.add(network)
+            elif resting:
+                average = WeightAverage(network)
             columns = {"loss": loss}
+            score = held_out_loss = np.nan
             if validate is not None:
-                score, validation_loss = validate(average.network if average else network)
-                columns |= {"validation_loss": validation_loss, "validation_score": score}
-            columns |= _sizes(network) | counts
-            course.record(**columns, time=perf_counter() - began)
-            _follow(course, network, evolution, tol, stop_on_validation)
-            course.epoch += 1
-            if on_epoch is not None and on_epoch(course):
+                score, held_out_loss = validate(average.network if average else network)
+                columns |= {"validation_loss": held_out_loss, "validation_score": score}
+            columns |= _sizes(network) | vars(changes) | evolution.columns()
+            progress.record(**columns, time=perf_counter() - began)
+            ends = False
+            if patience is not None and progress.epoch >= evolution.last_pruning_epoch:
+                ends = patience.update(network, score, held_out_loss)
+            progress.epoch += 1
+            if (on_epoch is not None and on_epoch(learner)) or ends:
                 break
-            if average is not None:
-                continue
-            if course.n_stale > n_iter_no_change:
-                if stop_on_validation or not optimizer.on_plateau():
-                    break
-                course.n_stale = 0
     except KeyboardInterrupt:
-        course.interrupted = True
-        course.drop_unfinished()
+        progress.interrupted = True
+        progress.drop_unfinished()
     except NonFiniteLossError as error:
         diverged = error
-    if average is not None and average.n_epochs:
-        average.give_to(network)
-    if stop_on_validation and course.best is not None:
-        network.restore(course.best)
+    if average is not None:
+        network.set_parameters(average.network)
+    if patience is not None and patience.best is not None:
+        network.restore(patience.best)
     if diverged is not None:
         raise diverged
-
-
-def _run_epoch(
-    network,
-    data,
-    order,
-    starts,
-    optimizer,
-    streams,
-    mixtures,
-    n_threads,
-    course,
-    evolution,
-    counts,
-) -> float:
-    """One pass over the samples; without `evolution` the topology rests."""
-    partners, shares = mixtures.draw(streams.mixup, streams.noise) if mixtures else (None, None)
-    loss, weight = 0.0, 0.0
-    batch_size = int(starts[1] - starts[0])
-    parts = evolution.parts(starts, optimizer.n_steps) if evolution else [starts]
-    for part in parts:
-        if evolution is not None:
-            with network.whole_or_unchanged():
-                evolution.between_batches(
-                    optimizer.n_steps, network, streams.evolution, counts, data, batch_size
-                )
-        before = network.numbers()
-        part_loss, part_weight = network.train_batches(
-            data,
-            order,
-            part,
-            optimizer,
-            dropout_seed=int(streams.dropout.integers(0, 2**63)),
-            n_threads=n_threads,
-            partners=partners,
-            shares=shares,
-        )
-        loss, weight = loss + part_loss, weight + part_weight
-        if not (np.isfinite(loss) and network.is_finite()):
-            network.set_numbers(before)
-            what = "A weight became infinite" if np.isfinite(loss) else f"The loss became {loss}"
-            raise NonFiniteLossError(_diverged(what, course, optimizer))
-    course.n_samples_seen += data.n_samples
-    optimizer.end_epoch(course.n_samples_seen)
-    return loss / weight
 
 
 def _sizes(network: Network) -> dict[str, int]:
@@ -266,28 +305,10 @@ def _sizes(network: Network) -> dict[str, int]:
     }
 
 
-def _diverged(what: str, course: Course, optimizer: Optimizer) -> str:
+def _diverged(loss: float, learner: Learner) -> str:
+    what = "A weight became infinite" if np.isfinite(loss) else f"The loss became {loss}"
     return (
-        f"{what} in epoch {course.epoch}: training diverged. Scale the inputs (for example "
-        "with StandardScaler; a regression target too), lower learning_rate_init (now "
-        f"{optimizer.learning_rate_init:g}), or look for huge sample weights."
+        f"{what} in epoch {learner.progress.epoch}: training diverged. Scale the inputs (for "
+        "example with StandardScaler; a regression target too), lower learning_rate_init (now "
+        f"{learner.optimizer.learning_rate:g}), or look for huge sample weights."
     )
-
-
-def _follow(course, network, evolution, tol, stop_on_validation) -> None:
-    """Update the best values and the patience. Both wait for the last pruning."""
-    counts, last = course.epoch >= evolution.last_pruning_epoch, course.last()
-    if stop_on_validation:
-        score = last["validation_score"]
-        if counts:
-            course.n_stale = 0 if score >= course.best_score + tol else course.n_stale + 1
-            loss = last["validation_loss"]
-            better = (score, -loss) > (course.best_score, -course.best_validation_loss)
-            if better or course.best is None:
-                course.best_score, course.best_validation_loss = score, loss
-                course.best = network.snapshot()
-        return
-    loss = last["loss"]
-    if counts:
-        course.n_stale = 0 if loss <= course.best_loss - tol else course.n_stale + 1
-        course.best_loss = min(course.best_loss, loss)

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import sparse
 
 from . import _dsr, _multilayer_perceptron
-from ._network import ACTIVATIONS
 
 __all__ = ["register"]
 
@@ -77,7 +76,7 @@ def _classifier_shapes(operator) -> None:
 
     calculate_linear_classifier_output_shapes(operator)
     model = operator.raw_operator
-    if model._multilabel:
+    if model._targets.multilabel:
         n_rows = operator.inputs[0].get_first_dimension()
         operator.outputs[0].type = Int64TensorType([n_rows, model.n_outputs_])
 
@@ -138,26 +137,34 @@ class _Graph:
     def raw_outputs(self, model, X: str) -> str:
         """The network up to its raw outputs."""
         current = self.node("Cast", X, to=self.kind)
-        for layer, (coef, bias) in enumerate(zip(model.coefs_, model.intercepts_)):
+        activations: list[tuple[str, float]] = [*model._network.activations, ("identity", 0.0)]
+        for coef, bias, activation in zip(model.coefs_, model.intercepts_, activations):
             product = self.node("MatMul", [current, self.weights(coef)])
             current = self.node("Add", [product, self.constant(bias.astype(self.dtype))])
-            if layer < len(model.coefs_) - 1:
-                current = self._activation(model.activation, layer, current)
+            current = self._activation(activation[0], activation[1], current)
         return current
 
-    def _activation(self, activation: str, layer: int, current: str) -> str:
+    def _activation(self, kind: str, slope: float, current: str) -> str:
         plain = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
-        if activation == "identity":
+        if kind == "identity":
             return current
-        if activation in plain:
-            return self.node(plain[activation], current)
-        slope = ACTIVATIONS[activation][1]
-        if activation == "all_relu" and layer % 2 == 0:
-            slope = -slope
+        if kind in plain:
+            return self.node(plain[kind], current)
+        if kind == "gelu":  # written out: the operator is newer than the opsets in use
+            return self._gelu(current)
         # Not LeakyRelu, which onnxruntime has for single precision only.
         below = self.node("Relu", self.node("Neg", current))
         scaled = self.node("Mul", [below, self.constant(np.array([slope], self.dtype))])
         return self.node("Sub", [self.node("Relu", current), scaled])
+
+    def _gelu(self, z: str) -> str:
+        def times(a: str, factor: float) -> str:
+            return self.node("Mul", [a, self.constant(np.array([factor], self.dtype))])
+
+        cube = self.node("Mul", [self.node("Mul", [z, z]), z])
+        inner = times(self.node("Add", [z, times(cube, 0.044715)]), np.sqrt(2 / np.pi))
+        one = self.constant(np.ones(1, self.dtype))
+        return self.node("Mul", [times(z, 0.5), self.node("Add", [self.node("Tanh", inner), one])])
 
 
 def _convert_regressor(scope, operator, container) -> None:
@@ -166,8 +173,8 @@ def _convert_regressor(scope, operator, container) -> None:
     raw = graph.raw_outputs(model, operator.inputs[0].full_name)
     if model.out_activation_ == "exp":
         raw = graph.node("Exp", raw)
-    scaled = graph.node("Mul", [raw, graph.constant(model._target_scale.astype(graph.dtype))])
-    offset = graph.constant(model._target_offset.astype(graph.dtype))
+    scaled = graph.node("Mul", [raw, graph.constant(model._targets.scale.astype(graph.dtype))])
+    offset = graph.constant(model._targets.offset.astype(graph.dtype))
     graph.node("Add", [scaled, offset], output=operator.outputs[0].full_name)
 
 
@@ -176,7 +183,7 @@ def _convert_classifier(scope, operator, container) -> None:
     model = operator.raw_operator
     raw = graph.raw_outputs(model, operator.inputs[0].full_name)
     label, probabilities = (variable.full_name for variable in operator.outputs)
-    if model._multilabel:
+    if model._targets.multilabel:
         graph.node("Sigmoid", raw, output=probabilities)
         positive = graph.node("Greater", [raw, graph.constant(np.zeros(1, graph.dtype))])
         graph.node("Cast", positive, output=label, to=graph.proto.INT64)

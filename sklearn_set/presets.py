@@ -21,21 +21,18 @@ PAPER_SET = {
     "zeta": 0.3,
     "loss": "squared_error",
     "solver": "sgd",
-    "learning_rate": "constant",
     "learning_rate_init": 0.01,
     "momentum": 0.9,
-    "nesterovs_momentum": False,
     "weight_decay": 2e-4,
     "decay_rule": "per_step",
     "mixup": 0.0,
     "averaging": 0.0,
     "batch_size": 2,
     "max_iter": 100,
-    "tol": 0.0,
-    "n_iter_no_change": float("inf"),
     "init": "normal",
     "new_weights": "init",
     "evolve_output": True,
+    "select_inputs": False,
 }
 
 #: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4). How it

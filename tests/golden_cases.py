@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from sklearn_set import NPSETClassifier, SETClassifier, SparseMLPRegressor, _native
+from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor, _native
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
-from sklearn_set._network import Data, Layer, Network
+from sklearn_set._network import Layer, Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._topology import Connectivity, Rewiring
 
@@ -58,7 +59,7 @@ def core(activation, dropout, rule, loss, sparse_samples, mixed, dtype):
     network.set_activation(activation, dropout)
     momentum = 0.0 if rule == "sgd" else 0.5
     optimizer = Optimizer(
-        rule, 2**-6, momentum=momentum, beta_1=0.5, beta_2=0.75, weight_decay=2**-7
+        rule, 2**-6, momentum=momentum, betas=(0.5, 0.75), weight_decay=2**-7
     )
     network.start_optimizer(optimizer)
     X, y = numbers((N, SIZES[0]), 1, dtype), numbers((N, SIZES[-1]), 2, dtype)
@@ -101,8 +102,8 @@ def estimators():
             )
             .fit(X, classes)
             .predict_proba(X),
-            "SparseMLPRegressor": SparseMLPRegressor(
-                **settings, **pruning, solver="sgd", mixup=0, grow="gradient"
+            "SETRegressor": SETRegressor(
+                **settings, solver="nesterov", mixup=0, grow="gradient"
             )
             .fit(sparse.csr_array(np.where(X > 0, X, 0)), y)
             .predict(X),

@@ -3,9 +3,9 @@
 import numpy as np
 from helpers import SHORT, fitted, used_network
 from numpy.testing import assert_array_equal
+from sklearn_set._rules import AdaptiveThreshold
 
 from sklearn_set import DSRClassifier, SETClassifier
-from sklearn_set._rules import AdaptiveThreshold
 
 
 def test_dsr_keeps_the_total_and_moves_the_layers(digits):

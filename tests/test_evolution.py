@@ -9,6 +9,14 @@ from helpers import check, fitted, keys_of, mask_of, random_data, used_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn_set._rules import (
+    SCHEDULES,
+    AdaptiveThreshold,
+    grow_elsewhere,
+    grow_random,
+    grow_steepest,
+    in_proportion,
+)
 
 from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set._evolution import (
@@ -18,14 +26,6 @@ from sklearn_set._evolution import (
     NeuronPruning,
     drop_nearest_zero,
     new_weights_rule,
-)
-from sklearn_set._rules import (
-    SCHEDULES,
-    AdaptiveThreshold,
-    grow_elsewhere,
-    grow_random,
-    grow_steepest,
-    in_proportion,
 )
 
 # ------------------------------------------------------------------ products of the rules

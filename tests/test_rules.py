@@ -11,10 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-
-from sklearn_set import DSRClassifier, SETClassifier
-from sklearn_set._evolution import DROPS, GROWS, Evolution, drop_magnitude
-from sklearn_set._optimizers import Optimizer
 from sklearn_set._rules import (
     SCHEDULES,
     drop_by_path,
@@ -23,6 +19,10 @@ from sklearn_set._rules import (
     in_proportion,
     path_scores,
 )
+
+from sklearn_set import DSRClassifier, SETClassifier
+from sklearn_set._evolution import DROPS, GROWS, Evolution, drop_magnitude
+from sklearn_set._optimizers import Optimizer
 
 # ------------------------------------------------------------------ drop rules
 

@@ -15,22 +15,21 @@ from ._validation import check_has
 
 __all__ = ["attributions"]
 
-# Slopes of the activations below zero; all_relu alternates its sign (see ACTIVATIONS).
-_SLOPES = {"identity": 1.0, "relu": 0.0, "leaky_relu": 0.01, "all_relu": 0.6}
 
-
-def _activate(z: np.ndarray, activation: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+def _activate(z: np.ndarray, kind: str, slope: float) -> tuple[np.ndarray, np.ndarray]:
     """Activation and derivative of a hidden layer's pre-activations."""
-    if activation == "tanh":
+    if kind == "tanh":
         a = np.tanh(z)
         return a, 1 - a**2
-    if activation == "logistic":
+    if kind == "logistic":
         a = expit(z)
         return a, a * (1 - a)
-    slope = _SLOPES[activation]
-    if activation == "all_relu" and layer % 2 == 0:
-        slope = -slope
-    derivative = np.where(z > 0, 1.0, slope)
+    if kind == "gelu":
+        factor = np.sqrt(2 / np.pi)
+        t = np.tanh(factor * (z + 0.044715 * z**3))
+        slope_inside = factor * (1 + 3 * 0.044715 * z**2)
+        return 0.5 * z * (1 + t), 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * slope_inside
+    derivative = np.where(z > 0, 1.0, 1.0 if kind == "identity" else slope)
     return z * derivative, derivative
 
 
@@ -87,15 +86,14 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]
     activations, derivatives = X, []
-    for layer, (coef, bias) in enumerate(zip(coefs, estimator.intercepts_)):
+    kinds = [*estimator._network.activations, ("identity", 0.0)]
+    for coef, bias, kind in zip(coefs, estimator.intercepts_, kinds):
         z = activations @ coef
         z = (z.toarray() if sparse.issparse(z) else z) + bias
-        if layer == len(coefs) - 1:
-            break
-        activations, derivative = _activate(z, estimator.activation, layer)
+        activations, derivative = _activate(z, *kind)
         derivatives.append(derivative)
     gradient = _seed(z, output, estimator)
-    for coef, derivative in zip(coefs[:0:-1], derivatives[::-1]):
+    for coef, derivative in zip(coefs[:0:-1], derivatives[-2::-1]):
         gradient = (coef @ gradient.T).T * derivative
     gradient = (coefs[0] @ gradient.T).T
     if method == "gradient":

@@ -7,6 +7,7 @@ touch: what it is given; both sides get copies.
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -14,12 +15,13 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._base import BaseSparseMLP, _Learner
+from .._base import BaseSparseMLP
 from .._classification import BaseSparseMLPClassifier
 from .._losses import Loss
-from .._network import ACTIVATIONS, Layer, Network
+from .._network import ACTIVATIONS, Layer, Network, hidden_activation
+from .._targets import Classes, Target, Values
 from .._topology import Connectivity
-from .._training import Course, Streams
+from .._training import Generators, Learner
 from ._layer import SparseLinear, require_supported
 from ._order import ELEMENTWISE, flat_children
 
@@ -68,17 +70,17 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
     _check_perceptron(estimator, "to_torch")
     check_is_fitted(estimator)
     coefs, biases = estimator.coefs_, estimator.intercepts_
-    if not isinstance(estimator, BaseSparseMLPClassifier):
-        coefs[-1], biases[-1] = _in_units_of_targets(estimator, coefs[-1], biases[-1])
+    if isinstance(estimator._targets, Values):
+        coefs[-1], biases[-1] = _in_units_of(estimator._targets, coefs[-1], biases[-1])
     evolution, network = estimator._make_evolution(), estimator._network
     evolving = evolution.evolving(network) if evolution.fraction > 0 else ()
     module = nn.Sequential()
     for number, (coef, bias) in enumerate(zip(coefs, biases)):
         module.append(SparseLinear.from_scipy(coef, bias, evolves=number in evolving))
         if number < len(coefs) - 1:
-            module.append(_activation_module(estimator.activation, number))
-            if estimator.dropout > 0:
-                module.append(nn.Dropout(estimator.dropout))
+            module.append(_activation_module(*network.activations[number]))
+            if network.layers[number].dropout > 0:
+                module.append(nn.Dropout(network.layers[number].dropout))
     return module.eval()
 
 
@@ -90,25 +92,28 @@ def _check_perceptron(estimator, function: str) -> None:
         )
 
 
-def _in_units_of_targets(regressor, coef: sparse.csc_array, bias: np.ndarray):
+def _in_units_of(targets: Values, coef: sparse.csc_array, bias: np.ndarray):
     """The last layer's weights and bias with the scale of the targets worked in."""
-    scale = regressor._target_scale
-    if regressor.out_activation_ == "exp":
+    scale = targets.scale
+    if targets.loss.out_activation == "exp":
         return coef, bias + np.log(scale)
     scaled = coef.data * np.repeat(scale, np.diff(coef.indptr)).astype(coef.dtype)
     coef = sparse.csc_array((scaled, coef.indices, coef.indptr), shape=coef.shape)
-    return coef, bias * scale + regressor._target_offset
+    return coef, bias * scale + targets.offset
 
 
-_MODULES = {"identity": nn.Identity, "relu": nn.ReLU, "tanh": nn.Tanh, "logistic": nn.Sigmoid}
+_MODULES = {
+    "identity": nn.Identity,
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "logistic": nn.Sigmoid,
+    "gelu": partial(nn.GELU, approximate="tanh"),
+}
 
 
-def _activation_module(name: str, number: int) -> nn.Module:
-    """The activation of hidden layer `number`, counted from 0."""
-    if name in _MODULES:
-        return _MODULES[name]()
-    slope = ACTIVATIONS[name][1]
-    return nn.LeakyReLU(-slope if name == "all_relu" and number % 2 == 0 else slope)
+def _activation_module(kind: str, slope: float) -> nn.Module:
+    """A module of one of the core's activations."""
+    return nn.LeakyReLU(slope) if kind == "leaky_relu" else _MODULES[kind]()
 
 
 def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None) -> BaseSparseMLP:
@@ -164,37 +169,38 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     if hasattr(estimator, "feature_names_in_"):
         result.feature_names_in_ = estimator.feature_names_in_
     if isinstance(result, BaseSparseMLPClassifier):
-        _set_classes(result, network.n_outputs, estimator, classes)
+        targets = _classes(estimator, network.n_outputs, classes)
     else:
-        _set_targets(result, network.n_outputs)
-    learner = _Learner(network, result._make_optimizer(), Streams.spawn(0), Course())
-    result._take_over(learner, keep_state=False)
+        targets = _values(estimator, network.n_outputs)
+    optimizer, evolution = result._make_optimizer(None), result._make_evolution()
+    learner = Learner(network, optimizer, evolution, Generators.spawn(0))
+    result._commit(learner, targets, keep_state=False)
     return result
 
 
-def _set_classes(result, n_outputs: int, estimator: BaseSparseMLP, classes) -> None:
-    """Give a classifier the class labels, which may be those of a fitted estimator."""
-    classes = getattr(estimator, "classes_", None) if classes is None else classes
-    if classes is None:
+def _classes(classifier: BaseSparseMLP, n_outputs: int, classes) -> Target:
+    """The classes given, or those of a classifier that is fitted."""
+    known = getattr(classifier, "_targets", None)
+    if classes is None and known is None:
         raise ValueError(
             "classes is missing: give the class labels, or an estimator that is fitted."
         )
-    classes = np.unique(np.asarray(classes))
-    multilabel = getattr(estimator, "_multilabel", False)
-    result._set_classes(np.empty((0, len(classes))), multilabel, classes)
-    if result.n_outputs_ != n_outputs:
+    labels = (
+        np.unique(np.asarray(classes)) if known is None or classes is not None else known.labels
+    )
+    targets = Classes.known(labels, known is not None and known.multilabel, classifier.loss)
+    if targets.n_outputs != n_outputs:
         raise ValueError(
-            f"The module has {n_outputs} outputs, but {len(classes)} classes need "
-            f"{result.n_outputs_}."
+            f"The module has {n_outputs} outputs, but {len(labels)} classes need "
+            f"{targets.n_outputs}."
         )
+    return targets
 
 
-def _set_targets(result, n_outputs: int) -> None:
-    """Let a regressor's network speak in the units of the targets."""
-    result.n_outputs_ = n_outputs
-    result._single_output = n_outputs == 1
-    result._loss = Loss(result.loss, result.huber_delta)
-    result._target_offset, result._target_scale = np.zeros(n_outputs), np.ones(n_outputs)
+def _values(regressor: BaseSparseMLP, n_outputs: int) -> Target:
+    """Targets in the user's units, which the module already speaks in."""
+    loss = Loss(regressor.loss, regressor.huber_delta)
+    return Values(np.zeros(n_outputs), np.ones(n_outputs), n_outputs == 1, loss)
 
 
 def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
@@ -266,10 +272,11 @@ def _common_activation(between: list[list[nn.Module]]) -> str:
 def _is_activation(name: str, number: int, children: list[nn.Module]) -> bool:
     if name == "identity":
         return not children
-    wanted = _activation_module(name, number)
+    wanted = _activation_module(*hidden_activation(name, number))
     if len(children) != 1 or type(children[0]) is not type(wanted):
         return False
-    return getattr(children[0], "negative_slope", None) == getattr(wanted, "negative_slope", None)
+    settings = ("negative_slope", "approximate")
+    return all(getattr(children[0], s, None) == getattr(wanted, s, None) for s in settings)
 
 
 def _layer_of(child: SparseLinear | nn.Linear) -> Layer:

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._evolution import DROPS, GROWS, Evolution, NeuronPruning, new_weights_rule
+from .._evolution import Changes, Evolution
 from .._network import Layer, Network
-from .._rules import grow_steepest
+from .._pruning import NeuronPruning
 from .._topology import Rewiring
+from ..rules import DROPS, GROWS, DropRule, GrowthRule, new_weights_rule
 from ._layer import SparseLinear, numpy_generator, require_supported
 from ._order import sparse_runs
 
@@ -51,8 +52,8 @@ class _ModuleLayer(Layer):
             fresh = np.full(n_new, slot.fresh, slot.values.dtype)
             slot.values = rewiring.carry(slot.values, fresh)
 
-    def keep_outputs(self, keep: np.ndarray) -> None:
-        super().keep_outputs(keep)
+    def keep_neurons(self, keep: np.ndarray) -> None:
+        super().keep_neurons(keep)
         for slot in self.of_bias:
             slot.values = slot.values[keep]
 
@@ -108,8 +109,8 @@ def evolve(
     *,
     zeta: float = 0.3,
     alpha: float = 0.0,
-    drop: str = "magnitude",
-    grow: str = "random",
+    drop: str | DropRule = "magnitude",
+    grow: str | GrowthRule = "random",
     new_weights: str = "small",
     generator: torch.Generator | None = None,
 ) -> dict[str, int]:
@@ -134,13 +135,15 @@ def evolve(
         [0, 1), with their connections: those with the fewest output connections. Only where
         both layers stand in one ``torch.nn.Sequential`` with nothing but activations and
         dropout between them.
-    drop : {"magnitude", "sensitivity", "path"}, default="magnitude"
+    drop : {"magnitude", "sensitivity", "path"} or DropRule, default="magnitude"
         Which connections go: of either sign those nearest to zero (SET); those with the
         smallest sum of ``|w * dL/dw|`` (the layers must track "sensitivity"); those on the
-        weakest paths through layers that feed each other.
-    grow : {"random", "gradient"}, default="random"
+        weakest paths through layers that feed each other; or as an instance of
+        `sklearn_set.rules.DropRule` says, which may change with each call.
+    grow : {"random", "gradient"} or GrowthRule, default="random"
         Where new ones come: anywhere (SET), or where the gradient of the last batch is
-        largest (RigL; the layers must track "gradient"; it is formed in blocks of rows).
+        largest (RigL; the layers must track "gradient"; it is formed in blocks of rows), or
+        as an instance of `sklearn_set.rules.GrowthRule` says.
     new_weights : {"small", "zero", "init"}, default="small"
         Their first weights, as in the estimators: of random sign and a quarter of the He
         limit; 0; or drawn at He scale as at the start.
@@ -173,6 +176,12 @@ def evolve(
     {'n_dropped': 99, 'n_grown': 99, 'n_survived': 0, 'n_pruned': 0}
     """
     _check_parameters(zeta, alpha, drop, grow, new_weights)
+    rules = Evolution(
+        zeta,
+        DROPS[drop]() if isinstance(drop, str) else drop,
+        GROWS[grow]() if isinstance(grow, str) else grow,
+        new_weights_rule(new_weights, "he_uniform"),
+    )
     runs = sparse_runs(module)
     if not runs:
         raise ValueError(f"There is no SparseLinear in this {type(module).__name__}.")
@@ -184,60 +193,53 @@ def evolve(
     for layer in itertools.chain(*runs):
         require_supported(layer.weight.dtype)
         if zeta > 0 and layer.evolves:
-            _check_tracked(layer, drop, grow)
+            _check_tracked(layer, rules)
     state, rng = _State(optimizer), numpy_generator(generator)
     networks = [
         Network([_as_layer(layer, state, zeta > 0, alpha > 0) for layer in run]) for run in runs
     ]
-    rules = Evolution(
-        zeta, DROPS[drop], new_weights_rule(new_weights, "he_uniform"), grow=GROWS[grow]
-    )
-    counts = dict.fromkeys(("n_dropped", "n_grown", "n_survived", "n_pruned"), 0)
+    changes = Changes()
     for run, network in zip(runs, networks):
         if zeta > 0:
-            _rewire(run, network, rules, rng, counts)
+            numbers = [number for number, layer in enumerate(run) if layer.evolves]
+            changes += rules.rewire(network, rng, zeta, numbers, partial(_steepest_places, run))
         pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
-        counts["n_pruned"] += pruning.prune_hidden(network)
+        changes.n_pruned += pruning.prune(network)
     for run, network in zip(runs, networks):
         for layer, inner in zip(run, network.layers):
             _take_over(layer, inner)
-    return counts
+    return vars(changes)
 
 
-def _check_parameters(zeta: float, alpha: float, drop: str, grow: str, new_weights: str) -> None:
+def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -> None:
     if not 0 <= zeta <= 1:
         raise ValueError(f"zeta={zeta!r} must lie in [0, 1].")
     if not 0 <= alpha < 1:
         raise ValueError(f"alpha={alpha!r} must lie in [0, 1).")
-    for name, value, choices in (
-        ("drop", drop, tuple(DROPS)),
-        ("grow", grow, tuple(GROWS)),
-        ("new_weights", new_weights, ("small", "zero", "init")),
+    for name, value, choices, kind in (
+        ("drop", drop, tuple(DROPS), DropRule),
+        ("grow", grow, tuple(GROWS), GrowthRule),
+        ("new_weights", new_weights, ("small", "zero", "init"), ()),
     ):
-        if value not in choices:
+        if not isinstance(value, kind) and value not in choices:
             raise ValueError(f"{name}={value!r} is not one of {choices}.")
 
 
-def _check_tracked(layer: SparseLinear, drop: str, grow: str) -> None:
+def _check_tracked(layer: SparseLinear, rules: Evolution) -> None:
     """Check that the rules find what backward passes were to leave behind."""
     tracked = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
-    for name, rule in (("drop", drop), ("grow", grow)):
-        if rule in tracked and tracked[rule] is None:
-            raise ValueError(
-                f"{name}={rule!r} needs a backward pass of layers that watch it; this one has "
-                f'track={layer.track!r}. Make it with track=("{rule}",).'
-            )
+    for rule in rules.rules:
+        for need in rule.needs:
+            if tracked[need] is None:
+                raise ValueError(
+                    f"{type(rule).__name__} needs the {need} of a backward pass of layers that "
+                    f'watch it; this one has track={layer.track!r}. Make it with track=("{need}",).'
+                )
 
 
-def _rewire(run: list[SparseLinear], network: Network, rules: Evolution, rng, counts) -> None:
-    """Drop and grow once in the layers that evolve, all judged before the first one changes."""
-    numbers = [n for n, layer in enumerate(run) if layer.evolves]
-    keeps = [rules.drop(network, n, rules.fraction) for n in numbers]
-    for n, keep in zip(numbers, keeps):
-        n_new = network.layers[n].nnz - int(np.count_nonzero(keep))
-        places = _steepest(run[n], keep, n_new) if rules.grow is grow_steepest else None
-        rules.rewire_layer(n, network, rng, counts, keep, n_new, places)
-        counts["n_dropped"] += n_new
+def _steepest_places(run: list[SparseLinear], wanted) -> dict[int, np.ndarray]:
+    """The steepest places of some layers of a run, as `Evolution.rewire` asks for them."""
+    return {number: _steepest(run[number], *asked) for number, asked in wanted.items()}
 
 
 def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:

@@ -1,0 +1,72 @@
+"""Samples and targets in the form that the core reads.
+
+Owns: their conversion. May not touch: what targets mean, networks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from . import _native
+
+__all__ = ["Data"]
+
+
+def _readable(values, dtype) -> np.ndarray:
+    """The values as the core takes them: of this type, in C order and aligned."""
+    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+class Data:
+    """Samples with their targets in the form that the core reads.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, n_features)
+    dtype : dtype
+        That of the network, to which X is converted.
+    loss : Loss or None
+        How the targets are read.
+    target : ndarray or None
+        Class indices (n_samples,) or values (n_samples, n_outputs).
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+
+    def __init__(self, X, dtype, loss=None, target=None, sample_weight=None):
+        self.X = X
+        self.dtype = np.dtype(dtype)
+        self.loss, self.target, self.sample_weight = loss, target, sample_weight
+        native = _native.DataF32 if self.dtype == np.float32 else _native.DataF64
+        if sparse.issparse(X):
+            if X.indices.dtype != np.int32 and X.indices.size and X.indices.max() >= X.shape[1]:
+                raise ValueError(  # the core checks the rest, but 2**32 would become 0 on the way
+                    f"The sparse matrix X is malformed: it has {X.shape[1]} columns and a column "
+                    f"index {X.indices.max()}. Build it anew from its entries."
+                )
+            self.native = native(
+                None,
+                _readable(X.data, self.dtype),
+                _readable(X.indices, np.int32),
+                _readable(X.indptr, np.int64),
+                X.shape[1],
+            )
+        else:
+            X = _readable(X, self.dtype)
+            self.native = native(X, None, None, None, X.shape[1])
+        if target is not None:
+            labels = _readable(target, np.int32) if target.ndim == 1 else None
+            values = _readable(target, self.dtype) if target.ndim == 2 else None
+            weights = None if sample_weight is None else _readable(sample_weight, self.dtype)
+            self.native.set_targets(loss.code, labels, values, weights, loss.huber_delta)
+
+    @property
+    def n_samples(self) -> int:
+        return self.X.shape[0]
+
+    def of_features(self, features: np.ndarray | None) -> Data:
+        """The same samples, but these features only."""
+        if features is None:
+            return self
+        X = self.X[:, features]
+        return Data(X, self.dtype, self.loss, self.target, self.sample_weight)

@@ -1,0 +1,139 @@
+"""What a fitted estimator shows of its network.
+
+Owns: the public attributes, read off the network. May not touch: anything.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ._network import Network
+from ._parameters import Declared
+
+__all__ = ["FittedNetwork"]
+
+
+class FittedNetwork(Declared):
+    """Attributes of an estimator that keeps its network in `_network`."""
+
+    _network: Network
+    n_features_in_: int
+    _attribute_texts = """
+        n_features_in_ : int
+            Number of features seen while fitting.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of the features, if `X` had string names.
+        coefs_ : list of scipy.sparse.csc_array
+            Weights of each layer, of shape (fan_in, fan_out); they share memory with
+            the model.
+        intercepts_ : list of ndarray
+            Bias of each layer, of shape (fan_out,).
+        hidden_layer_sizes_ : tuple of int
+            Number of neurons that each hidden layer has now.
+        n_connections_ : int
+            Number of connections, all layers together.
+        density_ : ndarray of shape (`n_layers_` - 1,)
+            Share of a layer's possible connections that exist.
+        selected_features_ : ndarray of int
+            Indices of the features that the network reads: all, or those selected.
+        feature_importances_ : ndarray of shape (`n_features_in_`,)
+            Strength of each input (sum of its absolute weights), normalised to sum 1.
+        n_iter_ : int
+            Number of epochs trained.
+        t_ : int
+            Number of samples seen, each counted once an epoch.
+        n_layers_ : int
+            Number of layers of neurons, input and output included.
+        n_outputs_ : int
+            Number of output neurons.
+        out_activation_ : str
+            Activation of the output neurons.
+        loss_ : float
+            Mean loss over the last epoch (without `weight_decay`'s part).
+        loss_curve_ : list of float
+            The same for every epoch.
+        best_loss_ : float or None
+            Smallest loss of an epoch; None with `early_stopping`.
+        validation_scores_ : list of float or None
+            Score (see `scoring`) on the held-out samples after each epoch.
+        validation_loss_curve_ : list of float or None
+            Loss on the held-out samples after each epoch.
+        best_validation_score_ : float or None
+            Best of these scores since the last pruning, with `early_stopping`.
+        history_ : dict of str to list
+            Columns with one entry an epoch, for ``pandas.DataFrame``: the loss, the
+            validation loss and score if there are, the number of connections (total
+            and by layer) and of hidden neurons, how many connections were dropped and
+            grown at its start, how many of those grown at the rewiring before outlived
+            the drop (`n_survived`), how many neurons were pruned, and the time in
+            seconds.
+    """
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return getattr(self, "_network", None) is not None
+
+    def _fitted_network(self) -> Network:
+        network = getattr(self, "_network", None)
+        if network is None:
+            raise AttributeError(
+                f"This {type(self).__name__} instance is not fitted yet; call fit first."
+            )
+        return network
+
+    @property
+    def coefs_(self) -> list[sparse.csc_array]:
+        """Weights of each layer, `csc_array` of shape (fan_in, fan_out).
+
+        They share memory with the model: a change of their data changes the model.
+        The first one has a row for every feature, empty for those that are not read.
+        """
+        network = self._fitted_network()
+        coefs = []
+        for number, layer in enumerate(network.layers):
+            indices, n_in = layer.indices, layer.n_in
+            if number == 0 and network.features is not None:
+                indices, n_in = network.features.astype(np.int32)[indices], self.n_features_in_
+            coefs.append(
+                sparse.csc_array((layer.weights, indices, layer.indptr), shape=(n_in, layer.n_out))
+            )
+        return coefs
+
+    @property
+    def selected_features_(self) -> np.ndarray:
+        """Indices of the features that the network reads: all, or those selected."""
+        features = self._fitted_network().features
+        return np.arange(self.n_features_in_) if features is None else features
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Bias of each layer, of shape (fan_out,)."""
+        return [layer.bias for layer in self._fitted_network().layers]
+
+    @property
+    def hidden_layer_sizes_(self) -> tuple[int, ...]:
+        """Number of neurons in each hidden layer of the fitted network."""
+        return self._fitted_network().hidden_layer_sizes
+
+    @property
+    def n_connections_(self) -> int:
+        """Number of connections of the fitted network."""
+        return self._fitted_network().n_connections
+
+    @property
+    def density_(self) -> np.ndarray:
+        """Share of the possible connections that exist, for each layer."""
+        return np.array([layer.connectivity.density for layer in self._fitted_network().layers])
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Strength of each input (sum of its absolute weights), normalised to sum 1.
+
+        How strongly a feature is wired into the network; it says nothing about
+        what the later layers do with it.
+        """
+        first = self._fitted_network().layers[0]
+        strength = np.zeros(self.n_features_in_)
+        strength[self.selected_features_] = first.connectivity.out_strength(first.weights)
+        total = strength.sum()
+        return strength / total if total > 0 else strength

@@ -1,0 +1,137 @@
+"""Estimators whose parameters are declared once.
+
+Owns: how a declared parameter gets into `__init__`, into validation and into the
+docstring. May not touch: what a parameter means.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import textwrap
+from dataclasses import dataclass
+from typing import Any, ClassVar, dataclass_transform
+
+from ._version import StampedEstimator
+
+__all__ = ["Declared", "parameter"]
+
+_places = itertools.count()
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    default: Any
+    constraint: list
+    doc: str
+    place: int
+
+    def entry(self, name: str, default) -> str:
+        """The parameter in a numpydoc section."""
+        shown = f'"{default}"' if isinstance(default, str) else repr(default)
+        kind, text = self.doc.split("\n", 1)
+        return f"{name} : {kind}, default={shown}\n{textwrap.indent(text, '    ')}\n"
+
+
+def parameter(*, default, constraint: list, doc: str) -> Any:
+    """Declare a parameter of a `Declared` estimator, in the body of its class.
+
+    Parameters
+    ----------
+    default : object
+        Its default. A subclass gives another one by a plain class attribute.
+    constraint : list
+        What scikit-learn's validation allows, as in ``_parameter_constraints``.
+    doc : str
+        For the docstring: its type in the first line, then its description.
+    """
+    return _Parameter(default, constraint, inspect.cleandoc(doc), next(_places))
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(parameter,))
+class Declared(StampedEstimator):
+    """An estimator whose parameters are declared in the bodies of its class and bases.
+
+    Every subclass without an `__init__` of its own gets one, with a real signature: the
+    parameters in the order in which they were declared. Python's inheritance of class
+    attributes decides about defaults. ``{parameters}``, ``{attributes}`` and
+    ``{references}`` in the docstring are filled in.
+    """
+
+    #: Parameters that may be given by position.
+    _by_position: ClassVar[tuple[str, ...]] = ()
+    #: numpydoc entries of the attributes that this class adds.
+    _attribute_texts: ClassVar[str] = ""
+    #: Sources for ``{references}``, [1] the first.
+    _references: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict] = {}
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        cls._declared = {k: v for k, v in vars(cls).items() if isinstance(v, _Parameter)}
+        for name, declared in cls._declared.items():
+            setattr(cls, name, declared.default)
+        if getattr(cls.__init__, "_is_declared", cls.__init__ is object.__init__):
+            parameters = _parameters_of(cls)
+            init = _init_of(cls, {name: getattr(cls, name) for name in parameters})
+            setattr(cls, "__init__", init)  # noqa: B010
+            own = vars(cls).get("_parameter_constraints", {})
+            cls._parameter_constraints = {n: p.constraint for n, p in parameters.items()} | own
+            _document(cls, parameters)
+
+
+def _parameters_of(cls) -> dict[str, _Parameter]:
+    found: dict[str, _Parameter] = {}
+    for base in reversed(cls.__mro__):
+        found |= vars(base).get("_declared", {})
+    return dict(sorted(found.items(), key=lambda item: item[1].place))
+
+
+def _init_of(cls, defaults: dict[str, Any]):
+    by_position = cls._by_position
+    kinds = inspect.Parameter
+    signature = inspect.Signature(
+        [kinds("self", kinds.POSITIONAL_OR_KEYWORD)]
+        + [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in by_position]
+        + [
+            kinds(name, kinds.KEYWORD_ONLY, default=default)
+            for name, default in defaults.items()
+            if name not in by_position
+        ]
+    )
+
+    def __init__(self, *args, **given):
+        if args or not given.keys() <= defaults.keys():
+            first = by_position[: len(args)]
+            if len(first) < len(args) or not given.keys() <= defaults.keys() - set(first):
+                signature.bind(self, *args, **given)  # raises the TypeError that Python would
+            given |= zip(first, args)
+        vars(self).update(defaults, **given)
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    __init__.__module__ = cls.__module__
+    __init__._is_declared = True  # type: ignore[attr-defined]
+    return __init__
+
+
+def _document(cls, parameters: dict[str, _Parameter]) -> None:
+    doc = vars(cls).get("__doc__")
+    if not doc or "{parameters}" not in doc:
+        return
+    entries = "".join(p.entry(name, getattr(cls, name)) for name, p in parameters.items())
+    attributes = "\n".join(
+        inspect.cleandoc(vars(base)["_attribute_texts"])
+        for base in reversed(cls.__mro__)
+        if vars(base).get("_attribute_texts")
+    )
+    references = "\n".join(
+        textwrap.indent(f".. [{n}] {text}", "   ", lambda line: not line.startswith(".."))
+        for n, text in enumerate(map(inspect.cleandoc, cls._references), 1)
+    )
+    cls.__doc__ = (
+        inspect.cleandoc(doc)
+        .replace("{parameters}", entries.strip())
+        .replace("{attributes}", attributes)
+        .replace("{references}", references)
+    )

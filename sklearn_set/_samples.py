@@ -1,0 +1,83 @@
+"""Validated samples: weights, held-out ones, and what looks wrong with them.
+
+Owns: samples with their encoded targets and weights. May not touch: what targets mean,
+estimators, networks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = ["Samples", "bounded", "check_weight"]
+
+
+@dataclass
+class Samples:
+    """Validated samples: X, targets as the loss reads them, weights or None."""
+
+    X: Any
+    target: np.ndarray
+    weight: np.ndarray | None
+
+    def take(self, rows) -> Samples:
+        """Some of the samples."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Samples(self.X[rows], self.target[rows], weight)
+
+    def present(self) -> Samples:
+        """Those of a weight above 0: a weight of 0 counts as absent."""
+        if self.weight is None or self.weight.all():
+            return self
+        return self.take(np.flatnonzero(self.weight))
+
+    def split(self, fraction: float, strata: np.ndarray | None, rng) -> tuple[Samples, Samples]:
+        """Hold out a fraction of the samples, stratified if that is possible."""
+        n_samples = self.X.shape[0]
+        if strata is not None:
+            counts = np.bincount(strata)
+            counts = counts[counts > 0]
+            n_held_out = int(np.ceil(fraction * n_samples))
+            if counts.min() < 2 or min(n_held_out, n_samples - n_held_out) < len(counts):
+                warnings.warn(
+                    "The validation split of early_stopping cannot be stratified: the rarest "
+                    f"class has {counts.min()} sample(s), {len(counts)} classes share "
+                    f"{n_held_out} validation samples. It is drawn at random.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                strata = None
+        seed = rng.randint(np.iinfo(np.int32).max)
+        try:
+            learned, held_out = train_test_split(
+                np.arange(n_samples), stratify=strata, test_size=fraction, random_state=seed
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out validation_fraction={fraction} of "
+                f"{n_samples} samples: {error} Use more samples, another fraction, or give X_val "
+                "and y_val."
+            ) from error
+        return self.take(learned), self.take(held_out)
+
+
+def check_weight(sample_weight, X, name: str) -> np.ndarray:
+    """Weights of samples, float64, >= 0 and not all 0."""
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if (weight < 0).any():
+        raise ValueError(f"{name} must not be negative; the smallest value is {weight.min():g}.")
+    if not weight.any():
+        raise ValueError(f"All entries of {name} are zero: no sample is left to learn from.")
+    return weight
+
+
+def bounded(weight: np.ndarray | None) -> np.ndarray | None:
+    """Weights in a range that float32 has: their ratios are all that counts."""
+    if weight is None or 1e-20 < weight.max() < 1e20:
+        return weight
+    return weight / weight.max()

@@ -1,0 +1,228 @@
+"""What the user's targets mean to a network, as values.
+
+Owns: classes, units of targets, and the way there and back. May not touch: networks,
+training, samples.
+
+A kind of target has a `loss`, `n_outputs` and the methods of `Target`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d
+
+from ._losses import Loss
+
+__all__ = ["Classes", "Target", "Values"]
+
+
+class Target(Protocol):
+    """What training and prediction ask of a kind of target."""
+
+    @property
+    def loss(self) -> Loss: ...
+
+    @property
+    def n_outputs(self) -> int: ...
+
+    def encode(self, y, dtype) -> np.ndarray:
+        """Targets as the loss reads them: class indices (n,) or values (n, n_outputs)."""
+
+    def decode(self, target: np.ndarray) -> np.ndarray:
+        """Encoded targets, or a network's activated outputs, in the user's terms."""
+
+    def score(self, raw: np.ndarray, target: np.ndarray, weight) -> float:
+        """Default score of raw outputs on encoded targets."""
+
+    def strata(self, target: np.ndarray) -> np.ndarray | None:
+        """Labels by which a split of the samples is to be stratified, if there are."""
+
+    def attributes(self) -> dict:
+        """Public attributes that fitted estimators show of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """Class labels, one a sample or, if `multilabel`, any number as indicators."""
+
+    labels: np.ndarray
+    multilabel: bool
+    loss: Loss
+    n_outputs: int
+
+    @classmethod
+    def of(cls, y, loss: str, classes=None) -> Classes:
+        """The classes of some targets (or those given), learned with an estimator's `loss`."""
+        check_classification_targets(y)
+        multilabel = type_of_target(y) == "multilabel-indicator"
+        if classes is not None:
+            classes = np.unique(np.asarray(classes))
+        if multilabel:
+            labels = np.arange(y.shape[1]) if classes is None else classes
+        else:
+            labels = np.unique(column_or_1d(y)) if classes is None else classes
+        return cls.known(labels, multilabel, loss)
+
+    @classmethod
+    def known(cls, labels: np.ndarray, multilabel: bool, loss: str) -> Classes:
+        """Given labels, in ascending order."""
+        n_outputs = len(labels)
+        name = "softmax_log_loss"
+        if multilabel:
+            name = "multilabel_log_loss"
+        elif n_outputs < 2:
+            raise ValueError(
+                "A classifier needs samples of at least 2 classes in the data, but the data "
+                f"contain only one class: {labels[0]!r}."
+            )
+        elif n_outputs == 2 and loss == "log_loss":
+            name, n_outputs = "binary_log_loss", 1
+        if loss == "squared_error":
+            name = "sigmoid_squared_error"
+        return cls(labels, multilabel, Loss(name), n_outputs)
+
+    def check_same(self, classes) -> None:
+        """Check classes given again."""
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.labels):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on the last call to partial_fit, was: "
+                f"{self.labels!r}"
+            )
+
+    def encode(self, y, dtype) -> np.ndarray:
+        """Class indices (n_samples,), or a 0/1 matrix if multilabel."""
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if (kind == "multilabel-indicator") != self.multilabel:
+            raise ValueError(
+                "The targets changed between a single label per sample and multilabel indicators: "
+                f"y is of type {kind!r}. Give y as in the first call, or fit anew."
+            )
+        if self.multilabel:
+            y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+            if y.shape[1] != self.n_outputs:
+                raise ValueError(
+                    f"y has {y.shape[1]} labels per sample, {self.n_outputs} were expected."
+                )
+            return y.astype(dtype)
+        y = column_or_1d(y, warn=True)
+        place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
+        unknown = self.labels[place] != y
+        if unknown.any():
+            raise ValueError(
+                f"y contains labels that are not among the classes {self.labels!r}: "
+                f"{np.unique(np.asarray(y)[unknown])!r}."
+            )
+        return place.astype(np.int32)
+
+    def decide(self, raw: np.ndarray) -> np.ndarray:
+        """Class indices, or a 0/1 matrix, from raw outputs."""
+        if self.multilabel:
+            return (raw > 0).astype(int)
+        return (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
+
+    def decode(self, target: np.ndarray) -> np.ndarray:
+        """Labels of class indices, or a 0/1 matrix."""
+        return target.astype(int) if self.multilabel else self.labels[target]
+
+    def probabilities(self, raw: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes from raw outputs, of shape (n_samples, n_classes)."""
+        outputs = self.loss.activate(raw)
+        if self.multilabel:
+            return outputs
+        if outputs.shape[1] == 1:
+            return np.column_stack([1 - outputs[:, 0], outputs[:, 0]])
+        if self.loss.out_activation == "softmax":
+            return outputs
+        return outputs / outputs.sum(axis=1, keepdims=True)
+
+    def score(self, raw, target, weight) -> float:
+        """Accuracy."""
+        return accuracy_score(target, self.decide(raw), sample_weight=weight)
+
+    def strata(self, target) -> np.ndarray | None:
+        """The classes themselves."""
+        return None if self.multilabel else target
+
+    def attributes(self) -> dict:
+        """The classes."""
+        return {"classes_": self.labels}
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Numbers in a unit of the user's, which the network learns as (y - offset) / scale."""
+
+    offset: np.ndarray
+    scale: np.ndarray
+    single: bool
+    loss: Loss
+
+    @classmethod
+    def of(cls, y, loss: Loss, weight: np.ndarray | None, *, scaled: bool) -> Values:
+        """The unit of some targets: mean and standard deviation, or 0 and 1.
+
+        The Poisson loss, whose targets must stay >= 0, is scaled by the mean alone.
+        """
+        y, single = _matrix(y, loss)
+        offset, scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        if scaled:
+            if weight is not None:
+                y, weight = y[weight > 0], weight[weight > 0]
+            mean = np.average(y, axis=0, weights=weight)
+            if loss.name == "poisson":
+                scale = mean
+            else:
+                offset = mean
+                scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+            constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
+            scale = np.where(constant, 1.0, scale)
+        return cls(offset, scale, single, loss)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of values a sample."""
+        return len(self.offset)
+
+    def encode(self, y, dtype) -> np.ndarray:
+        """Scaled values of shape (n_samples, n_outputs)."""
+        y, _ = _matrix(y, self.loss)
+        if y.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"y has {y.shape[1]} outputs per sample, {self.n_outputs} were expected."
+            )
+        return ((y - self.offset) / self.scale).astype(dtype)
+
+    def decode(self, target: np.ndarray) -> np.ndarray:
+        """Values in the user's unit and shape."""
+        values = target * self.scale + self.offset
+        return values[:, 0] if self.single else values
+
+    def score(self, raw, target, weight) -> float:
+        """R²."""
+        return r2_score(target, self.loss.activate(raw), sample_weight=weight)
+
+    def strata(self, target) -> None:
+        """None: values have no classes."""
+
+    def attributes(self) -> dict:
+        """Nothing that would be public."""
+        return {}
+
+
+def _matrix(y, loss: Loss) -> tuple[np.ndarray, bool]:
+    """Values of shape (n_samples, n_outputs), and whether they were given as a vector."""
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if loss.name == "poisson" and (y < 0).any():
+        raise ValueError(
+            f"loss='poisson' needs targets >= 0; the smallest value of y is {y.min():g}."
+        )
+    return y.reshape(len(y), -1), y.ndim == 1
