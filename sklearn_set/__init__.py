@@ -9,6 +9,7 @@ except ImportError as error:  # pragma: no cover - only without the extension
         "the folder of its sources."
     ) from error
 
+from ._conditioning import InputConditioner
 from ._dsr import DSRClassifier, DSRRegressor
 from ._multilayer_perceptron import (
     NPSETClassifier,
@@ -22,6 +23,7 @@ from ._version import __version__ as __version__
 __all__ = [
     "DSRClassifier",
     "DSRRegressor",
+    "InputConditioner",
     "NPSETClassifier",
     "NPSETRegressor",
     "SETBernoulliRBM",

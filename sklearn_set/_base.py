@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._conditioning import InputConditioner
 from ._data import Data
 from ._evolution import Evolution
-from ._fitted import FittedNetwork
+from ._fitted import FittedNetwork, Model
 from ._mixtures import Mixtures
 from ._network import Network
-from ._network_parameters import Layers
+from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._reporting import report, unscaled_hint, warn_about
@@ -36,7 +38,7 @@ __all__ = ["BaseSparseMLP"]
 _AUTO_BATCH_SIZE = 32
 
 
-class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
+class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning, Layers):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _by_position = ("hidden_layer_sizes", "activation")
@@ -57,8 +59,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
         """The rules of evolution that the parameters stand for."""
         raise NotImplementedError
 
+    def _make_conditioner(self) -> InputConditioner:
+        """What brings the inputs of a first fit into condition, before it has seen them."""
+        return InputConditioner(self.conditioning)
+
     def _make_selection(
-        self, samples: Samples, before: InputSelection | None
+        self, samples: Samples, before: InputSelection | None, conditioner: InputConditioner
     ) -> InputSelection | None:
         """The selection of inputs; `before` is that of a fit that is continued."""
         return None
@@ -113,28 +119,27 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
             if self.early_stopping and held_out is None:
                 strata = targets.strata(samples.target)
                 samples, held_out = samples.split(self.validation_fraction, strata, rng)
-            learner = (self._continued if continued else self._begun)(samples, targets, rng)
+            model, samples = self._start(samples, targets, rng, continued)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
             self._train(
-                learner,
+                model,
                 samples,
-                targets,
                 held_out,
                 n_epochs=self.max_iter,
                 averaging=0.0 if self.early_stopping else self.averaging,
-                on_epoch=lambda _: self._end_epoch(learner, targets, context, X, y, metadata),
+                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata),
             )
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
-            if diverged and not self.__sklearn_is_fitted__() and learner.progress.epoch > 0:
-                self._commit(learner, targets, keep_state=False)  # the optimizer diverged, too
+            if diverged and not self.__sklearn_is_fitted__() and model.progress.epoch > 0:
+                self._commit(model, keep_state=False)  # the optimizer diverged, too
             else:
                 self._roll_back(before)
             raise
-        self._commit(learner, targets, keep_state=self.warm_start)
-        warn_about(learner)
+        self._commit(model, keep_state=self.warm_start)
+        warn_about(model)
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
         )
@@ -154,13 +159,13 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
                 X, y, sample_weight, reset=not continued, **given
             )
             rng = check_random_state(self.random_state)
-            learner = (self._continued if continued else self._begun)(samples, targets, rng)
-            self._train(learner, samples, targets, None, n_epochs=1, whole_data=False)
-            report(learner, self.verbose)
+            model, samples = self._start(samples, targets, rng, continued)
+            self._train(model, samples, None, n_epochs=1, whole_data=False)
+            report(model, self.verbose)
         except BaseException:
             self._roll_back(before)
             raise
-        self._commit(learner, targets, keep_state=True)
+        self._commit(model, keep_state=True)
         return self
 
     # ------------------------------------------------------------ parameters
@@ -264,11 +269,25 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
 
     # ------------------------------------------------------------ training
 
-    def _begun(self, samples: Samples, targets: Target, rng) -> Learner:
-        """A learner with a new network."""
+    def _start(
+        self, samples: Samples, targets: Target, rng, continued: bool
+    ) -> tuple[Model, Samples]:
+        """The model to train, and the samples as its network reads them."""
+        if continued:
+            conditioner = self.conditioner_
+        else:
+            conditioner = self._make_conditioner()
+            conditioner.learn(samples.X, samples.target, samples.weight)
+        samples = replace(samples, X=conditioner.apply(samples.X))
+        begin = self._continued if continued else self._begun
+        meaning = {"conditioner": conditioner, "targets": targets}
+        return begin(samples, rng, stops_early=self.early_stopping, **meaning), samples
+
+    def _begun(self, samples: Samples, rng, **meaning) -> Model:
+        """A model with a new network."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         network = Network.random(
-            [samples.X.shape[1], *self._hidden_layer_sizes(), targets.n_outputs],
+            [samples.X.shape[1], *self._hidden_layer_sizes(), meaning["targets"].n_outputs],
             epsilon=self.epsilon,
             init=self.init,
             activation=self.activation,
@@ -276,39 +295,40 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
             dtype=samples.X.dtype,
             rng=generators.init,
         )
-        select = self._make_selection(samples, None)
+        select = self._make_selection(samples, None, meaning["conditioner"])
         optimizer = self._make_optimizer(select)
         network.start_optimizer(optimizer)
-        return Learner(network, optimizer, self._make_evolution(select), generators)
+        evolution = self._make_evolution(select)
+        return Model(network, optimizer, evolution, generators, **meaning)
 
-    def _continued(self, samples: Samples, targets: Target, rng) -> Learner:
+    def _continued(self, samples: Samples, rng, **meaning) -> Model:
         """Where the last fit stopped, with its optimizer's and rules' state if that was kept."""
         kept = self._learner
-        select = self._make_selection(samples, kept.evolution.select if kept else None)
+        old = kept.evolution.select if kept else None
+        select = self._make_selection(samples, old, meaning["conditioner"])
         optimizer, evolution = self._make_optimizer(select), self._make_evolution(select)
         if kept is not None:
-            learner = kept.copy()
-            evolution.resume(learner.evolution)
-            optimizer.n_steps = learner.optimizer.n_steps
-            if optimizer.n_slots != learner.optimizer.n_slots:
-                learner.network.start_optimizer(optimizer)
+            before = kept.copy()
+            evolution.resume(before.evolution)
+            optimizer.n_steps = before.optimizer.n_steps
+            if optimizer.n_slots != before.optimizer.n_slots:
+                before.network.start_optimizer(optimizer)
                 optimizer.n_steps = 0
-            learner.optimizer, learner.evolution = optimizer, evolution
+            network, generators, progress = before.network, before.generators, before.progress
         else:
             history = {name: list(column) for name, column in self.history_.items()}
             seeds = [*rng.randint(0, 2**31 - 1, size=4).tolist(), self.n_iter_]
             network = self._network.copy()
             network.start_optimizer(optimizer)
             progress = Progress(self.n_iter_, self.t_, history)
-            learner = Learner(network, optimizer, evolution, Generators.spawn(seeds), progress)
-        learner.network.set_activation(self.activation, self.dropout)
-        return learner
+            generators = Generators.spawn(seeds)
+        network.set_activation(self.activation, self.dropout)
+        return Model(network, optimizer, evolution, generators, progress, **meaning)
 
     def _train(
         self,
-        learner: Learner,
+        model: Model,
         samples: Samples,
-        targets: Target,
         held_out: Samples | None,
         *,
         n_epochs: int,
@@ -317,15 +337,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
         on_epoch: Callable[[Learner], bool] | None = None,
     ) -> None:
         n_threads = effective_n_threads(self.n_jobs)
-        dtype = learner.network.dtype
-        data = Data(samples.X, dtype, targets.loss, samples.target, samples.weight)
+        loss = model.targets.loss
+        data = Data(samples.X, model.network.dtype, loss, samples.target, samples.weight)
         batch_size = _AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
         validate = None
         if held_out is not None:
-            validate = self._make_validate(learner, targets, held_out, n_threads)
+            validate = self._make_validate(model, held_out, n_threads)
         try:
             train(
-                learner,
+                model,
                 data,
                 n_epochs=n_epochs,
                 batch_size=min(batch_size, data.n_samples),
@@ -341,14 +361,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
             kept = ""
             if self.__sklearn_is_fitted__():
                 kept = " The model that was fitted before stays as it was."
-            elif learner.progress.epoch > 0:
-                kept = f" What was learned until epoch {learner.progress.epoch} is kept."
+            elif model.progress.epoch > 0:
+                kept = f" What was learned until epoch {model.progress.epoch} is kept."
             hint = unscaled_hint(samples.X, getattr(self, "feature_names_in_", None))
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
-    def _make_validate(self, learner: Learner, targets: Target, held_out: Samples, n_threads: int):
+    def _make_validate(self, model: Model, held_out: Samples, n_threads: int):
         """A function that gives the score and the loss of a network on held-out samples."""
-        data = Data(held_out.X, learner.network.dtype)
+        data = Data(model.conditioner.apply(held_out.X), model.network.dtype)
+        targets = model.targets
         given_scorer = self.scoring not in (None, "loss")
         if given_scorer:
             probe = copy.copy(self)  # shows the scorer the network of the moment
@@ -361,7 +382,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
             raw = network.predict(data, n_threads)
             loss = targets.loss.value(raw, held_out.target, held_out.weight)
             if given_scorer:
-                probe.__dict__.update(self._fitted_attributes(learner, targets, network))
+                probe.__dict__.update(model.attributes(network))
                 return scorer(probe, held_out.X, y, **weight), loss
             if self.scoring == "loss":
                 return -loss, loss
@@ -369,15 +390,16 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
 
         return validate
 
-    def _end_epoch(self, learner: Learner, targets: Target, context, X, y, metadata) -> bool:
+    def _end_epoch(self, model: Model, context, X, y, metadata) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
-        report(learner, self.verbose)
+        report(model, self.verbose)
         if not hasattr(self, "_skl_callbacks"):
             return False
 
         def as_if_stopped():  # evaluated only for callbacks that ask for it
-            attributes = self._fitted_attributes(learner, targets, learner.network.copy())
-            return copy.copy(attributes) | {"history_": copy.deepcopy(learner.progress.history)}
+            history = copy.deepcopy(model.progress.history)  # it goes on
+            seen = replace(model, progress=replace(model.progress, history=history))
+            return seen.attributes(model.network.copy())
 
         task = context.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -391,40 +413,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
 
     # ------------------------------------------------------------ fitted state
 
-    def _fitted_attributes(self, learner: Learner, targets: Target, network: Network) -> dict:
-        """All that makes an estimator a fitted one, but for what `validate_data` sets."""
-        progress = learner.progress
-        history, losses = progress.history, progress.history.get("loss", [])
-        scores = history.get("validation_score")
-        best = None
-        if self.early_stopping and scores is not None:
-            counted = scores[learner.evolution.last_pruning_epoch :]
-            best = max((score for score in counted if score == score), default=None)
-        return {
-            "_network": network,
-            "_targets": targets,
-            "_learner": None,
-            "n_iter_": progress.epoch,
-            "t_": progress.n_samples_seen,
-            "n_layers_": len(network.layers) + 1,
-            "n_outputs_": targets.n_outputs,
-            "out_activation_": targets.loss.out_activation,
-            "history_": history,
-            "loss_curve_": losses,
-            "loss_": losses[-1] if losses else np.nan,
-            "validation_scores_": scores,
-            "validation_loss_curve_": history.get("validation_loss"),
-            "best_loss_": None if self.early_stopping and scores else min(losses, default=np.nan),
-            "best_validation_score_": best,
-            **targets.attributes(),
-        }
-
-    def _commit(self, learner: Learner, targets: Target, *, keep_state: bool) -> None:
-        """Become the fitted estimator that a learner has made."""
+    def _commit(self, model: Model, *, keep_state: bool) -> None:
+        """Become the fitted estimator of a model."""
         if not keep_state:
-            learner.network.drop_optimizer()
-        self.__dict__.update(self._fitted_attributes(learner, targets, learner.network))
-        self._learner = learner if keep_state else None
+            model.network.drop_optimizer()
+        self.__dict__.update(model.attributes(model.network))
+        self._learner = model if keep_state else None
 
     def _roll_back(self, before: dict) -> None:
         """Become what the estimator was, but for the callbacks' context of this fit."""
@@ -437,7 +431,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Layers):
         """Raw outputs of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
-        return self._network.predict(Data(X, X.dtype), effective_n_threads(self.n_jobs))
+        data = Data(self.conditioner_.apply(X), X.dtype)
+        return self._network.predict(data, effective_n_threads(self.n_jobs))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,32 +1,79 @@
-"""What a fitted estimator shows of its network.
+"""What makes an estimator a fitted one, and what it shows of its network.
 
-Owns: the public attributes, read off the network. May not touch: anything.
+Owns: the attributes of fitted estimators. May not touch: training.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from scipy import sparse
 
+from ._conditioning import InputConditioner
 from ._network import Network
 from ._parameters import Declared
+from ._targets import Target
+from ._training import Learner
 
-__all__ = ["FittedNetwork"]
+__all__ = ["FittedNetwork", "Model"]
+
+
+@dataclass
+class Model(Learner):
+    """A learner with what its inputs and outputs mean to the user."""
+
+    conditioner: InputConditioner = field(kw_only=True)
+    targets: Target = field(kw_only=True)
+    stops_early: bool = field(default=False, kw_only=True)
+
+    def attributes(self, network: Network) -> dict:
+        """All that makes an estimator a fitted one, but for what `validate_data` sets."""
+        progress, targets = self.progress, self.targets
+        history, losses = progress.history, progress.history.get("loss", [])
+        scores = history.get("validation_score")
+        best = None
+        if self.stops_early and scores is not None:
+            counted = scores[self.evolution.last_pruning_epoch :]
+            best = max((score for score in counted if score == score), default=None)
+        return {
+            "_network": network,
+            "_targets": targets,
+            "_learner": None,
+            "conditioner_": self.conditioner,
+            "n_iter_": progress.epoch,
+            "t_": progress.n_samples_seen,
+            "n_layers_": len(network.layers) + 1,
+            "n_outputs_": targets.n_outputs,
+            "out_activation_": targets.loss.out_activation,
+            "history_": history,
+            "loss_curve_": losses,
+            "loss_": losses[-1] if losses else np.nan,
+            "validation_scores_": scores,
+            "validation_loss_curve_": history.get("validation_loss"),
+            "best_loss_": None if self.stops_early and scores else min(losses, default=np.nan),
+            "best_validation_score_": best,
+            **targets.attributes(),
+        }
 
 
 class FittedNetwork(Declared):
     """Attributes of an estimator that keeps its network in `_network`."""
 
     _network: Network
+    conditioner_: InputConditioner
     n_features_in_: int
     _attribute_texts = """
         n_features_in_ : int
             Number of features seen while fitting.
         feature_names_in_ : ndarray of shape (`n_features_in_`,)
             Names of the features, if `X` had string names.
+        conditioner_ : InputConditioner
+            What happens to the columns before the network reads them; its `method_` and
+            `errors_` say what was chosen and why.
         coefs_ : list of scipy.sparse.csc_array
             Weights of each layer, of shape (fan_in, fan_out); they share memory with
-            the model.
+            the model. The first layer's are those of the conditioned inputs.
         intercepts_ : list of ndarray
             Bias of each layer, of shape (fan_out,).
         hidden_layer_sizes_ : tuple of int
@@ -86,7 +133,8 @@ class FittedNetwork(Declared):
         """Weights of each layer, `csc_array` of shape (fan_in, fan_out).
 
         They share memory with the model: a change of their data changes the model.
-        The first one has a row for every feature, empty for those that are not read.
+        The first one has a row for every conditioned input (see `conditioner_`): for every
+        feature, empty for those that are not read, or for every component.
         """
         network = self._fitted_network()
         coefs = []
@@ -129,11 +177,16 @@ class FittedNetwork(Declared):
     def feature_importances_(self) -> np.ndarray:
         """Strength of each input (sum of its absolute weights), normalised to sum 1.
 
+        Of decorrelated inputs, the weights are those that the standardised columns get
+        through the components.
         How strongly a feature is wired into the network; it says nothing about
         what the later layers do with it.
         """
         first = self._fitted_network().layers[0]
-        strength = np.zeros(self.n_features_in_)
-        strength[self.selected_features_] = first.connectivity.out_strength(first.weights)
+        if self.conditioner_.method_ == "decorrelate":
+            strength = np.abs(self.conditioner_.in_columns(self.coefs_[0])).sum(axis=1)
+        else:
+            strength = np.zeros(self.n_features_in_)
+            strength[self.selected_features_] = first.connectivity.out_strength(first.weights)
         total = strength.sum()
         return strength / total if total > 0 else strength

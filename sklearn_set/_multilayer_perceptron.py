@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import replace
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
 from ._base import BaseSparseMLP
 from ._classification import BaseSparseMLPClassifier
+from ._conditioning import InputConditioner
 from ._evolution import Evolution
 from ._network_parameters import LIU, MOCANU, InputSelecting, NeuronPruning, Rewiring
 from ._pruning import InputSelection
@@ -68,13 +70,24 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             every=self.evolve_every,
         )
 
+    def _make_conditioner(self) -> InputConditioner:
+        selects = self.select_inputs is not False and self.select_inputs != "auto"
+        if selects and isinstance(self.conditioning, Real):
+            raise ValueError(
+                f"select_inputs={self.select_inputs!r} needs columns, which "
+                f"conditioning={self.conditioning!r} makes into components. Set "
+                'select_inputs=False or conditioning="scale".'
+            )
+        wanted = "scale" if selects and self.conditioning == "auto" else self.conditioning
+        return InputConditioner(wanted)
+
     def _make_selection(
-        self, samples: Samples, before: InputSelection | None
+        self, samples: Samples, before: InputSelection | None, conditioner: InputConditioner
     ) -> InputSelection | None:
         if before is not None and self.select_inputs == "auto":
             return before
         self.null_fraction_ = None
-        if self.select_inputs is False:
+        if self.select_inputs is False or conditioner.method_ == "decorrelate":
             return None
         n_features = samples.X.shape[1]
         wanted = self.select_inputs

@@ -13,7 +13,14 @@ from ._parameters import Declared, parameter
 from ._sklearn_compat import Interval, Options, StrOptions
 from .rules import DROPS, GROWS, SCHEDULES, DropRule, GrowthRule
 
-__all__ = ["InputSelecting", "Layers", "NeuronPruning", "Redistribution", "Rewiring"]
+__all__ = [
+    "Conditioning",
+    "InputSelecting",
+    "Layers",
+    "NeuronPruning",
+    "Redistribution",
+    "Rewiring",
+]
 
 MOCANU = """\
 Mocanu, D.C., Mocanu, E., Stone, P., Nguyen, P.H., Gibescu, M., Liotta, A.,
@@ -252,4 +259,21 @@ class InputSelecting(Declared):
             show that four fifths of the features or more are irrelevant one by one
             (`null_fraction_`); then 12 stay, or as many as must be relevant by this
             estimate less two of its standard errors.""",
+    )
+
+
+class Conditioning(Declared):
+    """What happens to the inputs."""
+
+    conditioning: Any = parameter(
+        default="auto",
+        constraint=[StrOptions({"auto", "scale"}), *POSITIVE, None],
+        doc="""
+            {"auto", "scale"}, float or None
+            How columns are conditioned. "scale" brings them to a common robust scale and
+            bounds them, so that no scaler is needed before. A number also decorrelates dense
+            columns, with that strength (small numbers more than large ones; 0.1 to 0.00001
+            are common). "auto" chooses between the two by the leave-one-out error of the
+            infinitely wide network, in closed form; sparse columns and less than 10 samples
+            are scaled. None leaves the columns as they are.""",
     )

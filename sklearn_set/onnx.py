@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from . import _dsr, _multilayer_perceptron
+from ._columns import BOUND
 
 __all__ = ["register"]
 
@@ -136,13 +137,64 @@ class _Graph:
 
     def raw_outputs(self, model, X: str) -> str:
         """The network up to its raw outputs."""
-        current = self.node("Cast", X, to=self.kind)
+        current = self._conditioned(model.conditioner_, self.node("Cast", X, to=self.kind))
         activations: list[tuple[str, float]] = [*model._network.activations, ("identity", 0.0)]
         for coef, bias, activation in zip(model.coefs_, model.intercepts_, activations):
             product = self.node("MatMul", [current, self.weights(coef)])
             current = self.node("Add", [product, self.constant(bias.astype(self.dtype))])
             current = self._activation(activation[0], activation[1], current)
         return current
+
+    def _numbers(self, values) -> str:
+        return self.constant(np.atleast_1d(np.asarray(values)).astype(self.dtype))
+
+    def _conditioned(self, conditioner, X: str) -> str:
+        """The inputs in condition, see `_columns.py`."""
+        columns = conditioner.columns
+        if conditioner.method_ == "none":
+            return X
+        scaling = columns.scaling
+        Z = self._affine(X, scaling.mean, scaling.deviation)
+        if conditioner.method_ == "decorrelate":
+            basis = self.constant(columns.components.basis.astype(self.dtype))
+            unit = self._level(self.node("MatMul", [self._bounded(Z), basis]))
+            return self.node("Mul", [unit, self._numbers(columns.gain)])
+        if len(scaling.heavy):
+            Z = self._heavy_tails(scaling, X, Z)
+        return self._level(Z)
+
+    def _affine(self, X: str, center, scale) -> str:
+        return self.node(
+            "Mul", [self.node("Sub", [X, self._numbers(center)]), self._numbers(1 / scale)]
+        )
+
+    def _heavy_tails(self, scaling, X: str, Z: str) -> str:
+        """Z, but the columns with heavy tails by their asinh: sign(u) log(|u| + sqrt(u² + 1))."""
+        full = [np.full(len(scaling.mean), fill) for fill in (0.0, 1.0, 0.0, 1.0)]
+        given = (scaling.median, scaling.size, scaling.heavy_mean, scaling.heavy_deviation)
+        for values, heavy in zip(full, given):
+            values[scaling.heavy] = heavy
+        u = self._affine(X, full[0], full[1])
+        size = self.node("Abs", u)
+        one = self._numbers(1)
+        root = self.node("Sqrt", self.node("Add", [self.node("Mul", [u, u]), one]))
+        log = self.node("Log", self.node("Add", [size, root]))
+        asinh = self.node("Mul", [self.node("Sign", u), log])
+        is_heavy = np.zeros(len(scaling.mean), dtype=bool)
+        is_heavy[scaling.heavy] = True
+        mask = self.constant(is_heavy, self.proto.BOOL)
+        return self.node("Where", [mask, self._affine(asinh, full[2], full[3]), Z])
+
+    def _bounded(self, Z: str) -> str:
+        below = self.node("Min", [Z, self._numbers(1e6)])
+        return self.node("Max", [below, self._numbers(-1e6)])
+
+    def _level(self, Z: str) -> str:
+        Z = self._bounded(Z)
+        third = self.node("Mul", [Z, self._numbers(1 / BOUND)])
+        square = self.node("Mul", [third, third])
+        root = self.node("Sqrt", self.node("Add", [square, self._numbers(1)]))
+        return self.node("Div", [Z, root])
 
     def _activation(self, kind: str, slope: float, current: str) -> str:
         plain = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}

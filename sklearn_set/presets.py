@@ -33,6 +33,7 @@ PAPER_SET = {
     "new_weights": "init",
     "evolve_output": True,
     "select_inputs": False,
+    "conditioning": None,
 }
 
 #: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4). How it

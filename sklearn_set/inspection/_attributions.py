@@ -48,9 +48,10 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
         the only one.
     method : {"gradient_times_input", "gradient"}, default="gradient_times_input"
         "gradient": the derivative of the raw output with respect to each input.
-        "gradient_times_input": that times the input. For a network without
-        biases and with piecewise linear activations, the attributions of a sample add up
-        to its raw output.
+        "gradient_times_input": the derivative with respect to each conditioned input, times
+        this input; for a network without biases and with piecewise linear activations,
+        the attributions of a sample add up to its raw output. Of decorrelated inputs: the
+        derivative with respect to each standardised column, times its value.
 
     Returns
     -------
@@ -84,8 +85,9 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
         raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
     check_has(estimator, "coefs_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
+    columns = estimator.conditioner_.columns
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]
-    activations, derivatives = X, []
+    activations, derivatives = columns.apply(X), []
     kinds = [*estimator._network.activations, ("identity", 0.0)]
     for coef, bias, kind in zip(coefs, estimator.intercepts_, kinds):
         z = activations @ coef
@@ -96,9 +98,10 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     for coef, derivative in zip(coefs[:0:-1], derivatives[-2::-1]):
         gradient = (coef @ gradient.T).T * derivative
     gradient = (coefs[0] @ gradient.T).T
+    X = X.toarray() if sparse.issparse(X) else X
     if method == "gradient":
-        return gradient
-    return X.multiply(gradient).toarray() if sparse.issparse(X) else X * gradient
+        return columns.pull_back(X, gradient)
+    return columns.share_out(X, gradient)
 
 
 def _seed(raw: np.ndarray, output, estimator) -> np.ndarray:

@@ -7,9 +7,11 @@ touch: what it is given; both sides get copies.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
@@ -17,11 +19,14 @@ from torch import nn
 
 from .._base import BaseSparseMLP
 from .._classification import BaseSparseMLPClassifier
+from .._conditioning import InputConditioner
+from .._fitted import Model
 from .._losses import Loss
 from .._network import ACTIVATIONS, Layer, Network, hidden_activation
 from .._targets import Classes, Target, Values
 from .._topology import Connectivity
-from .._training import Generators, Learner
+from .._training import Generators
+from ._inputs import ConditionedInputs
 from ._layer import SparseLinear, require_supported
 from ._order import ELEMENTWISE, flat_children
 
@@ -43,8 +48,9 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
         (n_samples, n_features) to what torch's losses want: a classifier to raw outputs
         (one logit per sample for two classes, otherwise one per class or label), a regressor
         to its predictions, of shape (n_samples, n_outputs), with ``loss="poisson"`` to their
-        logarithm. Features that the network stopped reading have no connection. Layers that
-        the estimator does not rewire (the last one, by default) have ``evolves=False``.
+        logarithm. Its first module conditions the inputs, where the estimator does so.
+        Features that the network stopped reading have no connection. Layers that the
+        estimator does not rewire (the last one, by default) have ``evolves=False``.
 
     Raises
     ------
@@ -75,6 +81,9 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
     evolution, network = estimator._make_evolution(), estimator._network
     evolving = evolution.evolving(network) if evolution.fraction > 0 else ()
     module = nn.Sequential()
+    if estimator.conditioner_.method_ != "none":
+        dtype = torch.float64 if network.dtype == np.float64 else torch.float32
+        module.append(ConditionedInputs(estimator.conditioner_, dtype))
     for number, (coef, bias) in enumerate(zip(coefs, biases)):
         module.append(SparseLinear.from_scipy(coef, bias, evolves=number in evolving))
         if number < len(coefs) - 1:
@@ -102,7 +111,7 @@ def _in_units_of(targets: Values, coef: sparse.csc_array, bias: np.ndarray):
     return coef, bias * scale + targets.offset
 
 
-_MODULES = {
+_MODULES: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -159,13 +168,20 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     _check_perceptron(estimator, "from_torch")
     if not isinstance(module, nn.Sequential):
         raise TypeError(f"from_torch takes a torch.nn.Sequential, not {type(module).__name__}.")
-    layers, activation, dropout = _parse(module)
+    children = list(flat_children(module))
+    conditions = [child for child in children[:1] if isinstance(child, ConditionedInputs)]
+    layers, activation, dropout = _parse(children[len(conditions) :])
+    if conditions:
+        conditioner = conditions[0].conditioner
+    else:
+        unseen = np.empty((0, layers[0].n_in))
+        conditioner = InputConditioner(None).learn(unseen, None, None)
     network = Network(layers)
     result = clone(estimator).set_params(
         hidden_layer_sizes=network.hidden_layer_sizes, activation=activation, dropout=dropout
     )
     network.set_activation(activation, dropout)
-    result.n_features_in_ = layers[0].n_in
+    result.n_features_in_ = conditioner.n_features_in_
     if hasattr(estimator, "feature_names_in_"):
         result.feature_names_in_ = estimator.feature_names_in_
     if isinstance(result, BaseSparseMLPClassifier):
@@ -173,8 +189,11 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     else:
         targets = _values(estimator, network.n_outputs)
     optimizer, evolution = result._make_optimizer(None), result._make_evolution()
-    learner = Learner(network, optimizer, evolution, Generators.spawn(0))
-    result._commit(learner, targets, keep_state=False)
+    generators = Generators.spawn(0)
+    model = Model(
+        network, optimizer, evolution, generators, conditioner=conditioner, targets=targets
+    )
+    result._commit(model, keep_state=False)
     return result
 
 
@@ -203,9 +222,9 @@ def _values(regressor: BaseSparseMLP, n_outputs: int) -> Target:
     return Values(np.zeros(n_outputs), np.ones(n_outputs), n_outputs == 1, loss)
 
 
-def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
+def _parse(children: list[nn.Module]) -> tuple[list[Layer], str, float]:
     """The layers of a Sequential, the name of its activation and its dropout."""
-    layers, between = _split(module)
+    layers, between = _split(children)
     _check_chain(layers)
     if any(not isinstance(child, nn.Identity) for child in between[-1]):
         raise ValueError(
@@ -221,11 +240,11 @@ def _parse(module: nn.Sequential) -> tuple[list[Layer], str, float]:
     return layers, activation, dropouts.pop() if dropouts else 0.0
 
 
-def _split(module: nn.Sequential) -> tuple[list[Layer], list[list[nn.Module]]]:
+def _split(children: list[nn.Module]) -> tuple[list[Layer], list[list[nn.Module]]]:
     """The layers of a Sequential, and the modules behind each."""
     layers: list[Layer] = []
     between: list[list[nn.Module]] = []
-    for child in flat_children(module):
+    for child in children:
         if isinstance(child, SparseLinear | nn.Linear):
             layers.append(_layer_of(child))
             between.append([])
@@ -237,7 +256,7 @@ def _split(module: nn.Sequential) -> tuple[list[Layer], list[list[nn.Module]]]:
                 "Dropout may follow each other."
             )
     if not layers:
-        raise ValueError(f"{module} has no layer; it needs a SparseLinear or a Linear.")
+        raise ValueError("The module has no layer; it needs a SparseLinear or a Linear.")
     return layers, between
 
 

@@ -1,0 +1,263 @@
+"""Columns as they are, on a robust scale, or decorrelated.
+
+Owns: this arithmetic, its derivative and its inverse. May not touch: which of it is done.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import linalg, sparse
+
+__all__ = [
+    "BOUND",
+    "AsTheyAre",
+    "Components",
+    "Decorrelated",
+    "Scaled",
+    "Scaling",
+    "distinct_rows",
+    "level",
+    "spread_rows",
+]
+
+BOUND = 3.0  # standard deviations at which values level off
+_HEAVY = 0.5  # a column has heavy tails if its IQR tells of less than this of its deviation
+_ROWS = 400  # samples that tell of heavy tails
+_BLOCK = 2**22  # values at a time
+
+
+def level(Z: np.ndarray) -> np.ndarray:
+    """Level values off smoothly at the bound, in place: z / sqrt(1 + (z / bound)²)."""
+    np.clip(Z, -1e6, 1e6, out=Z)  # the square of what is larger could overflow
+    Z /= np.sqrt(1 + np.square(Z / BOUND))
+    return Z
+
+
+def _quartiles(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """The smallest values that a quarter, half and three quarters of a column reach."""
+    shares = np.array([0.25, 0.5, 0.75])
+    if weight is None:
+        places = np.ceil(shares * len(X)).astype(int) - 1
+        return np.partition(X, places, axis=0)[places]
+    order = np.argsort(X, axis=0, kind="stable")
+    below = np.cumsum(weight[order], axis=0)
+    places = (below < shares[:, None, None] * weight.sum() * (1 - 1e-12)).sum(axis=1)
+    return np.take_along_axis(X, np.take_along_axis(order, places, axis=0), axis=0)
+
+
+def spread_rows(n_rows: int, n_wanted: int) -> np.ndarray:
+    """Numbers of some rows, from the first to the last at equal distances."""
+    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, n_wanted)).astype(int))
+
+
+def distinct_rows(X: np.ndarray) -> np.ndarray:
+    """Numbers of the rows that are not the same as one before, byte for byte."""
+    first: dict[bytes, int] = {}
+    for number, row in enumerate(X):
+        first.setdefault(row.tobytes(), number)
+    return np.array(list(first.values()))
+
+
+class Scaling:
+    """A robust scale for each column; see the notes of `InputConditioner`."""
+
+    def __init__(self, X, weight: np.ndarray | None):
+        n_rows, n_columns = X.shape
+        share = np.full(n_rows, 1 / n_rows) if weight is None else weight / weight.sum()
+        rounding = n_rows * np.finfo(X.dtype).eps
+        self.mean, self.deviation = np.zeros(n_columns), np.zeros(n_columns)
+        self.heavy = np.empty(0, dtype=int)  # columns with heavy tails, and their numbers
+        self.median = self.size = self.heavy_mean = self.heavy_deviation = np.empty(0)
+        if sparse.issparse(X):
+            mean = share @ X.astype(np.float64)
+            variance = share @ X.astype(np.float64).power(2) - mean**2
+            self.deviation = _deviation(variance, mean, rounding)
+            return
+        found: list[tuple] = []
+        width = max(1, _BLOCK // n_rows)
+        for start in range(0, n_columns, width):
+            part = slice(start, start + width)
+            block = X[:, part].astype(np.float64)
+            mean = self.mean[part] = share @ block
+            variance = share @ np.square(block - mean)
+            deviation = self.deviation[part] = _deviation(variance, mean, rounding)
+            found.append((start, *_heavy_tails(block, deviation, share, weight)))
+        self.heavy = np.concatenate([start + columns for start, columns, *_ in found])
+        self.median, self.size, self.heavy_mean, self.heavy_deviation = (
+            np.concatenate(values) for values in list(zip(*found))[2:]
+        )
+
+    @property
+    def finite_deviation(self) -> np.ndarray:
+        """Deviations, 0 for constant columns."""
+        return np.where(np.isfinite(self.deviation), self.deviation, 0)
+
+    def standardise(self, X: np.ndarray) -> np.ndarray:
+        """Columns of mean 0 and deviation 1, heavy tails as they are."""
+        with np.errstate(over="ignore"):
+            return (X.astype(np.float64) - self.mean) / self.deviation
+
+    def apply(self, X: np.ndarray) -> np.ndarray:
+        """Scaled columns, not yet levelled off."""
+        Z = self.standardise(X)
+        with np.errstate(over="ignore"):
+            values = np.arcsinh((X[:, self.heavy] - self.median) / self.size)
+        Z[:, self.heavy] = (values - self.heavy_mean) / self.heavy_deviation
+        return Z
+
+    def slopes(self, X: np.ndarray) -> np.ndarray:
+        """The derivative of each value of `apply`."""
+        slopes = np.tile(1 / self.deviation, (len(X), 1))
+        size = self.size * np.hypot(1, (X[:, self.heavy] - self.median) / self.size)
+        slopes[:, self.heavy] = 1 / (size * self.heavy_deviation)
+        return slopes
+
+    def invert(self, Z: np.ndarray) -> np.ndarray:
+        """The columns of which `apply` makes these values."""
+        X = self.mean + Z * self.finite_deviation
+        values = np.sinh(Z[:, self.heavy] * self.heavy_deviation + self.heavy_mean)
+        X[:, self.heavy] = self.median + self.size * values
+        return X
+
+
+def _deviation(variance, mean, rounding: float) -> np.ndarray:
+    """Standard deviations, infinite where there is none but from rounding."""
+    constant = variance <= rounding * variance + np.square(rounding * mean)
+    return np.where(constant, np.inf, np.sqrt(np.maximum(variance, 0)))
+
+
+def _heavy_tails(block, deviation, share, weight) -> tuple[np.ndarray, ...]:
+    """The columns with heavy tails; median and size; mean and deviation of their asinh."""
+    rows = spread_rows(len(block), _ROWS)
+    low, middle, high = _quartiles(block[rows], None if weight is None else weight[rows])
+    size = (high - low) / 1.349
+    relative = size / deviation
+    heavy = np.flatnonzero((relative < _HEAVY) & (relative > 1e-3))
+    values = np.arcsinh((block[:, heavy] - middle[heavy]) / size[heavy])
+    mean = share @ values
+    return heavy, middle[heavy], size[heavy], mean, np.sqrt(share @ np.square(values - mean))
+
+
+class Components:
+    """Principal components of standardised columns, each of unit variance."""
+
+    def __init__(self, Z: np.ndarray, weight: np.ndarray | None):
+        n_rows, n_columns = Z.shape
+        root = np.ones(n_rows) if weight is None else np.sqrt(weight * (n_rows / weight.sum()))
+        rows = root[:, None] * Z
+        if n_columns <= n_rows:
+            size, basis = linalg.eigh(rows.T @ rows, driver="evd")
+        else:
+            size, left = linalg.eigh(rows @ rows.T, driver="evd")
+            basis = rows.T @ (left / np.sqrt(np.maximum(size, 1e-300)))
+        kept = np.flatnonzero(size > 1e-10 * max(size[-1], 1e-300))[::-1]
+        self.variance = size[kept] / n_rows
+        basis = basis[:, kept] / np.sqrt(self.variance)
+        largest = np.abs(basis).argmax(axis=0)  # rounding must not choose the signs
+        self.basis = basis * np.sign(basis[largest, np.arange(len(kept))])
+
+    def gain(self, strength: float) -> np.ndarray:
+        """Deviations that the components are given: all 1 for a strength of 0."""
+        return np.sqrt(self.variance / (self.variance + strength * self.variance[:1]))
+
+
+def level_slope(Z: np.ndarray) -> np.ndarray:
+    """The derivative of `level`."""
+    return (1 + np.square(np.clip(Z, -1e6, 1e6) / BOUND)) ** -1.5
+
+
+def unlevel(Z: np.ndarray) -> np.ndarray:
+    """The values that `level` makes into these."""
+    Z = np.clip(Z.astype(np.float64), -BOUND * (1 - 1e-12), BOUND * (1 - 1e-12))
+    return Z / np.sqrt(1 - np.square(Z / BOUND))
+
+
+class AsTheyAre:
+    """Inputs without conditioning."""
+
+    def __init__(self, n_columns: int):
+        self.n_outputs = n_columns
+
+    def apply(self, X):
+        """Conditioned samples, float64; sparse ones stay sparse."""
+        return X
+
+    def pull_back(self, X: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradients at dense samples X from those at their conditioned values."""
+        return gradient
+
+    def share_out(self, X: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradients at conditioned values, times these values, by column."""
+        return gradient * self.apply(X)
+
+    def invert(self, Z):
+        """Samples of which `apply` makes these values."""
+        return Z
+
+    def in_columns(self, coef: sparse.csc_array):
+        """Weights of conditioned inputs as weights of (standardised) columns."""
+        return coef
+
+
+class Scaled(AsTheyAre):
+    """Columns on a robust scale, levelled off."""
+
+    def __init__(self, scaling: Scaling):
+        super().__init__(len(scaling.mean))
+        self.scaling = scaling
+
+    def apply(self, X):
+        if not sparse.issparse(X):
+            return level(self.scaling.apply(X))
+        if self.scaling.mean.any():
+            raise ValueError(
+                "X is sparse, but the columns of the dense samples that were fitted are centred, "
+                "which would make X dense. Use X.toarray(), or fit to sparse samples."
+            )
+        data = level(X.data.astype(np.float64) / self.scaling.deviation[X.indices])
+        return type(X)((data, X.indices, X.indptr), shape=X.shape)
+
+    def pull_back(self, X, gradient):
+        return gradient * level_slope(self.scaling.apply(X)) * self.scaling.slopes(X)
+
+    def invert(self, Z):
+        if not sparse.issparse(Z):
+            return self.scaling.invert(unlevel(Z))
+        data = unlevel(Z.data) * self.scaling.finite_deviation[Z.indices]
+        return type(Z)((data, Z.indices, Z.indptr), shape=Z.shape)
+
+
+class Decorrelated(AsTheyAre):
+    """Principal components of standardised columns, levelled off, brought nearer in size."""
+
+    def __init__(self, scaling: Scaling, components: Components, strength: float):
+        super().__init__(len(components.variance))
+        self.scaling, self.components = scaling, components
+        self.gain = components.gain(strength)
+
+    def apply(self, X):
+        if sparse.issparse(X):
+            raise ValueError(
+                "X is sparse, but its columns are to be decorrelated, which makes them dense. "
+                'Use X.toarray(), or conditioning="scale".'
+            )
+        Z = np.clip(self.scaling.standardise(X), -1e6, 1e6)
+        return level(Z @ self.components.basis) * self.gain
+
+    def _inner(self, X, gradient):
+        unit = self.scaling.standardise(X) @ self.components.basis
+        return (gradient * level_slope(unit) * self.gain) @ self.components.basis.T
+
+    def pull_back(self, X, gradient):
+        return self._inner(X, gradient) / self.scaling.deviation
+
+    def share_out(self, X, gradient):
+        return self._inner(X, gradient) * self.scaling.standardise(X)
+
+    def invert(self, Z):
+        spread = self.components.basis * self.components.variance
+        columns = unlevel(Z / self.gain) @ spread.T
+        return self.scaling.mean + columns * self.scaling.finite_deviation
+
+    def in_columns(self, coef):
+        return (self.components.basis * self.gain) @ coef

@@ -1,0 +1,304 @@
+"""The conditioning of inputs: a common robust scale, and decorrelation where it pays.
+
+Owns: what happens to the user's columns before a network reads them, and the way back.
+May not touch: networks, the strength of regularisation.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import TransformerMixin
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from ._columns import (
+    AsTheyAre,
+    Components,
+    Decorrelated,
+    Scaled,
+    Scaling,
+    distinct_rows,
+    level,
+    spread_rows,
+)
+from ._kernel import KernelRidge, arc_cosine_kernel
+from ._network_parameters import Conditioning
+from ._samples import bounded, check_weight
+from ._sklearn_compat import (
+    DOC_LINK_TEMPLATE,
+    check_feature_names_in,
+    fit_context,
+)
+
+__all__ = ["InputConditioner"]
+
+CHO = """\
+Cho, Y., Saul, L.K., "Kernel methods for deep learning", NeurIPS 22, 2009."""
+LEE = """\
+Lee, J., Bahri, Y., Novak, R., Schoenholz, S.S., Pennington, J., Sohl-Dickstein, J.,
+"Deep neural networks as Gaussian processes", ICLR, 2018."""
+
+_GAIN = 0.9  # relative error below which decorrelation pays; .8 to .95 choose alike
+_STRENGTHS = (0.1, 0.02, 0.005, 0.001, 2e-4, 5e-5, 1e-5)
+_ROWS = 400  # samples that the choice is made on
+_ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
+_BLOCK = 2**22  # values at a time
+
+
+class InputConditioner(TransformerMixin, Conditioning):
+    """Bring columns to a common robust scale, and decorrelate them where that pays.
+
+    What the estimators of this package do with their inputs, as a transformer.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    SETClassifier : Conditions its inputs by itself.
+
+    Notes
+    -----
+    Scaling: a column becomes ``z = (x - mean) / deviation``. A column whose interquartile
+    range tells of less than half its deviation has heavy tails; it becomes
+    ``asinh((x - median) / (IQR / 1.349))``, standardised. Then all values level off smoothly
+    at 3 deviations, ``z / sqrt(1 + (z / 3)²)``, so that no value, however wild, can do much.
+    Constant columns become 0. Sparse columns are divided by their deviation and
+    levelled off; they stay sparse.
+
+    Decorrelation: the principal components of the standardised columns, each of unit
+    variance and levelled off at 3, are multiplied by ``sqrt(v / (v + strength * v_max))``
+    with their variances v. Directions of small variance, in which spectra and other
+    collinear columns hide what tells samples apart, are then seen by a network.
+
+    The choice: the leave-one-out error of kernel ridge regression with the arc-cosine
+    kernel of two ReLU layers [1]_, which is an infinitely wide network [2]_, is known in
+    closed form. Columns are decorrelated, with the strength of the smallest error, if that
+    error is at most 0.9 of the one of the scaled columns. It is computed on 400 distinct
+    samples at most; components are computed from 2,000 at most.
+
+    References
+    ----------
+    {references}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_set import InputConditioner
+    >>> rng = np.random.default_rng(0)
+    >>> hidden = rng.normal(size=(80, 30)) * 0.7 ** np.arange(30)
+    >>> X, y = hidden @ rng.normal(size=(30, 200)), hidden[:, 12]
+    >>> conditioner = InputConditioner().fit(X, y)
+    >>> conditioner.method_, conditioner.transform(X).shape
+    ('decorrelate', (80, 30))
+    """
+
+    _by_position = ("conditioning",)
+    _references = (CHO, LEE)
+    _attribute_texts = """
+        method_ : {"scale", "decorrelate", "none"}
+            What is done with the columns.
+        strength_ : float or None
+            Strength of the decorrelation.
+        errors_ : dict
+            Leave-one-out error of the kernel, relative to that of the mean, with scaled
+            columns ("scale") and for each strength that was tried. Empty if nothing had to
+            be chosen.
+        ridge_ : float or None
+            The kernel's best ridge for the columns as they are conditioned, where its mean
+            diagonal is 1: large where the targets are mostly noise.
+        n_features_in_ : int
+            Number of features seen while fitting.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of the features, if `X` had string names.
+    """
+    _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
+
+    @fit_context
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the scale of the columns, and whether to decorrelate them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets: class labels, indicators or numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, >= 0.
+
+        Returns
+        -------
+        self : InputConditioner
+            The fitted transformer.
+        """
+        dense_only = isinstance(self.conditioning, Real)
+        X = validate_data(
+            self, X, accept_sparse=not dense_only and "csr", dtype=(np.float64, np.float32)
+        )
+        weight = None
+        if sample_weight is not None:
+            weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        target = None
+        if y is not None:
+            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            check_consistent_length(X, y)
+            numbers = type_of_target(y).startswith(("continuous", "multilabel"))
+            target = y.astype(np.float64) if numbers else np.unique(y, return_inverse=True)[1]
+        if weight is not None and not weight.all():
+            used = np.flatnonzero(weight)
+            X, weight = X[used], weight[used]
+            target = None if target is None else target[used]
+        return self.learn(X, target, weight)
+
+    def learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> InputConditioner:
+        """Fit to validated samples; `target` holds class indices (n,) or values."""
+        self.n_features_in_ = X.shape[1]
+        self.columns: Any
+        self.errors_: dict[str | float, float] = {}
+        self.ridge_: float | None = None
+        self.strength_: float | None = None
+        if self.conditioning is None:
+            self.method_, self.columns = "none", AsTheyAre(X.shape[1])
+            return self
+        with threadpool_limits(1, "blas"):  # the same bits on any number of threads
+            scaling = Scaling(X, weight)
+            if isinstance(self.conditioning, Real):
+                if sparse.issparse(X):
+                    raise ValueError(
+                        f"conditioning={self.conditioning!r} decorrelates columns, which makes "
+                        'them dense, but X is sparse. Use "scale", or a dense X.'
+                    )
+                self.strength_ = float(self.conditioning)
+            elif self.conditioning == "auto" and target is not None and not sparse.issparse(X):
+                self._choose(scaling, X, target, weight)
+            self.method_, self.columns = "scale", Scaled(scaling)
+            if self.strength_ is not None:
+                rows = spread_rows(X.shape[0], _ROWS_OF_COMPONENTS)
+                weight = None if weight is None else weight[rows]
+                components = Components(scaling.standardise(X[rows]), weight)
+                self.method_ = "decorrelate"
+                self.columns = Decorrelated(scaling, components, self.strength_)
+        return self
+
+    def _choose(self, scaling: Scaling, X, target, weight) -> None:
+        rows = spread_rows(len(X), 2 * _ROWS)
+        rows = rows[distinct_rows(X[rows])]
+        rows = rows[spread_rows(len(rows), _ROWS)]
+        if len(rows) < 10:
+            return
+        X, target = X[rows], target[rows]
+        weight = None if weight is None else weight[rows]
+        if target.ndim == 1 and target.dtype.kind in "iu":
+            target = (target[:, None] == np.unique(target)).astype(np.float64)
+        target = target.reshape(len(target), -1).astype(np.float64)
+        scaled = KernelRidge(arc_cosine_kernel(level(scaling.apply(X))), target)
+        self.errors_["scale"], self.ridge_ = scaled.error, scaled.ridge
+        components = Components(scaling.standardise(X), weight)
+        unit = level(scaling.standardise(X) @ components.basis)
+        best, last, n_rises = _GAIN * scaled.error, scaled.error, 0
+        for strength in _STRENGTHS:
+            tried = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target)
+            self.errors_[strength] = tried.error
+            if tried.error <= best:
+                best, self.strength_, self.ridge_ = tried.error, strength, tried.ridge
+            n_rises = n_rises + 1 if tried.error > last else 0
+            last = tried.error
+            if n_rises == 2:
+                break
+
+    # ------------------------------------------------------------ there and back
+
+    def transform(self, X):
+        """Condition samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        X_new : {ndarray, csr matrix} of shape (n_samples, n_features or n_components)
+            Conditioned samples, of the dtype of `X`.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        return self.apply(X)
+
+    def apply(self, X):
+        """Condition validated samples."""
+        if sparse.issparse(X) or self.conditioning is None:
+            return self.columns.apply(X).astype(X.dtype, copy=False)
+        conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)
+        height = max(1, _BLOCK // max(X.shape[1], 1))
+        for start in range(0, len(X), height):
+            part = slice(start, start + height)
+            conditioned[part] = self.columns.apply(X[part])
+        return conditioned
+
+    def in_columns(self, coef):
+        """Weights of the conditioned inputs, as weights of the (standardised) columns."""
+        return self.columns.in_columns(coef)
+
+    def inverse_transform(self, X):
+        """Undo the conditioning.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features or n_components)
+            Conditioned samples.
+
+        Returns
+        -------
+        X_original : {ndarray, csr matrix} of shape (n_samples, n_features)
+            Samples; constant columns get their mean. Of decorrelated samples, the part that
+            the components describe.
+        """
+        check_is_fitted(self)
+        X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
+        return self.columns.invert(X).astype(X.dtype, copy=False)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.columns.n_outputs
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the conditioned columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns; None: those seen while fitting, or "x0", "x1", ...
+
+        Returns
+        -------
+        names : ndarray of str
+            The same names, or "component0", "component1", ...
+        """
+        check_is_fitted(self)
+        names = check_feature_names_in(self, input_features)
+        if self.method_ != "decorrelate":
+            return names
+        return np.array([f"component{i}" for i in range(self._n_features_out)], dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "method_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = not isinstance(self.conditioning, Real)
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
