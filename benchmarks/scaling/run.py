@@ -1,52 +1,31 @@
-"""How a fit grows with rows, features and connections; write doc/scaling.md.
+"""How a fit grows with rows, features and connections.
 
-    python benchmarks/scaling/run.py
+    python benchmarks scaling
+    python benchmarks pages scaling
 
-Numbers go to results.json beside this file as soon as they are there; --sections runs some of
-them again, --page only writes the page. Every measurement is a process of its own, so that its
-peak of memory is its own. Needs Linux, pandas, pyarrow and matplotlib.
+Numbers go to results.json beside this file as soon as they are there; --sections measures some of
+them again. Every measurement is a process of its own, so that its peak of memory is its own.
+Needs Linux, pandas and pyarrow.
 """
 
-import argparse
-import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from common import forget_peak, memory, run_apart, run_sections
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "speed"))
-RESULTS = HERE / "results.json"
-DOC = HERE.parents[1] / "doc"
-TEXT = HERE / "page.md.in"
+RESULTS = Path(__file__).with_name("results.json")
 MIB = 2**20
 
 
 def apart(task, **arguments):
-    """Run one of TASKS in a process of its own; returns what it found."""
-    command = [sys.executable, __file__, "--task", task, json.dumps(arguments)]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"{task} {arguments}: {result.stderr[-2000:]}")
-    found = {**arguments, **json.loads(result.stdout.splitlines()[-1])}
+    """Call a function of this file in a process of its own; returns what was asked and found."""
+    found = {**arguments, **run_apart("scaling.run", task, **arguments)}
     print(found, flush=True)
     return found
-
-
-def resident():
-    """MiB now, and at most since `forget_peak`, of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    kib = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
-    return int(kib["VmRSS"]) / 1024, int(kib["VmHWM"]) / 1024
-
-
-def forget_peak():
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 # ------------------------------------------------------------------ one fit
@@ -84,7 +63,7 @@ def fit(n_rows, n_features, hidden, epsilon, batch_size=32):
     y = (X[:, :10].sum(axis=1) > 0).astype(int)
     SETClassifier((4,), max_iter=1).fit(X[:10], y[:10])
     forget_peak()
-    before, _ = resident()
+    before = memory("VmRSS")
     model = SETClassifier(
         tuple(hidden),
         epsilon=epsilon,
@@ -97,12 +76,11 @@ def fit(n_rows, n_features, hidden, epsilon, batch_size=32):
     )
     clock = Clock()
     model.set_callbacks(clock).fit(X, y)
-    _, peak = resident()
     return {
         "connections": model.n_connections_,
         "data, MiB": X.nbytes / MIB,
         "seconds an epoch": min(np.diff(clock.times)),
-        "memory, MiB": peak - before,
+        "memory, MiB": memory("VmHWM") - before,
     }
 
 
@@ -171,13 +149,12 @@ def stream(path, limit_gib, n_passes, n_rows):
         if number < n_chunks:
             linear.partial_fit(X, y, classes=[0, 1])
         curve.append({"rows": (number + 1) * n_rows, "accuracy": 100 * model.score(X_test, y_test)})
-    _, peak = resident()
     return {
         "curve": curve,
         "linear": 100 * linear.score(X_test, y_test),
         "seconds": time.perf_counter() - began,
         "seconds of partial_fit": seconds,
-        "peak, MiB": peak,
+        "peak, MiB": memory("VmHWM"),
         "connections": model.n_connections_,
         "rewirings": int(np.count_nonzero(model.history_["n_grown"])),
     }
@@ -370,72 +347,71 @@ def alone(n_rounds):
 # ------------------------------------------------------------------ sections
 
 
-def run_rows():
+def some(sizes, options):
+    """All sizes, or the smallest."""
+    return sizes[: 1 if options.quick else None]
+
+
+def run_rows(options):
     return [
         apart("fit", n_rows=n, n_features=50, hidden=[200, 200], epsilon=10, batch_size=128)
-        for n in (10_000, 100_000, 1_000_000)
+        for n in some((10_000, 100_000, 1_000_000), options)
     ]
 
 
-def run_features():
+def run_features(options):
     return [
         apart("fit", n_rows=1000, n_features=n, hidden=[1000, 1000], epsilon=10)
-        for n in (1_000, 10_000, 100_000, 400_000)
+        for n in some((1_000, 10_000, 100_000, 400_000), options)
     ]
 
 
-def run_connections():
+def run_connections(options):
     return [
         apart("fit", n_rows=320, n_features=n, hidden=[n, n], epsilon=10)
-        for n in (1_000, 10_000, 100_000, 400_000)
+        for n in some((1_000, 10_000, 100_000, 400_000), options)
     ]
 
 
-def run_stream():
+def run_stream(options):
+    n_rows = 1000 if options.quick else 100_000
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "rows.parquet"))
-        write_parquet(path, 50, 100_000)
+        write_parquet(path, 50, n_rows)
         size = Path(path).stat().st_size / MIB
-        found = apart("stream", path=path, limit_gib=2, n_passes=2, n_rows=100_000)
+        found = apart("stream", path=path, limit_gib=2, n_passes=2, n_rows=n_rows)
     return {**found, "file, MiB": size, "path": "rows.parquet"}
 
 
-def run_regularisation():
+def run_regularisation(options):
     return [
         apart("regularised", mixup=mixup, weight_decay=decay, decay_rule=rule)
-        for mixup, decay, rule in (
-            (0.3, 0.02, "per_epoch"),
-            (0, 0.02, "per_epoch"),
-            (0, 0, "per_epoch"),
-            (0, 0.0001, "l2"),
-            (1, 0.01, "l2"),
+        for mixup, decay, rule in some(
+            (
+                (0.3, 0.02, "per_epoch"),
+                (0, 0.02, "per_epoch"),
+                (0, 0, "per_epoch"),
+                (0, 0.0001, "l2"),
+                (1, 0.01, "l2"),
+            ),
+            options,
         )
     ]
 
 
-def run_averaging():
-    n = 10
-    return {
-        "one process": apart("alone", n_rounds=n),
-        "two processes, own topologies, averaged after every epoch": apart(
-            "averaged", n_rounds=n, n_workers=2, own_topology=True, every=1
-        ),
-        "two processes, one topology, averaged after every epoch": apart(
-            "averaged", n_rounds=n, n_workers=2, own_topology=False, every=1
-        ),
-        "two processes, own topologies, averaged once at the end": apart(
-            "averaged", n_rounds=n, n_workers=2, own_topology=True, every=n
-        ),
+def run_averaging(options):
+    n = 2 if options.quick else 10
+    ways = {
+        "own topologies, averaged after every epoch": {"own_topology": True, "every": 1},
+        "one topology, averaged after every epoch": {"own_topology": False, "every": 1},
+        "own topologies, averaged once at the end": {"own_topology": True, "every": n},
     }
+    found = {"one process": apart("alone", n_rounds=n)}
+    for name, way in ways.items():
+        found[f"two processes, {name}"] = apart("averaged", n_rounds=n, n_workers=2, **way)
+    return found
 
 
-TASKS = {
-    "fit": fit,
-    "stream": stream,
-    "regularised": regularised,
-    "averaged": averaged,
-    "alone": alone,
-}
 SECTIONS = {
     "rows": run_rows,
     "features": run_features,
@@ -446,129 +422,5 @@ SECTIONS = {
 }
 
 
-# ------------------------------------------------------------------ the page
-
-
-def growth_table(rows, size):
-    lines = [
-        f"| {size} | connections | batch | s an epoch | ns per connection and row | data, MiB | "
-        "beyond the data, MiB | bytes per connection |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    names = {"rows": "n_rows", "features": "n_features"}
-    for row in rows:
-        value = row["hidden"][0] if size == "neurons a layer" else row[names[size]]
-        each = row["seconds an epoch"] / row["n_rows"] / row["connections"] * 1e9
-        per_connection = f"{row['memory, MiB'] * MIB / row['connections']:.0f}"
-        lines.append(
-            f"| {value:,} | {row['connections']:,} | {row.get('batch_size', 32)} | "
-            f"{row['seconds an epoch']:.3g} | {each:.2f} | {row['data, MiB']:,.0f} | "
-            f"{row['memory, MiB']:,.0f} | {'–' if size == 'rows' else per_connection} |"
-        )
-    return "\n".join(lines)
-
-
-def regularisation_table(rows):
-    head = " | ".join(
-        f"mixup={r['mixup']}, {r['decay_rule']} decay {r['weight_decay']:g}" for r in rows
-    )
-    body = " | ".join(f"{row['accuracy']:.1f}" for row in rows)
-    return f"| | {head} |\n|{'---|' * (len(rows) + 1)}\n| accuracy, % | {body} |"
-
-
-def averaging_table(rows):
-    lines = [
-        "| | connections | after 1 epoch, % | 3 | 10 | training, s | exchange, s | "
-        "kB an averaging and worker, both ways |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, row in rows.items():
-        curve = row["curve"]
-        points = [f"{curve[i]:.1f}" if len(curve) > 2 else "–" for i in (0, 2)]
-        if "bytes" in row:
-            n_bytes = f"{row['bytes'] / len(curve) / row['n_workers'] / 1e3:,.0f}"
-            seconds = f"{row['seconds of training']:.1f} | {row['seconds of exchange']:.2f}"
-        else:
-            n_bytes, seconds = "–", f"{row['seconds of training']:.1f} | –"
-        lines.append(
-            f"| {name} | {row['connections']:,} | {points[0]} | {points[1]} | {curve[-1]:.1f} | "
-            f"{seconds} | {n_bytes} |"
-        )
-    return "\n".join(lines)
-
-
-def draw_stream(found):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6, 3.2))
-    curve = found["curve"]
-    axes.plot([p["rows"] / 1e6 for p in curve], [p["accuracy"] for p in curve])
-    axes.axhline(found["linear"], color="grey", linestyle=":")
-    axes.text(5.2, found["linear"] + 0.2, "SGDClassifier (linear), one pass", color="grey")
-    axes.axvline(curve[len(curve) // 2 - 1]["rows"] / 1e6, color="lightgrey", zorder=0)
-    axes.set(xlabel="million rows seen", ylabel="accuracy on held-out rows, %")
-    figure.tight_layout()
-    figure.savefig(DOC / "scaling_stream.png", dpi=120)
-
-
-def stream_table(found):
-    curve = found["curve"]
-    picked = [0, 1, 4, 9, 24, 49, 74, 99]
-    head = " | ".join(f"{curve[i]['rows'] / 1e6:.1f}" for i in picked)
-    body = " | ".join(f"{curve[i]['accuracy']:.1f}" for i in picked)
-    return (
-        f"| million rows | {head} |\n|{'---|' * (len(picked) + 1)}\n| accuracy, % | {body} |\n\n"
-        f"{found['connections']:,} connections, {found['rewirings']} rewirings. Peak of the "
-        f"process {found['peak, MiB']:,.0f} MiB, for a file of {found['file, MiB']:,.0f} MiB; "
-        f"{found['seconds']:.0f} s, of which {found['seconds of partial_fit']:.0f} s in "
-        "`partial_fit`, on a machine busy with other programs. A linear `SGDClassifier` reaches "
-        f"{found['linear']:.1f} %."
-    )
-
-
-def write_page(results):
-    text = TEXT.read_text(encoding="utf-8")
-    machine = ", ".join(
-        results["machine"][key] for key in ("processor", "system", "memory", "kernels")
-    )
-    for name, value in {
-        "machine": f"{machine}, {results['machine']['cores']} cores",
-        "rows": growth_table(results["rows"], "rows"),
-        "features": growth_table(results["features"], "features"),
-        "connections": growth_table(results["connections"], "neurons a layer"),
-        "stream": stream_table(results["stream"]),
-        "regularisation": regularisation_table(results["regularisation"]),
-        "averaging": averaging_table(results["averaging"]),
-    }.items():
-        text = text.replace("{{" + name + "}}", value)
-    draw_stream(results["stream"])
-    (DOC / "scaling.md").write_text(text, encoding="utf-8")
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sections", nargs="*", default=list(SECTIONS), choices=list(SECTIONS))
-    parser.add_argument("--page", action="store_true", help="only write the page")
-    parser.add_argument("--task", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.task:
-        name, given = arguments.task
-        print(json.dumps(TASKS[name](**json.loads(given))))
-        return
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if not arguments.page:
-        from measure import describe_machine
-
-        results["machine"] = describe_machine()
-        for name in arguments.sections:
-            results[name] = SECTIONS[name]()
-            RESULTS.write_text(json.dumps(results, indent=1))
-    if set(SECTIONS) <= set(results):
-        write_page(results)
-
-
-if __name__ == "__main__":
-    main()
+    run_sections(__doc__, SECTIONS, RESULTS)

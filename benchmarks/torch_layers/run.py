@@ -1,21 +1,19 @@
-"""Sparse layers in PyTorch: SET-CNN, one layer against torch's; write doc/benchmarks/torch.md.
+"""Sparse layers in PyTorch: SET-CNN, and one layer against torch's own.
 
-    python benchmarks/torch/run.py --data-home FOLDER
+    python benchmarks torch_layers --data-home FOLDER
+    python benchmarks pages torch_layers
 
 FOLDER holds the files of the ASU collection (`sklearn_set.datasets.fetch_asu`). Numbers go to
-results.json beside this file as soon as they are there; --sections runs some of them again,
---page only writes the page.
+results.json beside this file as soon as they are there; --sections measures some of them again.
 """
 
-import argparse
-import json
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import interleave, run_sections
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
@@ -23,13 +21,7 @@ from torch import nn
 from sklearn_set.datasets import fetch_asu
 from sklearn_set.torch import SparseLinear, evolve
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "speed"))
-from measure import describe_machine, interleave  # noqa: E402
-
-RESULTS = HERE / "results.json"
-PAGE = HERE.parents[1] / "doc" / "benchmarks" / "torch.md"
-TEXT = HERE / "page.md.in"
+RESULTS = Path(__file__).with_name("results.json")
 VARIANTS = ("dense", "static sparse", "SET", "SET, at rest in the last 40 %")
 #: data -> images a side, width of the hidden layers, training images, epochs, seeds
 CNNS = {"digits": (8, 512, 1198, 30, 5), "COIL20": (32, 2048, 240, 80, 3)}
@@ -72,10 +64,11 @@ def images(name, data_home):
     return X.reshape(len(X), 1, side, side).astype(np.float32), y
 
 
-def train_cnn(name, variant, seed, data_home):
+def train_cnn(name, variant, seed, options):
     """One run: accuracy of the final model on the test set, parameters, seconds."""
     side, width, n_train, n_epochs, _ = CNNS[name]
-    X, y = images(name, data_home)
+    n_epochs = 2 if options.quick else n_epochs
+    X, y = images(name, options.data_home)
     parts = train_test_split(X, y, train_size=n_train, stratify=y, random_state=seed)
     X_train, X_test, y_train, y_test = map(torch.from_numpy, parts)
     torch.manual_seed(seed)
@@ -112,11 +105,11 @@ def train_cnn(name, variant, seed, data_home):
     }
 
 
-def run_cnn(name, data_home):
+def run_cnn(name, options):
     found = []
-    for seed in range(CNNS[name][-1]):
+    for seed in range(1 if options.quick else CNNS[name][-1]):
         for variant in VARIANTS:
-            found.append(train_cnn(name, variant, seed, data_home))
+            found.append(train_cnn(name, variant, seed, options))
             print(found[-1], flush=True)
     return found
 
@@ -170,90 +163,17 @@ def time_layer(n, batch):
     return found
 
 
-def run_layers(_):
-    return [time_layer(*shape) for shape in LAYERS]
+def run_layers(options):
+    return [time_layer(*shape) for shape in LAYERS[: 1 if options.quick else None]]
 
 
 SECTIONS = {
     "layers": run_layers,
-    "digits": lambda home: run_cnn("digits", home),
-    "COIL20": lambda home: run_cnn("COIL20", home),
+    "digits": lambda options: run_cnn("digits", options),
+    "COIL20": lambda options: run_cnn("COIL20", options),
 }
 
 
-# ------------------------------------------------------------------ the page
-
-
-def cnn_table(rows):
-    lines = [
-        "| | accuracy, % | parameters | … of the linear layers | seconds | … evolving |",
-        "|---|---|---|---|---|---|",
-    ]
-    for variant in VARIANTS:
-        runs = [row for row in rows if row["variant"] == variant]
-
-        def mean(key, runs=runs):
-            return np.mean([run[key] for run in runs])
-
-        accuracies = [run["accuracy"] for run in runs]
-        error = np.std(accuracies, ddof=1) / np.sqrt(len(runs))
-        lines.append(
-            f"| {variant} | {np.mean(accuracies):.2f} ± {error:.2f} | "
-            f"{mean('parameters'):,.0f} | {mean('of linear layers'):,.0f} | "
-            f"{mean('seconds'):.1f} | {mean('of evolution'):.2f} |"
-        )
-    return "\n".join(lines)
-
-
-def layer_table(rows):
-    lines = [
-        "| neurons | connections | batch | forward: ours | CSR | dense | "
-        "with gradients: ours | CSR | dense | CSR / ours |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        forward, full = row["forward"], row["all"]
-        csr = full.get("CSR")
-        lines.append(
-            f"| {row['neurons']} | {row['connections']} | {row['batch']} | {forward['ours']:.3f} | "
-            f"{forward['CSR']:.3f} | {forward['dense']:.3f} | {full['ours']:.3f} | "
-            + (f"{csr:.2f}" if csr else "–")
-            + f" | {full['dense']:.2f} | "
-            + (f"{csr / full['ours']:.0f}" if csr else "–")
-            + " |"
-        )
-    return "\n".join(lines)
-
-
-def write_page(results):
-    machine = "\n".join(f"| {k} | {v} |" for k, v in results["machine"].items())
-    text = TEXT.read_text(encoding="utf-8")
-    for name, value in {
-        "machine": f"|  |  |\n|---|---|\n{machine}",
-        "digits": cnn_table(results["digits"]),
-        "coil20": cnn_table(results["COIL20"]),
-        "layers": layer_table(results["layers"]),
-    }.items():
-        text = text.replace("{{" + name + "}}", value)
-    PAGE.write_text(text, encoding="utf-8")
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-home", help="folder with COIL20.mat")
-    parser.add_argument("--sections", nargs="*", default=list(SECTIONS), choices=list(SECTIONS))
-    parser.add_argument("--page", action="store_true", help="only write the page")
-    arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if not arguments.page:
-        torch.set_num_threads(1)
-        results["machine"] = describe_machine()
-        for name in arguments.sections:
-            results[name] = SECTIONS[name](arguments.data_home)
-            RESULTS.write_text(json.dumps(results, indent=1))
-    if set(SECTIONS) <= set(results):
-        write_page(results)
-
-
-if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    run_sections(__doc__, SECTIONS, RESULTS)
