@@ -78,7 +78,7 @@ if torch is not None:
             return (delta[self.destinations] * x[self.sources]).sum(1)
 
         def _faster_gradient(self, batch):
-            from measure import interleave
+            from common import interleave
 
             delta, x = torch.randn(self.shape[0], batch), torch.randn(self.shape[1], batch)
             ways = {"_gathered": lambda: self._gathered(delta, x)}

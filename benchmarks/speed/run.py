@@ -1,56 +1,55 @@
-"""Measures the targets of speed, and writes doc/benchmarks/speed.md.
+"""Measure the targets of speed.
 
-    python benchmarks/speed/run.py [--quick] [--large] [--data-home DIR] [group ...]
+    python benchmarks speed [--quick] [--large] [--data-home FOLDER]
+    python benchmarks pages speed
 
-The groups: step, roofline, small, evolution, threads, sparse, growth, prediction, import
-(all, if none is named; then the page is written). PyTorch and a C++ compiler are used if
-they are there.
+Numbers go to results.json beside this file as soon as they are there; --sections measures some of
+them again. Ratios are taken in one run; times are CPU seconds of the thread unless a table says
+wall. PyTorch and a C++ compiler are used if they are there; real sparse input needs FOLDER with
+PCMAC.mat.
 """
 
-import argparse
-import json
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import measure
-import page
-import targets
+from common import run_sections
 from threadpoolctl import threadpool_limits
+
+from .evolution import evolution
+from .growth import growth
+from .importing import importing
+from .kernels import kernels
+from .material import Report
+from .prediction import prediction
+from .small import small_networks
+from .sparse_input import sparse_input
+from .steps import training_step
+from .threads import two_threads
+
+RESULTS = Path(__file__).with_name("results.json")
+GROUPS = {
+    "step": training_step,
+    "kernels": kernels,
+    "small": small_networks,
+    "evolution": evolution,
+    "threads": two_threads,
+    "sparse": sparse_input,
+    "growth": growth,
+    "prediction": prediction,
+    "import": importing,
+}
+
+
+def section(group):
+    def measure(options):
+        options.budget = lambda seconds: seconds * (0.3 if options.quick else 2.0)
+        report = Report()
+        with threadpool_limits(1, user_api="blas"):
+            group(options, report)
+        return report
+
+    return measure
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("groups", nargs="*", choices=[*targets.GROUPS, []], metavar="group")
-    parser.add_argument("--quick", action="store_true", help="about two minutes")
-    parser.add_argument("--large", action="store_true", help="up to 10 million neurons, 20 GiB")
-    parser.add_argument("--data-home", help="folder with PCMAC.mat, for real sparse input")
-    parser.add_argument("--json", default="speed.json", help="where the results go")
-    parser.add_argument("--page", help="where the page goes; by default into doc/benchmarks")
-    parser.add_argument("--stop", action="store_true", help="stop at the first error")
-    options = parser.parse_args()
-    options.budget = lambda seconds: seconds * (0.3 if options.quick else 2.0)
-
-    machine = measure.describe_machine()
-    groups = options.groups or list(targets.GROUPS)
-    with threadpool_limits(1, user_api="blas"):
-        report = targets.measure_all(options, groups)
-    results = {
-        "machine": machine,
-        "quick": options.quick,
-        "targets": report.targets,
-        "tables": report.tables,
-    }
-    Path(options.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
-    if options.page or not options.groups:
-        page.write_page(results, Path(options.page) if options.page else page.PAGE)
-    missed = [t for t in report.targets if t["met"] is False]
-    met = sum(t["met"] is True for t in report.targets)
-    print(f"{met} met, {len(missed)} not met")
-
-
-if __name__ == "__main__":
-    main()
+    sections = {name: section(group) for name, group in GROUPS.items()}
+    run_sections(__doc__, sections, RESULTS, large="up to 10 million neurons, 20 GiB")
