@@ -14,7 +14,8 @@ from helpers import REAL_DATA
 
 from sklearn_set.datasets import _asu, list_asu
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "npset_paper"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+FOLDER = BENCHMARKS / "npset_paper"
 
 pytestmark = pytest.mark.skipif(
     not FOLDER.is_dir(), reason="the benchmarks are not part of this copy"
@@ -23,11 +24,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    for name in ("run", "page"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield importlib.import_module("run")
-    for name in ("run", "page"):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("npset_paper.run")
+    for name in ("common", "npset_paper", "npset_paper.run", "npset_paper.page"):
         sys.modules.pop(name, None)
 
 
@@ -75,22 +74,30 @@ def test_all_parts_then_the_page(run, data_home, tmp_path, monkeypatch, capsys):
     assert (dense["connections_last"] == 60 * width + width * width + width * 3).all()
 
     removal = pd.read_csv(results / "figure1.csv")
-    start = removal[removal["n_removed"] == 0]["test_accuracy"]
-    assert start.nunique() == 1 and set(removal["order"]) == {"fewest", "random", "most"}
-    everything = removal[removal["n_removed"] == 40]
-    assert (everything["strength_removed"] == 1).all()
+    assert list(removal["order"]) == ["fewest", "random", "most"]
+    points = [[int(n) for n in curve.split()] for curve in removal["test_right"]]
+    assert {len(curve) for curve in points} == {len(run.removals(40))}
+    assert len({curve[0] for curve in points}) == 1  # nothing is removed,
+    assert len({curve[-1] for curve in points}) == 1  # everything is
 
     curves = pd.read_csv(results / "figure2.csv")
     assert set(curves["method"]) == {"NPSET-MLP", "SET-MLP", "Dense-MLP"}
-    assert curves.groupby("method")["epoch"].max().eq(2).all()
-    for name, n_rows in (("train_accuracy", 30), ("test_accuracy", 15)):
-        np.testing.assert_allclose(curves[name] * n_rows, (curves[name] * n_rows).round())
+    for name, n_rows in (("train", 30), ("test", 15)):
+        assert (curves[f"n_{name}"] == n_rows).all()
+        for curve in curves[f"{name}_right"]:
+            assert len(curve.split()) == 3
+            assert all(0 <= int(n) <= n_rows for n in curve.split())
 
     cost = pd.read_csv(results / "cost.csv")
     assert (cost["seconds_per_epoch_first"] > 0).all() and (cost["pickle_kilobytes"] > 0).all()
 
-    page = importlib.import_module("page")
-    page.make(results, tmp_path / "page")
+    page = importlib.import_module("npset_paper.page")
+    read = page.read(results, "figure2")
+    assert (read.groupby("method")["epoch"].max() == 2).all()
+    assert read["test_accuracy"].between(0, 1).all()
+    assert (page.read(results, "figure1").groupby("order")["n_removed"].max() == 40).all()
+    page.write(results, tmp_path / "page" / "npset_paper.md")
+    page.draw(results, tmp_path / "page")
     text = (tmp_path / "page" / "npset_paper.md").read_text()
     assert "| Lung-discrete | SET-MLP | 1 | 88.0 |" in text
     assert "{" not in text.replace("{}", "")
@@ -169,4 +176,18 @@ def test_lung_discrete(run, tmp_path):
     table = pd.read_csv(tmp_path / "table2.csv")
     assert (table["n_train"] == 48).all() and (table["n_test"] == 25).all()
     assert table["max_accuracy"].mean() > 0.6
-    assert len(pd.read_csv(tmp_path / "figure1.csv")) == 3 * 41
+    curves = pd.read_csv(tmp_path / "figure1.csv")["test_right"]
+    assert [len(curve.split()) for curve in curves] == 3 * [41]
+
+
+def test_the_published_curves_are_whole(run):
+    """What is in the repository: a number of right rows for each epoch and each removal."""
+    page = importlib.import_module("npset_paper.page")
+    curves = page.read(page.RESULTS, "figure2")
+    last = curves.groupby(["dataset", "method", "seed"])[["epoch", "epochs"]].max()
+    assert len(last) and (last["epoch"] + 1 == last["epochs"]).all()
+    removal = page.read(page.RESULTS, "figure1")
+    gone = removal.groupby(["dataset", "order", "seed"])[["n_removed", "width"]].max()
+    assert len(gone) and (gone["n_removed"] == gone["width"]).all()
+    for name in ("train", "test"):
+        assert curves[f"{name}_accuracy"].between(0, 1).all()

@@ -1,22 +1,18 @@
-"""Make the page and its plots from the results of ``run.py``.
+"""Write doc/benchmarks/npset_paper.md from the results of run.py, and draw its figures."""
 
-python benchmarks/npset_paper/page.py
-"""
-
-import argparse
 import itertools
-from pathlib import Path
 
 import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from run import (
+from common import DOC, table, write_page
+
+from sklearn_set.presets import PAPER_NPSET, PAPER_SET
+
+from .run import (
     AT_HAND,
     COST,
+    CURVES,
     DEFAULTS_METHODS,
     FIGURE1,
     FIGURE2,
@@ -24,9 +20,14 @@ from run import (
     METHODS,
     WIDTHS,
     pruned_width,
+    removals,
 )
 
-from sklearn_set.presets import PAPER_NPSET, PAPER_SET
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+RESULTS = HERE / "results"
+PAGE = DOC / "benchmarks" / "npset_paper.md"
 
 COLOURS = {
     "NPSET-MLP": "#d55e00",
@@ -39,43 +40,52 @@ COLOURS = {
 METRICS = ("max", "final", "chosen", "refit")
 REFERENCE_BATCH_SIZE = {"paper": PAPER_SET["batch_size"], "defaults": 32}
 
-plt.rcParams.update(
-    {
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#e6e6e6",
-        "grid.linewidth": 0.7,
-        "axes.axisbelow": True,
-        "legend.frameon": False,
-        "figure.dpi": 110,
-        "savefig.dpi": 160,
-    }
-)
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+}
 
 
 def read(folder, part):
-    path = Path(folder) / f"{part}.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame()
+    rows = pd.read_csv(folder / f"{part}.csv")
+    curves = [name for name in rows.columns if name.endswith("_right")]
+    if not curves:
+        return rows
+    # A row for each point of the curves, which are a cell each.
+    points = rows.assign(**{name: rows[name].astype(str).str.split() for name in curves})
+    points = points.explode(curves).astype(dict.fromkeys(curves, int))
+    points["epoch"] = points.groupby(level=0).cumcount()
+    if part == "figure1":
+        points["n_removed"] = np.concatenate([removals(width) for width in rows["width"]])
+    for name in curves:
+        kind = name.removesuffix("_right")
+        points[f"{kind}_accuracy"] = points[name] / points[f"n_{kind}"]
+    return points.reset_index(drop=True)
 
 
 def paper(number):
     return pd.read_csv(HERE / "paper" / f"table{number}.csv").set_index("dataset")
 
 
-def present(table):
-    """The datasets of a table, from the shortest run to the longest."""
-    return [name for name in WIDTHS if name in set(table["dataset"])] if len(table) else []
+def present(rows):
+    """The datasets of some rows, from the shortest run to the longest."""
+    return [name for name in WIDTHS if name in set(rows["dataset"])]
 
 
-def markdown(rows, header, right=1):
-    """A Markdown table; all columns but the first `right` are aligned to the right."""
-    lines = [list(map(str, header))] + [list(map(str, row)) for row in rows]
-    rule = ["---" if i < right else "---:" for i in range(len(header))]
-    lines.insert(1, rule)
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def select(rows, **values):
+    """The rows that have these values."""
+    for name, value in values.items():
+        rows = rows[rows[name] == value]
+    return rows
 
 
 def spread(values, digits=1):
@@ -101,11 +111,9 @@ def thousands(value):
 # ------------------------------------------------------------------ tables
 
 
-def runs(table, dataset, method, recipe):
-    chosen = table[
-        (table["dataset"] == dataset) & (table["method"] == method) & (table["recipe"] == recipe)
-    ]
-    return one_batch_size(chosen).drop_duplicates("seed").set_index("seed").sort_index()
+def runs(accuracy, dataset, method, recipe):
+    rows = select(accuracy, dataset=dataset, method=method, recipe=recipe)
+    return one_batch_size(rows).drop_duplicates("seed").set_index("seed").sort_index()
 
 
 def one_batch_size(rows):
@@ -121,11 +129,11 @@ def mark(rows, recipe):
     return "" if batch_size == REFERENCE_BATCH_SIZE[recipe] else f" (batch {batch_size})"
 
 
-def table2_paper(table):
+def table2_paper(accuracy):
     published = paper(2)
     lines = []
-    for dataset, method in itertools.product(present(table), METHODS):
-        rows = runs(table, dataset, method, "paper")
+    for dataset, method in itertools.product(present(accuracy), METHODS):
+        rows = runs(accuracy, dataset, method, "paper")
         if not len(rows):
             continue
         maximum = 100 * rows["max_accuracy"]
@@ -143,27 +151,19 @@ def table2_paper(table):
             ]
         )
     header = (
-        "dataset",
-        "method",
-        "seeds",
-        "paper: max",
-        "ours: max",
-        "lowest–highest",
-        "ours − paper",
-        "final",
-        "chosen",
-        "refit",
+        *("dataset", "method", "seeds", "paper: max", "ours: max", "lowest–highest"),
+        *("ours − paper", "final", "chosen", "refit"),
     )
-    return markdown(lines, header, right=2)
+    return table(header, lines, words=2)
 
 
-def table2_defaults(table):
+def table2_defaults(accuracy):
     lines = []
-    for dataset, method in itertools.product(present(table), DEFAULTS_METHODS):
-        rows = runs(table, dataset, method, "defaults")
+    for dataset, method in itertools.product(present(accuracy), DEFAULTS_METHODS):
+        rows = runs(accuracy, dataset, method, "defaults")
         if not len(rows):
             continue
-        old = runs(table, dataset, method, "paper")
+        old = runs(accuracy, dataset, method, "paper")
         both = old.index.intersection(rows.index)
         gain = 100 * (rows.loc[both, "final_accuracy"] - old.loc[both, "final_accuracy"])
         lines.append(
@@ -182,14 +182,14 @@ def table2_defaults(table):
         *("dataset", "method", "seeds", "max", "final", "chosen", "refit"),
         *("final − paper recipe's final", "epochs", "parameters", "seconds"),
     )
-    return markdown(lines, header, right=2)
+    return table(header, lines, words=2)
 
 
-def paired(table, method, other, metric, recipe="paper"):
+def paired(accuracy, method, other, metric, recipe="paper"):
     """Differences in points per dataset, seed by seed: mean and its standard error."""
     out = {}
-    for dataset in present(table):
-        a, b = (runs(table, dataset, name, recipe) for name in (method, other))
+    for dataset in present(accuracy):
+        a, b = (runs(accuracy, dataset, name, recipe) for name in (method, other))
         both = a.index.intersection(b.index)
         if len(both):
             difference = 100 * (
@@ -209,18 +209,18 @@ CLAIMS = (
 )
 
 
-def table_claims(table):
+def table_claims(accuracy):
     published = paper(2)
     lines = []
     for method, other in CLAIMS:
-        datasets = [d for d in present(table) if d in paired(table, method, other, "max")]
+        datasets = [d for d in present(accuracy) if d in paired(accuracy, method, other, "max")]
         reported = (published.loc[datasets, method] - published.loc[datasets, other]).mean()
         line = [f"{method} − {other}", signed(reported)]
         for recipe, metric in (
             *(("paper", metric) for metric in ("max", "final", "refit")),
             ("defaults", "final"),
         ):
-            by_dataset = paired(table, method, other, metric, recipe)
+            by_dataset = paired(accuracy, method, other, metric, recipe)
             if not by_dataset:
                 line.append("")
                 continue
@@ -229,25 +229,25 @@ def table_claims(table):
             line.append(f"{signed(np.mean(means))} ({wins} of {len(means)})")
         lines.append(line)
     header = ("difference, points", "paper: max", "max", "final", "refit", "final, our defaults")
-    return markdown(lines, header)
+    return table(header, lines)
 
 
-def table_flattery(table):
+def table_flattery(accuracy):
     lines = []
-    for dataset in present(table):
-        rows = table[(table["dataset"] == dataset) & (table["recipe"] == "paper")]
+    for dataset in present(accuracy):
+        rows = select(accuracy, dataset=dataset, recipe="paper")
         n_test = int(rows["n_test"].iloc[0])
         sparse = rows[rows["method"].isin(("SET-MLP", "NPSET-MLP"))]
         over = 100 * (sparse["max_accuracy"] - sparse["final_accuracy"])
         over_refit = 100 * (sparse["max_accuracy"] - sparse["refit_accuracy"])
-        accuracy = sparse["final_accuracy"].mean()
+        final = sparse["final_accuracy"].mean()
         deviation = sparse.groupby("method")["final_accuracy"].std(ddof=1).mean()
         lines.append(
             [
                 dataset,
                 n_test,
                 f"{100 / n_test:.1f}",
-                f"{100 * np.sqrt(accuracy * (1 - accuracy) / n_test):.1f}",
+                f"{100 * np.sqrt(final * (1 - final) / n_test):.1f}",
                 f"{100 * deviation:.1f}" if sparse["seed"].nunique() > 1 else "",
                 signed(over.mean()),
                 signed(over_refit.mean()),
@@ -258,22 +258,19 @@ def table_flattery(table):
         "deviation over seeds (final)",
         *("max − final", "max − refit"),
     )
-    return markdown(lines, header)
+    return table(header, lines)
 
 
-def table3(topology, table):
+def table3(topology, accuracy):
     published = paper(3)
     lines = []
     for name in published.index:
-        rows = topology[topology["dataset"] == name]
+        rows = select(topology, dataset=name)
         if not len(rows):
             continue
         row, theirs = rows.mean(numeric_only=True), published.loc[name]
-        trained = ""
-        if len(table):
-            ours = runs(table, name, "NPSET-MLP", "paper")
-            if len(ours):
-                trained = thousands(ours["connections_last"].mean())
+        ours = runs(accuracy, name, "NPSET-MLP", "paper")
+        trained = thousands(ours["connections_last"].mean()) if len(ours) else ""
         lines.append(
             [
                 name,
@@ -295,15 +292,14 @@ def table3(topology, table):
         *("parameters SET: paper", "ours", "parameters NPSET: paper", "ours", "ours, trained"),
         *("compression SET / NPSET: paper", "ours"),
     )
-    return markdown(lines, header)
+    return table(header, lines)
 
 
 def table_curves(curves):
     lines = []
     for dataset in present(curves):
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
-            rows = curves[(curves["dataset"] == dataset) & (curves["method"] == method)]
-            rows = one_batch_size(rows)
+        for method in CURVES:
+            rows = one_batch_size(select(curves, dataset=dataset, method=method))
             if not len(rows):
                 continue
             last = rows[rows["epoch"] >= rows["epoch"].max() - 9]
@@ -323,41 +319,34 @@ def table_curves(curves):
                 ]
             )
     header = ("dataset", "method", "seeds", "training", "test", "gap", "max test")
-    return markdown(lines, header, right=2)
+    return table(header, lines, words=2)
 
 
 def table_cost(cost):
     lines = []
-    for dataset, batch_size in itertools.product(present(cost), (2, 32)):
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
-            rows = cost[
-                (cost["dataset"] == dataset)
-                & (cost["method"] == method)
-                & (cost["batch_size"] == batch_size)
+    for task in itertools.product(present(cost), (2, 32), CURVES):
+        rows = select(cost, **dict(zip(("dataset", "batch_size", "method"), task)))
+        if not len(rows):
+            continue
+        row = rows.iloc[0]
+        pruned = task[-1] == "NPSET-MLP"
+        lines.append(
+            [
+                *task,
+                number(1e3 * row["seconds_per_epoch_first"]),
+                number(1e3 * row["seconds_per_epoch_last"]) if pruned else "",
+                number(row["predict_ms_per_1000_rows"]),
+                number(row["predict_ms_one_row"]),
+                number(row["peak_memory_megabytes"]),
+                number(row["pickle_kilobytes"]),
+                thousands(row["parameters"]),
             ]
-            if not len(rows):
-                continue
-            row = rows.iloc[0]
-            first, last = row["seconds_per_epoch_first"], row["seconds_per_epoch_last"]
-            lines.append(
-                [
-                    dataset,
-                    batch_size,
-                    method,
-                    number(1e3 * first),
-                    number(1e3 * last) if method == "NPSET-MLP" else "",
-                    number(row["predict_ms_per_1000_rows"]),
-                    number(row["predict_ms_one_row"]),
-                    number(row["peak_memory_megabytes"]),
-                    number(row["pickle_kilobytes"]),
-                    thousands(row["parameters"]),
-                ]
-            )
+        )
     header = (
         *("dataset", "batch", "method", "epoch, ms", "after pruning"),
         *("1000 rows, ms", "one row, ms", "training memory, MB", "pickle, kB", "parameters"),
     )
-    return markdown(lines, header, right=3)
+    return table(header, lines, words=3)
 
 
 def number(value):
@@ -367,65 +356,69 @@ def number(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def facts(table, topology):
+def facts(accuracy, topology):
     """The numbers that the page's text names."""
-    out = {"n_topologies": "0"}
-    if len(topology):
-        out["n_topologies"] = topology["seed"].nunique()
-        ours, theirs = topology.groupby("dataset").mean(numeric_only=True), paper(3)
-        theirs = theirs.loc[ours.index]
-        same = (ours["neurons_npset"] == theirs["neurons_NPSET"]) & (
-            ours["neurons_set"] == theirs["neurons_SET"]
+    out = {"n_topologies": topology["seed"].nunique()}
+    ours, theirs = topology.groupby("dataset").mean(numeric_only=True), paper(3)
+    theirs = theirs.loc[ours.index]
+    same = (ours["neurons_npset"] == theirs["neurons_NPSET"]) & (
+        ours["neurons_set"] == theirs["neurons_SET"]
+    )
+    out["neurons"] = f"{same.sum()} of {len(same)}"
+    for kind in ("SET", "NPSET"):
+        off = 100 * (ours[f"parameters_{kind.lower()}"] / theirs[f"params_{kind}"] - 1)
+        out[f"{kind.lower()}_off"] = f"{signed(off.min())} to {signed(off.max())} %"
+    gain = ours["parameters_set"] / ours["parameters_npset"]
+    out["gain"] = f"{gain.min():.1f} to {gain.max():.1f}"
+
+    published = paper(2)
+    differences, inside, n_seeds = {}, [], []
+    for dataset, method in itertools.product(present(accuracy), METHODS):
+        maximum = 100 * runs(accuracy, dataset, method, "paper")["max_accuracy"]
+        if not len(maximum):
+            continue
+        figure = published.loc[dataset, method]
+        differences.setdefault(method, []).append(maximum.mean() - figure)
+        n_seeds.append(len(maximum))
+        if len(maximum) > 1:  # published figures have two decimals
+            inside.append(maximum.min() - 0.01 <= figure <= maximum.max() + 0.01)
+    for method, key in (("SET-MLP", "set"), ("NPSET-MLP", "npset"), ("Direct FC-MLP", "fc")):
+        out[f"{key}_difference"] = signed(np.mean(differences.get(method, [np.nan])))
+    out["inside"] = f"{sum(inside)} of the {len(inside)}"
+    out["seeds"] = f"{min(n_seeds)} to {max(n_seeds)}"
+    by_metric = []
+    for metric, name in (("max", "maximum"), ("final", "final model"), ("refit", "refit")):
+        pairs = paired(accuracy, "NPSET-MLP", "SET-MLP", metric)
+        means = [pair.mean() for pair in pairs.values()]
+        wins = sum(mean > 0 for mean in means)
+        by_metric.append(
+            f"{signed(np.mean(means))} points in the {name} (ahead on {wins} of {len(means)})"
         )
-        out["neurons"] = f"{same.sum()} of {len(same)}"
-        for kind in ("SET", "NPSET"):
-            off = 100 * (ours[f"parameters_{kind.lower()}"] / theirs[f"params_{kind}"] - 1)
-            out[f"{kind.lower()}_off"] = f"{signed(off.min())} to {signed(off.max())} %"
-        gain = ours["parameters_set"] / ours["parameters_npset"]
-        out["gain"] = f"{gain.min():.1f} to {gain.max():.1f}"
-    if len(table):
-        published = paper(2)
-        differences, inside, cells, n_seeds = {}, 0, 0, []
-        for dataset, method in itertools.product(present(table), METHODS):
-            maximum = 100 * runs(table, dataset, method, "paper")["max_accuracy"]
-            if not len(maximum):
-                continue
-            figure = published.loc[dataset, method]
-            differences.setdefault(method, []).append(maximum.mean() - figure)
-            n_seeds.append(len(maximum))
-            if len(maximum) > 1:
-                cells += 1
-                # Published figures have two decimals.
-                inside += maximum.min() - 0.01 <= figure <= maximum.max() + 0.01
-        for method, key in (("SET-MLP", "set"), ("NPSET-MLP", "npset"), ("Direct FC-MLP", "fc")):
-            values = differences.get(method, [np.nan])
-            out[f"{key}_difference"] = signed(np.mean(values))
-        out["inside"] = f"{inside} of the {cells}"
-        out["seeds"] = f"{min(n_seeds)} to {max(n_seeds)}"
-        by_metric = []
-        for metric, name in (("max", "maximum"), ("final", "final model"), ("refit", "refit")):
-            pairs = paired(table, "NPSET-MLP", "SET-MLP", metric)
-            means = [pair.mean() for pair in pairs.values()]
-            wins = sum(mean > 0 for mean in means)
-            by_metric.append(
-                f"{signed(np.mean(means))} points in the {name} (ahead on {wins} of {len(means)})"
-            )
-        out["npset_over_set"] = ", ".join(by_metric)
-        both = table[(table["recipe"] == "paper") & table["method"].isin(("SET-MLP", "NPSET-MLP"))]
-        over = 100 * (both["max_accuracy"] - both["final_accuracy"])
-        over = over.groupby(both["dataset"]).mean()
-        small = both.groupby("dataset")["n_test"].first().reindex(over.index) < 100
-        out["flattery_small"] = f"{over[small].mean():.1f}"
-        out["flattery_large"] = f"{over[~small].mean():.1f}" if (~small).any() else "–"
+    out["npset_over_set"] = ", ".join(by_metric)
+    both = select(accuracy, recipe="paper")
+    both = both[both["method"].isin(("SET-MLP", "NPSET-MLP"))]
+    over = 100 * (both["max_accuracy"] - both["final_accuracy"])
+    over = over.groupby(both["dataset"]).mean()
+    small = both.groupby("dataset")["n_test"].first().reindex(over.index) < 100
+    out["flattery_small"] = f"{over[small].mean():.1f}"
+    out["flattery_large"] = f"{over[~small].mean():.1f}" if (~small).any() else "–"
     return out
 
 
 # ------------------------------------------------------------------ plots
 
 
-def plot_table2(table, folder):
+def with_legend(figure, axis, height, *more):
+    """The figure with the legend of an axis, and more, below it."""
+    handles = [*axis.get_legend_handles_labels()[0], *more]
+    figure.legend(handles=handles, loc="lower center", ncols=max(3, len(handles)))
+    figure.tight_layout(rect=(0, height, 1, 1))
+    return figure
+
+
+def plot_table2(accuracy):
     published = paper(2)
-    datasets = present(table)
+    datasets = present(accuracy)
     figure, axes = plt.subplots(
         1, len(datasets), figsize=(1.75 * len(datasets) + 1.2, 3.9), sharey=True, squeeze=False
     )
@@ -433,7 +426,7 @@ def plot_table2(table, folder):
     kinds = (("max", "#0072b2", 0.17, "ours, maximum"), ("final", "#009e73", -0.17, "ours, final"))
     for axis, dataset in zip(axes[0], datasets):
         for place, method in zip(places, METHODS):
-            rows = runs(table, dataset, method, "paper")
+            rows = runs(accuracy, dataset, method, "paper")
             for metric, colour, shift, label in kinds:
                 values = 100 * rows[f"{metric}_accuracy"]
                 axis.plot(values, np.full(len(values), place + shift), "o", ms=3, alpha=0.45,
@@ -442,18 +435,14 @@ def plot_table2(table, folder):
                           label=label if method == "SET-MLP" else None)  # fmt: skip
             axis.plot([published.loc[dataset, method]], [place], "D", ms=4.5, color="#d55e00",
                       label="paper, maximum" if method == "SET-MLP" else None)  # fmt: skip
-        n_test = int(table.loc[table["dataset"] == dataset, "n_test"].iloc[0])
+        n_test = int(accuracy.loc[accuracy["dataset"] == dataset, "n_test"].iloc[0])
         axis.set_title(f"{dataset}\n{n_test} test rows")
         axis.set_xlabel("accuracy, %")
     axes[0][0].set_yticks(places, METHODS)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.savefig(folder / "npset_paper_table2.png")
-    plt.close(figure)
+    return with_legend(figure, axes[0][0], 0.07)
 
 
-def plot_figure1(removal, folder):
+def plot_figure1(removal):
     datasets = present(removal)
     names = {
         "fewest": "fewest output connections first",
@@ -464,9 +453,9 @@ def plot_figure1(removal, folder):
         1, len(datasets), figsize=(2.6 * len(datasets) + 0.6, 3.3), squeeze=False
     )
     for axis, dataset in zip(axes[0], datasets):
-        part = removal[removal["dataset"] == dataset]
+        part = select(removal, dataset=dataset)
         for order, label in names.items():
-            rows = part[part["order"] == order].groupby("n_removed")["test_accuracy"]
+            rows = select(part, order=order).groupby("n_removed")["test_accuracy"]
             mean, deviation = 100 * rows.mean(), 100 * rows.std(ddof=1).fillna(0)
             axis.plot(mean.index, mean, color=COLOURS[order], label=label, lw=1.6)
             axis.fill_between(mean.index, mean - deviation, mean + deviation,
@@ -479,15 +468,11 @@ def plot_figure1(removal, folder):
         axis.set_xlim(0, part["width"].iloc[0])
         axis.xaxis.set_major_locator(plt.MaxNLocator(4))
     axes[0][0].set_ylabel("test accuracy, %")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    figure.savefig(folder / "npset_paper_figure1.png")
-    plt.close(figure)
+    return with_legend(figure, axes[0][0], 0.08)
 
 
-def plot_figure2(curves, folder):
-    order = [d for d in ("Lung-discrete", "Yale", "madelon", "GLIOMA") if d in present(curves)]
+def plot_figure2(curves):
+    order = [name for name in FIGURE2 if name in present(curves)]
     figure, axes = plt.subplots(
         2,
         len(order),
@@ -498,9 +483,8 @@ def plot_figure2(curves, folder):
     )
     for column, dataset in enumerate(order):
         top, bottom = axes[:, column]
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
-            rows = curves[(curves["dataset"] == dataset) & (curves["method"] == method)]
-            rows = one_batch_size(rows)
+        for method in CURVES:
+            rows = one_batch_size(select(curves, dataset=dataset, method=method))
             if not len(rows):
                 continue
             batch_size = int(rows["batch_size"].iloc[0])
@@ -521,24 +505,17 @@ def plot_figure2(curves, folder):
         n_seeds = curves.loc[curves["dataset"] == dataset, "seed"].nunique()
         top.set_title(f"{dataset} ({count(n_seeds, 'seed')})")
         bottom.set_xlabel("epoch")
-        if len(curves):
-            bottom.axvspan(11, 51, color="#f2f2f2", zorder=0)
-            top.axvspan(11, 51, color="#f2f2f2", zorder=0)
+        for axis in (top, bottom):
+            axis.axvspan(11, 51, color="#f2f2f2", zorder=0)
     axes[0][0].set_ylabel("accuracy, %")
     axes[1][0].set_ylabel("training − test, points")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    line = plt.Line2D([], [], color="#333333", ls="--", lw=1.1)
-    full = plt.Line2D([], [], color="#333333", lw=1.6)
-    figure.legend(
-        [*handles, line, full], [*labels, "training", "test"], loc="lower center", ncols=5
-    )
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
-    figure.savefig(folder / "npset_paper_figure2.png")
-    plt.close(figure)
+    line = plt.Line2D([], [], color="#333333", ls="--", lw=1.1, label="training")
+    full = plt.Line2D([], [], color="#333333", lw=1.6, label="test")
+    return with_legend(figure, axes[0][0], 0.05, line, full)
 
 
-def plot_cost(cost, folder):
-    cost = cost[cost["batch_size"] == 2]
+def plot_cost(cost):
+    cost = select(cost, batch_size=2)
     datasets = present(cost)
     columns = (
         ("seconds_per_epoch_last", 1e3, "an epoch (after pruning), ms"),
@@ -549,7 +526,7 @@ def plot_cost(cost, folder):
     figure, axes = plt.subplots(1, len(columns), figsize=(12.5, 3.2), sharey=True)
     places = np.arange(len(datasets))[::-1]
     for axis, (column, scale, title) in zip(axes, columns):
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
+        for method in CURVES:
             rows = cost[cost["method"] == method].drop_duplicates("dataset")
             rows = rows.set_index("dataset").reindex(datasets)
             axis.plot(scale * rows[column], places, "o", ms=8, color=COLOURS[method], label=method)
@@ -557,80 +534,63 @@ def plot_cost(cost, folder):
         axis.set_title(title)
         axis.set_ylim(-0.6, len(datasets) - 0.4)
     axes[0].set_yticks(places, datasets)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    figure.savefig(folder / "npset_paper_cost.png")
-    plt.close(figure)
+    return with_legend(figure, axes[0], 0.08)
 
 
 # ------------------------------------------------------------------ the page
 
 
-def fill(text, **values):
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", str(value))
-    return text
-
-
-def gaps(table, removal, curves, cost):
+def gaps(accuracy, removal, curves, cost):
     """What the command would run and the results lack, as a sentence."""
 
     def lacking(rows, datasets, **values):
-        for name, value in values.items():
-            rows = rows[rows[name] == value] if len(rows) else rows
-        return [name for name in datasets if name not in present(rows)]
+        return [name for name in datasets if name not in present(select(rows, **values))]
 
     parts = []
     for recipe, methods in (("paper", METHODS), ("defaults", DEFAULTS_METHODS)):
         what = "" if recipe == "paper" else " under our defaults"
-        by_method = {m: lacking(table, AT_HAND, recipe=recipe, method=m) for m in methods}
+        by_method = {m: lacking(accuracy, AT_HAND, recipe=recipe, method=m) for m in methods}
         for names in dict.fromkeys(tuple(names) for names in by_method.values() if names):
             which = [method for method, found in by_method.items() if tuple(found) == names]
             parts.append(f"{', '.join(which)}{what} on {', '.join(names)}")
     parts += [f"Figure 1 on {name}" for name in lacking(removal, FIGURE1)]
     for where, rows, datasets in (("Figure 2", curves, FIGURE2), ("cost", cost, COST)):
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP"):
+        for method in CURVES:
             names = lacking(rows, datasets, method=method)
             if names:
                 parts.append(f"{method} in {where} on {', '.join(names)}")
     return f"Not run yet: {'; '.join(parts)}." if parts else ""
 
 
-def make(results, folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    table, topology, removal, curves, cost = (
+def write(results=RESULTS, page=PAGE):
+    accuracy, topology, removal, curves, cost = (
         read(results, part) for part in ("table2", "table3", "figure1", "figure2", "cost")
     )
-    for rows, plot in (
-        (table, plot_table2),
-        (removal, plot_figure1),
-        (curves, plot_figure2),
-        (cost, plot_cost),
-    ):
-        if len(rows):
-            plot(rows, folder)
-    recipe = ", ".join(f"`{name}={value!r}`" for name, value in PAPER_NPSET.items())
-    text = fill(
-        (HERE / "page.md").read_text(),
-        recipe=recipe,
-        missing=gaps(table, removal, curves, cost),
-        n_datasets=len(present(table)),
-        table2=table2_paper(table) if len(table) else "",
-        defaults=table2_defaults(table) if len(table) else "",
-        claims=table_claims(table) if len(table) else "",
-        flattery=table_flattery(table) if len(table) else "",
-        table3=table3(topology, table) if len(topology) else "",
-        curves=table_curves(curves) if len(curves) else "",
-        cost=table_cost(cost) if len(cost) else "",
-        **facts(table, topology),
-    )
-    (folder / "npset_paper.md").write_text(text)
+    parts = {
+        "recipe": ", ".join(f"`{name}={value!r}`" for name, value in PAPER_NPSET.items()),
+        "missing": gaps(accuracy, removal, curves, cost),
+        "n_datasets": len(present(accuracy)),
+        "table2": table2_paper(accuracy),
+        "defaults": table2_defaults(accuracy),
+        "claims": table_claims(accuracy),
+        "flattery": table_flattery(accuracy),
+        "table3": table3(topology, accuracy),
+        "curves": table_curves(curves),
+        "cost": table_cost(cost),
+        **facts(accuracy, topology),
+    }
+    write_page(HERE / "page.md.in", page, parts)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--output", type=Path, default=HERE.parents[1] / "doc" / "benchmarks")
-    chosen = parser.parse_args()
-    make(chosen.results, chosen.output)
+def draw(results=RESULTS, folder=PAGE.parent):
+    plots = {
+        "table2": plot_table2,
+        "figure1": plot_figure1,
+        "figure2": plot_figure2,
+        "cost": plot_cost,
+    }
+    with plt.rc_context(STYLE):
+        for part, plot in plots.items():
+            figure = plot(read(results, part))
+            figure.savefig(folder / f"npset_paper_{part}.png")
+            plt.close(figure)

@@ -1,10 +1,10 @@
 """Run the experiments of the NPSET paper and record every single result.
 
-    python benchmarks/npset_paper/run.py --data-home FOLDER_OF_MAT_FILES
+    python benchmarks npset_paper --data-home FOLDER_OF_MAT_FILES
+    python benchmarks pages npset_paper
 
-Results go to tidy CSV files, a row for each run, as soon as the run is over; a
+Results go to CSV files, a row for each run, as soon as the run is over; a
 second call skips what is already there, so that an interrupted one continues.
-``page.py`` makes the page from them.
 
 The parts:
 
@@ -21,28 +21,26 @@ table3
     Connections and neurons, from the widths alone: a network is drawn, rewired
     and pruned as in training, with weights shuffled instead of learned.
 figure1
-    Accuracy of a trained SET-MLP without part of its first hidden layer.
+    Accuracy of a trained SET-MLP without part of its first hidden layer. A curve is
+    a cell: the number of right test rows for each of `removals`.
 figure2
-    Training and test accuracy after every epoch.
+    Training and test accuracy after every epoch, as numbers of right rows in a cell.
 cost
     Time, memory and size, each run in a process of its own.
 """
 
 import argparse
-import csv
 import io
 import itertools
-import multiprocessing
-import os
 import pickle
 import sys
-import warnings
 from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 
 import joblib
 import numpy as np
+from common import Rows, forget_peak, memory, quietly, run_apart
 from scipy import sparse
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
@@ -87,6 +85,9 @@ METHODS = (
 )
 #: What is compared under our own defaults: the variants 1st and 2nd are the paper's.
 DEFAULTS_METHODS = ("SET-MLP", "NPSET-MLP", "Direct SET-MLP", "Direct FC-MLP")
+
+#: What Figure 2 and the table of cost compare.
+CURVES = ("NPSET-MLP", "SET-MLP", "Dense-MLP")
 
 #: Fully connected networks take minutes an epoch at batches of two; these are
 #: larger, which the page marks.
@@ -323,22 +324,23 @@ def figure1(task, data_home):
     for name, order in orders.items():
         place = np.empty(width, dtype=int)
         place[order] = np.arange(width)
-        for n_removed in np.unique(np.linspace(0, width, 41).astype(int)):
-            gone = place[outward.indices] < n_removed
-            outward.data[:] = np.where(gone, 0, weights)
-            accuracy = model.score(X_test, y_test)
-            share = weights.size and np.abs(weights[gone]).sum() / np.abs(weights).sum()
-            rows.append(
-                {
-                    **task,
-                    "order": name,
-                    "n_removed": int(n_removed),
-                    "width": width,
-                    "strength_removed": round(float(share), 5),
-                    "test_accuracy": accuracy,
-                }
-            )
+        right = []
+        for n_removed in removals(width):
+            outward.data[:] = np.where(place[outward.indices] < n_removed, 0, weights)
+            right.append(np.count_nonzero(model.predict(X_test) == y_test))
+        row = {"order": name, "width": width, "n_test": len(y_test), "test_right": cell(right)}
+        rows.append({**task, **row})
     return rows
+
+
+def removals(width):
+    """How many neurons are removed from a layer, 41 steps from none to all."""
+    return np.unique(np.linspace(0, width, 41).astype(int))
+
+
+def cell(counts):
+    """Numbers as one cell of a CSV file."""
+    return " ".join(map(str, counts))
 
 
 def figure2(task, data_home):
@@ -358,34 +360,24 @@ def figure2(task, data_home):
     train_scores, test_scores = fit_with_two_scores(
         model, X_train, y_train, (X_train, y_train), (X_test, y_test)
     )
-    return [
-        {
-            **task,
-            "epoch": epoch,
-            "train_accuracy": train,
-            "test_accuracy": test,
-            "train_loss": loss,
-        }
-        for epoch, (train, test, loss) in enumerate(
-            zip(train_scores, test_scores, model.loss_curve_)
-        )
-    ]
+    row = dict(task)
+    for name, y, scores in (("train", y_train, train_scores), ("test", y_test, test_scores)):
+        row |= {f"n_{name}": len(y), f"{name}_right": cell(np.rint(scores * len(y)).astype(int))}
+    return [row]
 
 
 def cost(task, data_home):
     """In a fresh process, so that its peak memory is this run's."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_cost, (task, data_home))
+    return run_apart("npset_paper.run", "_cost", task=task, data_home=data_home)
 
 
 def _cost(task, data_home):
     X, y = load(task["dataset"], data_home)
     X_train, y_train, X_test, _ = split(X, y, 0)
     width, batch_size = WIDTHS[task["dataset"]], task["batch_size"]
-    warnings.simplefilter("ignore")
     with threadpool_limits(1):
-        before = _start_peak()
+        forget_peak()
+        before = memory("VmRSS")
         if task["method"] == "Dense-MLP":
             # scikit-learn's: a matrix without indices and BLAS, as one would use it.
             parameters = len(X[0]) * width + width * width + width * len(np.unique(y))
@@ -416,7 +408,7 @@ def _cost(task, data_home):
             # The smallest: what else the machine does can only add.
             first, last = min(times[1:10]), min(times[51:] or times[-1:])
             parameters = model.n_connections_
-        peak = _memory("VmHWM") - before
+        peak = memory("VmHWM") - before
         buffer = io.BytesIO()
         pickle.dump(model, buffer)
         result = {
@@ -430,22 +422,6 @@ def _cost(task, data_home):
             "parameters": parameters,
         }
     return [{k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}]
-
-
-def _start_peak():
-    """Set the process's peak memory back to what it holds now (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return np.nan
-    return _memory("VmRSS")
-
-
-def _memory(name):
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) / 1024
-    return np.nan
 
 
 def _predict_time(model, X):
@@ -471,118 +447,44 @@ PARTS = {
 
 def tasks_of(part, arguments):
     """All tasks of a part: dicts of the columns that identify them."""
-    seeds, chosen = range(arguments.seeds), arguments.datasets
-    tasks = []
-    if part == "table2":
-        for dataset, seed, recipe in itertools.product(chosen, seeds, arguments.recipes):
-            methods = METHODS if recipe == "paper" else DEFAULTS_METHODS
-            for method in methods:
-                tasks.append(
-                    {
-                        "dataset": dataset,
-                        "method": method,
-                        "recipe": recipe,
-                        "seed": seed,
-                        "epochs": epochs_of(method, recipe, arguments.epochs),
-                        "batch_size": batch_size_of(method, recipe, dataset, arguments.batch_size),
-                    }
-                )
-        return tasks
+    chosen, seeds = arguments.datasets, range(arguments.seeds)
     epochs = arguments.epochs or PAPER_SET["max_iter"]
-    if part == "table3":
-        names = WIDTHS if set(chosen) == set(AT_HAND) else chosen
-        return [{"dataset": name, "seed": seed} for name in names for seed in seeds]
-    if part == "figure1":
-        return [
-            {"dataset": name, "seed": seed, "epochs": epochs}
-            for name in chosen
-            if name in FIGURE1
-            for seed in seeds
+    if part == "table2":
+        tasks = [
+            (
+                *(name, method, recipe, seed, epochs_of(method, recipe, arguments.epochs)),
+                batch_size_of(method, recipe, name, arguments.batch_size),
+            )
+            for name, seed, recipe in itertools.product(chosen, seeds, arguments.recipes)
+            for method in (METHODS if recipe == "paper" else DEFAULTS_METHODS)
         ]
-    if part == "figure2":
-        for name, seed, method in itertools.product(
-            chosen, seeds, ("NPSET-MLP", "SET-MLP", "Dense-MLP")
-        ):
+    elif part == "table3":  # needs no data
+        names = WIDTHS if set(chosen) == set(AT_HAND) else chosen
+        tasks = itertools.product(names, seeds)
+    elif part == "figure1":
+        names = [name for name in chosen if name in FIGURE1]
+        tasks = itertools.product(names, seeds, [epochs])
+    elif part == "figure2":
+        names = [name for name in chosen if name in FIGURE2]
+        tasks = []
+        for name, seed, method in itertools.product(names, seeds, CURVES):
             batch_size = PAPER_SET["batch_size"]
             if method == "Dense-MLP":
                 batch_size = FIGURE2_DENSE_BATCH_SIZES.get(name, batch_size)
-            batch_size = arguments.batch_size or batch_size
-            if name in FIGURE2:
-                tasks.append(
-                    {
-                        "dataset": name,
-                        "method": method,
-                        "seed": seed,
-                        "epochs": epochs,
-                        "batch_size": batch_size,
-                    }
-                )
-        return tasks
-    return [
-        {"dataset": name, "method": method, "batch_size": batch_size}
-        for name in chosen
-        if name in COST
-        for batch_size in (2, 32)
-        for method in ("NPSET-MLP", "SET-MLP", "Dense-MLP")
-    ]
-
-
-class Results:
-    """A CSV file that grows by the rows of one task at a time."""
-
-    def __init__(self, part, folder):
-        self.path = Path(folder) / f"{part}.csv"
-        self.keys = KEYS[part]
-        self.columns = None
-        self.done = set()
-        if self.path.exists():
-            self._read()
-
-    def _read(self):
-        text = self.path.read_text()
-        rows = list(csv.reader(io.StringIO(text)))
-        whole = [row for row in rows if len(row) == len(rows[0])]
-        if not text.endswith("\n"):  # interrupted while writing
-            whole = whole[:-1]
-        if not whole:
-            self.path.unlink()
-            return
-        if len(whole) < len(rows):
-            self._write(whole, "w")
-        self.columns = whole[0]
-        for row in whole[1:]:
-            self.done.add(self._key(dict(zip(self.columns, row))))
-
-    def _key(self, row):
-        return tuple(str(row[name]) for name in self.keys)
-
-    def __contains__(self, task):
-        return self._key(task) in self.done
-
-    def add(self, rows):
-        lines = []
-        if self.columns is None:
-            self.columns = list(rows[0])
-            lines.append(self.columns)
-        lines += [[row[name] for name in self.columns] for row in rows]
-        self._write(lines, "a")
-        self.done.add(self._key(rows[0]))
-
-    def _write(self, lines, mode):
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(lines)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, mode) as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
+            tasks.append((name, method, seed, epochs, arguments.batch_size or batch_size))
+    else:
+        names = [name for name in chosen if name in COST]
+        tasks = [
+            (name, method, batch_size)
+            for name, batch_size, method in itertools.product(names, (2, 32), CURVES)
+        ]
+    return [dict(zip(KEYS[part], task)) for task in tasks]
 
 
 def run_task(part, task, data_home):
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")
+    with threadpool_limits(1):
         began = perf_counter()
-        rows = PARTS[part](task, data_home)
+        rows = quietly(PARTS[part], task, data_home)
         return task, rows, perf_counter() - began
 
 
@@ -634,7 +536,7 @@ def main(arguments=None):
     arguments = parse(arguments)
     arguments.datasets = [name for name in WIDTHS if name in arguments.datasets]
     for part in arguments.parts:
-        results = Results(part, arguments.results)
+        results = Rows(Path(arguments.results) / f"{part}.csv", KEYS[part])
         tasks = [task for task in tasks_of(part, arguments) if task not in results]
         if arguments.methods:
             tasks = [t for t in tasks if t.get("method", t["dataset"]) in arguments.methods]
@@ -649,7 +551,3 @@ def main(arguments=None):
         for n_done, (task, rows, seconds) in enumerate(finished, start=1):
             results.add(rows)
             show(part, n_done, len(tasks), began, task, seconds)
-
-
-if __name__ == "__main__":
-    main()
