@@ -1,6 +1,6 @@
 """Take one thing at a time out of SETClassifier's defaults, evolving and static.
 
-    python benchmarks/generalization/ablation.py --data-home DATA
+    python benchmarks generalization.ablation --data-home DATA
 
 Only the training parts of the benchmark's splits are used: models learn from
 three quarters of a training part (at most 160 rows) and are judged on the rest.
@@ -9,22 +9,22 @@ three quarters of a training part (at most 160 rows) and are judged on the rest.
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
-from run import evaluate, load, scaling, split_rows
+from common import Rows
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 
 from sklearn_set import SETClassifier
+
+from .run import evaluate, load, scaling, split_rows
 
 N_TRAIN, N_TEST = 160, 400
 DATASETS = [
     *("lung_small", "Yale", "GLIOMA", "leukemia", "COIL20", "Isolet"),
     *("PCMAC", "RELATHE", "BASEHOCK"),
 ]
-FIELDS = ("recipe", "topology", "dataset", "split", "score", "log_loss")
 RECIPES = {
     "default": {},
     "mixup 0": {"mixup": 0.0},
@@ -56,23 +56,19 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=DATASETS)
     parser.add_argument("--output", type=Path, default=here / "ablation.csv")
     options = parser.parse_args()
-    with options.output.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(FIELDS)
-        for split in range(options.splits):
-            for dataset in options.datasets:
-                X, y = load(dataset, options.data_home)
-                X = np.ascontiguousarray(X, dtype=np.float32)
-                rows = inner_split(X, y, split)
-                for recipe, parameters in RECIPES.items():
-                    for topology, zeta in (("evolving", {}), ("static", {"zeta": 0.0})):
-                        model = SETClassifier(random_state=split, n_jobs=1, **parameters, **zeta)
-                        model = make_pipeline(scaling(dataset), model)
-                        score, loss, _ = evaluate(recipe, model, X, y, *rows)
-                        line = (recipe, topology, dataset, split, f"{score:.5g}", f"{loss:.5g}")
-                        writer.writerow(line)
-                file.flush()
-
-
-if __name__ == "__main__":
-    main()
+    results = Rows(options.output, ("recipe", "topology", "dataset", "split"))
+    for split in range(options.splits):
+        for dataset in options.datasets:
+            X, y = load(dataset, options.data_home)
+            X = np.ascontiguousarray(X, dtype=np.float32)
+            rows = inner_split(X, y, split)
+            for recipe, parameters in RECIPES.items():
+                for topology, zeta in (("evolving", {}), ("static", {"zeta": 0.0})):
+                    row = {"recipe": recipe, "topology": topology}
+                    row |= {"dataset": dataset, "split": split}
+                    if row in results:
+                        continue
+                    model = SETClassifier(random_state=split, n_jobs=1, **parameters, **zeta)
+                    model = make_pipeline(scaling(dataset), model)
+                    score, loss, _ = evaluate(recipe, model, X, y, *rows)
+                    results.add([row | {"score": f"{score:.5g}", "log_loss": f"{loss:.5g}"}])

@@ -1,48 +1,41 @@
-"""Write doc/benchmarks/generalization.md and its plot from the results.
-
-python benchmarks/generalization/page.py [--results FILE] [--ablation FILE]
-"""
+"""Write doc/benchmarks/generalization.md from the results, and draw its figure."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from run import OURS, REGRESSION
+from common import DOC, table, write_page
+
+from .run import OURS, REGRESSION
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "doc" / "benchmarks" / "generalization.md"
-
-
+RESULTS, ABLATION = HERE / "results.csv", HERE / "ablation.csv"
+PAGE = DOC / "benchmarks" / "generalization.md"
 WHOLE = ("datasets", "wins", "ties", "losses")
 
 
-def cell(value: float, digits: int) -> str:
-    return "–" if pd.isna(value) else f"{value:.{digits}f}"
+def markdown(frame: pd.DataFrame, digits: int, index: str) -> str:
+    def cell(value: float, column: str) -> str:
+        return "–" if pd.isna(value) else f"{value:.{0 if column in WHOLE else digits}f}"
 
-
-def markdown(table: pd.DataFrame, digits: int, index: str) -> str:
-    lines = [
-        "| " + " | ".join([index, *map(str, table.columns)]) + " |",
-        "|---" * (len(table.columns) + 1) + "|",
+    rows = [
+        [name, *(cell(value, str(column)) for column, value in row.items())]
+        for name, row in frame.iterrows()
     ]
-    for name, row in table.iterrows():
-        cells = [cell(value, 0 if row.index[i] in WHOLE else digits) for i, value in enumerate(row)]
-        lines.append("| " + " | ".join([str(name), *cells]) + " |")
-    return "\n".join(lines)
+    return table([index, *frame.columns], rows)
 
 
 def means(results: pd.DataFrame, value: str) -> pd.DataFrame:
     """Mean of each model on each dataset; models on all datasets first."""
-    table = results.pivot_table(index="dataset", columns="model", values=value)
-    others = [name for name in table.columns if name not in OURS]
-    return table[[name for name in OURS if name in table.columns] + others]
+    wide = results.pivot_table(index="dataset", columns="model", values=value)
+    others = [name for name in wide.columns if name not in OURS]
+    return wide[[name for name in OURS if name in wide.columns] + others]
 
 
 def paired_means(results: pd.DataFrame, model: str, value: str) -> pd.DataFrame:
@@ -79,12 +72,11 @@ def plot(accuracy: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def ablation_table(path: Path) -> str:
-    results = pd.read_csv(path)
+def ablation_table(results: pd.DataFrame) -> str:
     by_set = results.groupby(["recipe", "topology", "dataset"])[["score", "log_loss"]].mean()
     mean = by_set.groupby(["recipe", "topology"]).mean().unstack()
     order = list(dict.fromkeys(results["recipe"]))
-    table = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "accuracy, evolving": 100 * mean["score", "evolving"],
             "accuracy, static": 100 * mean["score", "static"],
@@ -93,57 +85,55 @@ def ablation_table(path: Path) -> str:
         }
     ).loc[order]
     n_splits, names = results["split"].nunique(), ", ".join(results["dataset"].unique())
-    return f"{names}; {n_splits} inner splits.\n\n" + markdown(table, 1, "recipe")
+    return f"{names}; {n_splits} inner splits.\n\n" + markdown(frame, 1, "recipe")
 
 
 def counts(results: pd.DataFrame) -> str:
-    table = results.pivot_table(index="dataset", columns="model", values="score", aggfunc="count")
+    wide = results.pivot_table(index="dataset", columns="model", values="score", aggfunc="count")
     few = {}
-    for name, column in table.items():
+    for name, column in wide.items():
         few.setdefault(tuple(column.fillna(0).astype(int)), []).append(name)
     lines = []
     for numbers, names in few.items():
-        each = ", ".join(f"{dataset} {n}" for dataset, n in zip(table.index, numbers))
+        each = ", ".join(f"{dataset} {n}" for dataset, n in zip(wide.index, numbers))
         lines.append(f"- {', '.join(names)}: {each}")
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
-    parser.add_argument("--ablation", type=Path, default=HERE / "ablation.csv")
-    options = parser.parse_args()
-    results = pd.read_csv(options.results)
-    regression = results[results["dataset"].isin(REGRESSION)]
-    results = results[~results["dataset"].isin(REGRESSION)]
+def by_kind(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Results of classification and of regression."""
+    results = pd.read_csv(path)
+    regression = results["dataset"].isin(REGRESSION)
+    return results[~regression], results[regression]
 
-    accuracy, loss = means(results, "score"), means(results, "log_loss")
+
+def write(results: Path = RESULTS, ablation: Path = ABLATION, page: Path = PAGE) -> None:
+    classification, regression = by_kind(results)
+    accuracy, loss = means(classification, "score"), means(classification, "log_loss")
+    seconds = means(classification, "fit_seconds")
     complete = accuracy.dropna(axis=1)
     summary = pd.DataFrame(
         {
             "mean accuracy": 100 * complete.mean(),
             "mean rank": complete.rank(axis=1, ascending=False).mean(),
             "mean log-loss": loss.mean(),
-            "fit, seconds": means(results, "fit_seconds").mean(),
+            "fit, seconds": seconds.mean(),
         }
     ).loc[complete.columns]
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    plot(complete, PAGE.with_name("generalization.png"))
+    pairs = paired_means(classification, "SparseMLP", "score")
     parts = {
         "summary": markdown(summary.sort_values("mean rank"), 2, "model"),
-        "pairs": markdown(paired_means(results, "SparseMLP", "score"), 1, "SparseMLP against"),
+        "pairs": markdown(pairs, 1, "SparseMLP against"),
         "accuracy": markdown(100 * accuracy, 1, "dataset"),
         "loss": markdown(loss.dropna(axis=1, how="all"), 3, "dataset"),
-        "seconds": markdown(means(results, "fit_seconds"), 2, "dataset"),
+        "seconds": markdown(seconds, 2, "dataset"),
         "regression": markdown(means(regression, "score"), 3, "dataset"),
-        "ablation": ablation_table(options.ablation),
-        "counts": counts(results) + "\n" + counts(regression),
+        "ablation": ablation_table(pd.read_csv(ablation)),
+        "counts": counts(classification) + "\n" + counts(regression),
     }
-    template = (HERE / "page.md.in").read_text()
-    for name, text in parts.items():
-        template = template.replace("{" + name + "}", text)
-    PAGE.write_text(template)
+    write_page(HERE / "page.md.in", page, parts)
 
 
-if __name__ == "__main__":
-    main()
+def draw(results: Path = RESULTS, folder: Path = PAGE.parent) -> None:
+    accuracy = means(by_kind(results)[0], "score")
+    plot(accuracy.dropna(axis=1), folder / "generalization.png")
