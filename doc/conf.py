@@ -1,5 +1,6 @@
 """Sphinx configuration: `sphinx-build -W doc doc/_build/html`."""
 
+import subprocess
 import sys
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
@@ -60,3 +61,14 @@ toc_object_entries_show_parents = "hide"
 # Pages without subpages need no list of them.
 pages = ("index", "start", "user_guide", "equations", "compliance", "reliability", "contributing")
 html_sidebars = {page: [] for page in pages}
+
+
+def draw_figures(app):
+    """Draw the figures of the benchmarks; git has only the results that they are drawn from."""
+    subprocess.run(
+        [sys.executable, str(Path(__file__).parents[1] / "benchmarks"), "figures"], check=True
+    )
+
+
+def setup(app):
+    app.connect("builder-inited", draw_figures)
