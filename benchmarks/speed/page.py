@@ -5,10 +5,12 @@ from pathlib import Path
 from common import DOC, machine_table, read_results, table, write_page
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+PAGE = DOC / "benchmarks" / "speed.md"
 STATES = {True: "met", False: "**not met**", None: "–"}
 
 
-def write(results=HERE / "results.json", page=DOC / "benchmarks" / "speed.md"):
+def write(results=RESULTS, page=PAGE):
     results = read_results(results)
     machine = results.pop("machine")
     found = [item for section in results.values() for item in section]

@@ -6,6 +6,8 @@ import numpy as np
 from common import DOC, machine_table, read_results, table, write_page
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+PAGE = DOC / "benchmarks" / "torch.md"
 
 
 def cnn_table(rows):
@@ -53,7 +55,7 @@ def layer_table(rows):
     return table(header, lines, words=0)
 
 
-def write(results=HERE / "results.json", page=DOC / "benchmarks" / "torch.md"):
+def write(results=RESULTS, page=PAGE):
     results = read_results(results)
     parts = {
         "machine": machine_table(results["machine"]),
