@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 def main(what=None, *rest):
     names = sorted(path.parent.name for path in HERE.glob("*/page.py"))
-    if what in ("pages", "figures"):
+    if what in ("pages", "figures") and set(rest) <= set(names):
         for name in rest or names:
             page = import_module(f"{name}.page")
             if what == "pages":
