@@ -27,7 +27,7 @@ from ._columns import (
     level,
     spread_rows,
 )
-from ._kernel import KernelRidge, arc_cosine_kernel
+from ._kernel import KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
 from ._sklearn_compat import (
@@ -201,9 +201,7 @@ class InputConditioner(TransformerMixin, Conditioning):
             return
         X, target = X[rows], target[rows]
         weight = None if weight is None else weight[rows]
-        if target.ndim == 1 and target.dtype.kind in "iu":
-            target = (target[:, None] == np.unique(target)).astype(np.float64)
-        target = target.reshape(len(target), -1).astype(np.float64)
+        target = target_matrix(target)
         scaled = KernelRidge(arc_cosine_kernel(level(scaling.apply(X))), target)
         self.errors_["scale"], self.ridge_ = scaled.error, scaled.ridge
         components = Components(scaling.standardise(X), weight)

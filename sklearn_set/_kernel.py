@@ -9,26 +9,34 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-__all__ = ["RIDGES", "KernelRidge", "arc_cosine_kernel"]
+__all__ = ["RIDGES", "KernelRidge", "arc_cosine_kernel", "target_matrix"]
 
 #: Candidates for the ridge, for kernels of mean diagonal 1. A smaller one would let the
 #: kernel do what a network that is trained with noise cannot.
 RIDGES = 10.0 ** np.arange(-2, 1.51, 0.25)
 
 
-def arc_cosine_kernel(X: np.ndarray, n_layers: int = 2) -> np.ndarray:
-    """Kernel of `n_layers` infinitely wide ReLU layers between all pairs of rows.
+def arc_cosine_kernel(X: np.ndarray, Z: np.ndarray | None = None, n_layers: int = 2) -> np.ndarray:
+    """Kernel of `n_layers` infinitely wide ReLU layers, of the rows of X with those of Z or X.
 
     The kernel of degree 1 of Cho and Saul (NeurIPS 2009), scaled so that it keeps its
     diagonal, ``|x|² / n_features``.
     """
-    K = X @ X.T / X.shape[1]
-    size = np.sqrt(np.maximum(np.diag(K), 0))
-    norm = np.maximum(np.outer(size, size), 1e-300)
+    Z = X if Z is None else Z
+    K = X @ Z.T / X.shape[1]
+    sizes = [np.sqrt(np.square(rows).mean(axis=1)) for rows in (X, Z)]
+    norm = np.maximum(np.outer(*sizes), 1e-300)
     for _ in range(n_layers):
         cosine = np.clip(K / norm, -1, 1)
         K = norm / np.pi * (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
     return K
+
+
+def target_matrix(target: np.ndarray) -> np.ndarray:
+    """Targets as columns of numbers: class indices (n,) one-hot, values as they are."""
+    if target.ndim == 1 and target.dtype.kind in "iu":
+        return (target[:, None] == np.unique(target)).astype(np.float64)
+    return target.reshape(len(target), -1).astype(np.float64)
 
 
 class KernelRidge:
@@ -48,17 +56,17 @@ class KernelRidge:
         the other samples' targets.
     ridge : float
         The best of `RIDGES`, for the kernel scaled to a mean diagonal of 1.
-    predictions : ndarray of shape (n_samples, n_outputs)
-        Leave-one-out predictions with the best ridge.
     """
 
     def __init__(self, K: np.ndarray, Y: np.ndarray):
         n = len(K)
-        K = K / max(np.trace(K) / n, 1e-300)
-        mean = K.mean(axis=1)
+        self.scale = max(np.trace(K) / n, 1e-300)
+        K = K / self.scale
+        self.mean = mean = K.mean(axis=1)
         size, basis = linalg.eigh(K - mean[:, None] - mean + mean.mean(), driver="evd")
         size = np.maximum(size, 0)
-        Y = Y - Y.mean(axis=0)
+        self.offset = Y.mean(axis=0)
+        Y = Y - self.offset
         projected, squared = basis.T @ Y, basis**2
         best = np.inf
         for ridge in RIDGES:
@@ -68,8 +76,13 @@ class KernelRidge:
             residual = (basis @ (factor[:, None] * projected)) / left[:, None]
             error = float(np.square(residual).sum())
             if error < best:
-                best, self.ridge, kept = error, float(ridge), residual
-        self.residuals = kept
-        self.predictions = Y - kept
+                best, self.ridge = error, float(ridge)
+        self.coef = basis @ (projected / (size + self.ridge)[:, None])
         total = float(np.square(Y).sum()) * (n / (n - 1)) ** 2
         self.error = best / total if total > 0 else 1.0
+
+    def predict(self, K: np.ndarray) -> np.ndarray:
+        """Targets of other samples, from their kernel with those that were learned from."""
+        K = K / self.scale
+        K = K - K.mean(axis=1, keepdims=True) - self.mean + self.mean.mean()
+        return self.offset + K @ self.coef

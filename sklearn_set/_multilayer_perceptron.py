@@ -13,6 +13,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from ._base import BaseSparseMLP
 from ._classification import BaseSparseMLPClassifier
@@ -22,7 +23,7 @@ from ._network_parameters import LIU, MOCANU, InputSelecting, NeuronPruning, Rew
 from ._pruning import InputSelection
 from ._pruning import NeuronPruning as Pruning
 from ._regression import BaseSparseMLPRegressor
-from ._relevance import null_fraction
+from ._relevance import best_number, null_fraction
 from ._samples import Samples
 from ._topology import decimal_floor
 from .rules import DROPS, GROWS, SCHEDULES, new_weights_rule
@@ -43,11 +44,13 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         null_fraction_ : float or None
             Estimated share of features that are irrelevant one by one: from F tests of
             the features on the targets before training (Storey 2002); None unless
-            ``select_inputs="auto"``.
+            ``select_inputs="auto"`` had to choose.
+        selection_errors_ : dict
+            Squared errors out of sample by which ``select_inputs="auto"`` chose, relative to
+            that of the mean: with all inputs ("all") and with each number of inputs that
+            was tried. Empty where most inputs are relevant.
     """
     _MOSTLY_NOISE = 0.8  # madelon has 0.88 to 1, leukemia, the next, 0.6 to 0.7
-    _MIN_SAMPLES = 200  # fewer hide what is relevant from the tests, and from the network
-    _FEWEST_INPUTS = 12
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -86,18 +89,20 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     ) -> InputSelection | None:
         if before is not None and self.select_inputs == "auto":
             return before
-        self.null_fraction_ = None
+        self.null_fraction_, self.selection_errors_ = None, {}
         if self.select_inputs is False or conditioner.method_ == "decorrelate":
             return None
         n_features = samples.X.shape[1]
         wanted = self.select_inputs
         if wanted == "auto":
-            share = null_fraction(samples.X, samples.target, samples.weight)
-            self.null_fraction_ = share
-            if len(samples.target) < self._MIN_SAMPLES or share < self._MOSTLY_NOISE:
+            if sparse.issparse(samples.X):
                 return None
-            certain = int((1 - share - 2 / np.sqrt(n_features)) * n_features)
-            wanted = max(self._FEWEST_INPUTS, certain)
+            self.null_fraction_ = null_fraction(samples.X, samples.target, samples.weight)
+            if self.null_fraction_ < self._MOSTLY_NOISE:
+                return None
+            wanted, self.selection_errors_ = best_number(samples.X, samples.target)
+            if wanted is None:
+                return None
         elif isinstance(wanted, float | np.floating):
             wanted = max(1, decimal_floor(float(wanted), n_features))
         elif wanted > n_features:

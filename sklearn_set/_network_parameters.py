@@ -255,10 +255,11 @@ class InputSelecting(Declared):
             little by little, from a twelfth to two thirds of `max_iter`; their connections
             grow anew among the others. Until the last one has left, the decay of
             ``decay_rule="per_epoch"`` acts as "l2" does, which pulls the weights of useless
-            inputs to zero. False reads all features. "auto" selects if at least 200 samples
-            show that four fifths of the features or more are irrelevant one by one
-            (`null_fraction_`); then 12 stay, or as many as must be relevant by this
-            estimate less two of its standard errors.""",
+            inputs to zero. False reads all features. "auto" selects where four fifths of the
+            features or more are irrelevant one by one (`null_fraction_`) and the best ones,
+            found on a part of the samples, predict the others better than all features do
+            (`selection_errors_`); their number is chosen by that. It reads all sparse and
+            all decorrelated inputs.""",
     )
 
 
