@@ -58,9 +58,7 @@ def core(activation, dropout, rule, loss, sparse_samples, mixed, dtype):
     network = Network(layers)
     network.set_activation(activation, dropout)
     momentum = 0.0 if rule == "sgd" else 0.5
-    optimizer = Optimizer(
-        rule, 2**-6, momentum=momentum, betas=(0.5, 0.75), weight_decay=2**-7
-    )
+    optimizer = Optimizer(rule, 2**-6, momentum=momentum, betas=(0.5, 0.75), weight_decay=2**-7)
     network.start_optimizer(optimizer)
     X, y = numbers((N, SIZES[0]), 1, dtype), numbers((N, SIZES[-1]), 2, dtype)
     if sparse_samples:
@@ -102,9 +100,7 @@ def estimators():
             )
             .fit(X, classes)
             .predict_proba(X),
-            "SETRegressor": SETRegressor(
-                **settings, solver="nesterov", mixup=0, grow="gradient"
-            )
+            "SETRegressor": SETRegressor(**settings, solver="nesterov", mixup=0, grow="gradient")
             .fit(sparse.csr_array(np.where(X > 0, X, 0)), y)
             .predict(X),
         }

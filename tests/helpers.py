@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
-from sklearn_set._network import Data, Network
+from sklearn_set._network import Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._topology import Connectivity
 
@@ -20,6 +21,7 @@ SHORT = {
     "epsilon": 6,
     "mixup": 0,
     "averaging": 0,
+    "conditioning": None,
     "random_state": 0,
     "n_jobs": 1,
 }

@@ -220,7 +220,6 @@ def descend(layers, gradients, o, count):
     l2 = decay if rule == "l2" else 0.0
     shrink = {
         "l2": 0.0,
-        "decoupled": o["rate"] * decay,
         "per_epoch": decay / o["steps_per_epoch"],
         "per_step": decay,
     }[rule]

@@ -3,13 +3,13 @@
 import numpy as np
 from helpers import SHORT, fitted, used_network
 from numpy.testing import assert_array_equal
-from sklearn_set._rules import AdaptiveThreshold
 
 from sklearn_set import DSRClassifier, SETClassifier
+from sklearn_set.rules import AdaptiveThreshold
 
 
 def test_dsr_keeps_the_total_and_moves_the_layers(digits):
-    options = {"rewire_every": 5, "target_fraction": 0.03, "n_iter_no_change": np.inf}
+    options = {"rewire_every": 5, "target_fraction": 0.03}
     model = fitted(DSRClassifier, digits, max_iter=40, **options)
     history = model.history_
     assert len(set(history["n_connections"])) == 1
@@ -40,20 +40,21 @@ def test_dsr_rewires_after_the_steps_it_was_told(digits):
 
 def test_dsr_without_a_target_is_static(digits):
     model = fitted(DSRClassifier, digits, target_fraction=0, rewire_every=2)
-    same = {name: getattr(model, name) for name in ("weight_decay", "decay_rule", "mixup")}
-    static = fitted(SETClassifier, digits, zeta=0, **same)
+    static = fitted(SETClassifier, digits, zeta=0)
     assert_array_equal(model.coefs_[0].data, static.coefs_[0].data)
 
 
 def test_threshold_adapts():
     drop = AdaptiveThreshold(1.0)
     for n_dropped, expected in ((9, 1.0), (11, 1.0), (8, 2.0), (0, 4.0), (12, 2.0), (100, 1.0)):
-        drop.adapt(n_dropped, 1000, 0.01)
-        assert drop.value == expected
+        drop.after(n_dropped, 1000, 0.01)
+        assert drop.threshold_ == expected
+        assert drop.columns() == {"threshold": expected}
+    assert drop.initial == 1.0
 
 
 def test_dsr_keeps_one_connection_a_layer():
     network = used_network([9, 14, 12, 3], 0)
     for number, layer in enumerate(network.layers):
-        keep = AdaptiveThreshold(1e9)(network, number, 0.1)
+        keep = AdaptiveThreshold(1e9).keep(network, number, 0.1)
         assert_array_equal(np.flatnonzero(keep), [np.abs(layer.weights).argmax()])

@@ -9,24 +9,27 @@ from helpers import check, fitted, keys_of, mask_of, random_data, used_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from sklearn_set._rules import (
-    SCHEDULES,
-    AdaptiveThreshold,
-    grow_elsewhere,
-    grow_random,
-    grow_steepest,
-    in_proportion,
-)
 
 from sklearn_set import NPSETClassifier, SETClassifier
-from sklearn_set._evolution import (
+from sklearn_set._evolution import Changes, Evolution
+from sklearn_set._pruning import InputSelection, NeuronPruning
+from sklearn_set.rules import (
     DROPS,
-    INPUT,
-    Evolution,
-    NeuronPruning,
-    drop_nearest_zero,
+    SCHEDULES,
+    AdaptiveThreshold,
+    DropMagnitude,
+    GrowElsewhere,
+    GrowRandom,
+    GrowSteepest,
+    in_proportion,
     new_weights_rule,
 )
+
+
+def not_near_zero(network, fraction):
+    """What SET keeps of each layer but the last."""
+    return [DropMagnitude().keep(network, n, fraction) != 0 for n in range(len(network.layers) - 1)]
+
 
 # ------------------------------------------------------------------ products of the rules
 
@@ -52,15 +55,13 @@ def test_every_product_of_the_slots_is_the_reference(
         prune=NeuronPruning(0.29, 1, 0, hidden),
         evolve_output=evolve_output,
     )
-    assert evolution.start_epoch(0, network, np.random.default_rng(seed)) == dict.fromkeys(
-        ("n_dropped", "n_grown", "n_survived", "n_pruned"), 0
-    )
+    assert evolution.start_epoch(0, network, np.random.default_rng(seed)) == Changes(0, 0, 0, 0)
     twin = reference.layers_of(network)
     for theirs, layer in zip(twin, network.layers):
         for state in ("first", "second"):
             theirs.state[state][theirs.mask] = getattr(layer, state)
             theirs.state[f"bias_{state}"] = getattr(layer, f"bias_{state}").astype(np.float64)
-    counts = evolution.start_epoch(1, network, np.random.default_rng(seed))
+    changes = evolution.start_epoch(1, network, np.random.default_rng(seed))
 
     n_evolving = 3 if evolve_output else 2
     if zeta > 0:
@@ -68,18 +69,20 @@ def test_every_product_of_the_slots_is_the_reference(
             int((~reference.drop_nearest_zero(la.weights, zeta)).sum())
             for la in before.layers[:n_evolving]
         )
-        assert counts["n_dropped"] == counts["n_grown"] == expected
+        assert changes.n_dropped == changes.n_grown == expected
         if new_weights != "init":  # "init" is compared in test_equivalence
             rng = np.random.default_rng(seed)
             reference.evolve(twin[:n_evolving], zeta, new_weights, rng)
     else:
-        assert counts["n_dropped"] == counts["n_grown"] == 0
+        assert changes.n_dropped == changes.n_grown == 0
     reference.prune(twin, 0.29, hidden)
     sizes = [14 - 4 * (0 in hidden), 12 - 3 * (1 in hidden)]
-    assert counts["n_pruned"] == 26 - sum(sizes)
+    assert changes.n_pruned == 26 - sum(sizes)
     assert network.hidden_layer_sizes == tuple(sizes)
 
-    for layer, old, theirs in zip(network.layers, before.layers, twin, strict=True):
+    for number, (layer, old, theirs) in enumerate(
+        zip(network.layers, before.layers, twin, strict=True)
+    ):
         check(layer.connectivity)
         for name in ("weights", "first", "second", "sensitivity"):
             values = getattr(layer, name)
@@ -92,9 +95,11 @@ def test_every_product_of_the_slots_is_the_reference(
         new = np.zeros(layer.nnz, dtype=bool) if layer.newborn is None else layer.newborn
         assert new.dtype == bool and len(new) == layer.nnz
         # A new connection has no past; others keep a state that is never 0 here.
-        for name in ("first", "second", "sensitivity"):
+        for name in ("first", "second"):
             assert (getattr(layer, name)[new] == 0).all()
             assert (getattr(layer, name)[~new] != 0).all()
+        rewired = zeta > 0 and number < n_evolving
+        assert (layer.sensitivity == 0 if rewired else layer.sensitivity != 0).all()
         if zeta > 0 and new_weights == "zero":
             assert (layer.weights[new] == 0).all()
         elif zeta > 0 and new_weights == "small":
@@ -112,16 +117,16 @@ def test_every_product_of_the_slots_is_the_reference(
 
 
 def drop_rule(name):
-    return AdaptiveThreshold(0.3) if name == "threshold" else DROPS[name]
+    return AdaptiveThreshold(0.3) if name == "threshold" else DROPS[name]()
 
 
 @given(
     drop=st.sampled_from([*DROPS, "threshold"]),
-    grow=st.sampled_from([grow_random, grow_elsewhere, grow_steepest]),
+    grow=st.sampled_from([GrowRandom, GrowElsewhere, GrowSteepest]),
     redistribute=st.sampled_from([None, in_proportion]),
     new_weights=st.sampled_from(["small", "zero", "init"]),
     prune_by=st.sampled_from([None, "out_degree", "strength"]),
-    prune_inputs=st.booleans(),
+    selects=st.booleans(),
     schedule=st.sampled_from(list(SCHEDULES)),
     evolve_output=st.booleans(),
     zeta=st.sampled_from([0.1, 0.3, 1]),
@@ -132,39 +137,47 @@ def drop_rule(name):
 )
 @settings(max_examples=250)
 def test_every_product_of_the_rules(
-    drop, grow, redistribute, new_weights, prune_by, prune_inputs, schedule, evolve_output, zeta,
+    drop, grow, redistribute, new_weights, prune_by, selects, schedule, evolve_output, zeta,
     epsilon, dtype, budget, seed,
 ):  # fmt: skip
     network = used_network([9, 14, 12, 3], seed, dtype=dtype, epsilon=epsilon)
     before = copy.deepcopy(network)
-    layers = (INPUT, 0, 1) if prune_inputs else (0, 1)
-    prune = prune_by and NeuronPruning(0.29, 1, 0, layers, by=prune_by, budget=budget)
+    prune = prune_by and NeuronPruning(0.29, 1, 0, (0, 1), by=prune_by, budget=budget)
     evolution = Evolution(
-        fraction=zeta, drop=drop_rule(drop), grow=grow, redistribute=redistribute,
+        fraction=zeta, drop=drop_rule(drop), grow=grow(), redistribute=redistribute,
         new_weights=new_weights_rule(new_weights, "he_uniform"), prune=prune,
+        select=InputSelection(7, 1, 1) if selects else None,
         evolve_output=evolve_output, schedule=SCHEDULES[schedule], n_epochs=10,
     )  # fmt: skip
     data = random_data(network, 20, seed)
     tracked = copy.deepcopy(evolution)
     rng = np.random.default_rng(seed)
-    counts = evolution.start_epoch(1, network, rng, data, 8)
 
-    if not prune or budget == "shrink":
-        assert counts["n_dropped"] == counts["n_grown"]
-    elif redistribute is None:  # a layer that has become full cannot grow them all
+    def steepest(wanted):
+        return network.steepest_places(data.of_features(network.features), np.arange(20), wanted)
+
+    changes = evolution.start_epoch(1, network, rng, steepest)
+
+    shrinks = prune and budget == "shrink"
+    if not selects and (not prune or shrinks):
+        assert changes.n_dropped == changes.n_grown
+    elif redistribute is None and not shrinks:
+        # A layer that has become full cannot grow them all.
         places = [la.n_in * la.n_out for la in network.layers]
         kept = [min(la.nnz, free) for la, free in zip(before.layers, places)]
         assert [la.nnz for la in network.layers] == kept
-    if not prune:
+    assert changes.n_pruned == (7 if prune else 0) + 2 * selects
+    assert network.layers[0].n_in == 9 - 2 * selects
+    assert network.hidden_layer_sizes == ((10, 9) if prune else (14, 12))
+    if not prune and not selects:
         assert network.n_connections == before.n_connections
         if redistribute is None:
             assert [la.nnz for la in network.layers] == [la.nnz for la in before.layers]
-    else:
-        assert counts["n_pruned"] == 4 + 3 + 2 * prune_inputs
-        assert network.layers[0].n_in == 9 - 2 * prune_inputs
-        assert network.hidden_layer_sizes == (10, 9)
     fraction = tracked.fraction_at(1)
     n_evolving = 3 if evolve_output else 2
+    judged = copy.deepcopy(before)  # inputs leave before anything is judged
+    if selects:
+        tracked.select.prune(judged, 1)
     for number, (layer, old) in enumerate(zip(network.layers, before.layers, strict=True)):
         check(layer.connectivity)
         for name in ("weights", "first", "second", "sensitivity"):
@@ -180,18 +193,17 @@ def test_every_product_of_the_rules(
         assert (layer.first[~new] > 0).all() and (layer.second[~new] > 0).all()
         if new_weights == "zero":
             assert (layer.weights[new] == 0).all()
-        if drop == "sensitivity":
-            assert not layer.sensitivity.any()  # a new count begins
-        if prune:
+        assert not layer.sensitivity.any()  # a new count begins
+        if prune or (selects and (number == 0 or redistribute)):
             continue
         # Survivors are those that the rule marks, bit for bit; only others are new.
-        keep = tracked.drop(before, number, fraction) != 0
+        keep = tracked.drop.keep(judged, number, fraction) != 0
         old_keys, keys = keys_of(old.connectivity), keys_of(layer.connectivity)
         assert_array_equal(keys[~new], old_keys[keep])
         for name in ("weights", "first", "second"):
             assert_array_equal(getattr(layer, name)[~new], getattr(old, name)[keep])
         n_free = old.n_in * old.n_out - old.nnz
-        if grow is grow_elsewhere and new.sum() <= n_free:
+        if grow is GrowElsewhere and new.sum() <= n_free:
             assert not np.isin(keys[new], old_keys).any()
 
 
@@ -216,6 +228,8 @@ def test_layers_without_connections_evolve_and_are_pruned(new_weights):
 def test_pruning_that_prunes_nobody_is_no_date_to_wait_for():
     for pruning in (None, NeuronPruning(0, 2, 30, (0, 1)), NeuronPruning(0.3, 2, 30, ())):
         assert Evolution(prune=pruning).last_pruning_epoch == 0
+        selecting = Evolution(prune=pruning, select=InputSelection(3, 2, 9))
+        assert selecting.last_pruning_epoch == 9
     assert Evolution(prune=NeuronPruning(0.3, 2, 30, (0,))).last_pruning_epoch == 32
 
 
@@ -226,7 +240,8 @@ def test_rewiring_between_batches_waits_for_the_first_steps(every, due):
     rng = np.random.default_rng(0)
     for n_steps in range(8):
         before = [layer.connectivity for layer in network.layers[:-1]]
-        evolution.between_batches(n_steps, network, rng, evolution.no_changes(), None, 1)
+        changes = evolution.between_batches(n_steps, network, rng)
+        assert (changes.n_dropped > 0) == (changes.n_grown > 0) == (n_steps in due)
         after = [layer.connectivity for layer in network.layers[:-1]]
         moved = [new is not old for new, old in zip(after, before)]
         assert moved == [n_steps in due] * 2
@@ -246,12 +261,12 @@ def test_survivors_are_counted_one_rewiring_later():
     network = used_network([20, 30, 30, 2], 0)
     evolution = Evolution(fraction=0.3, new_weights=new_weights_rule("init", "he_uniform"))
     rng = np.random.default_rng(0)
-    assert evolution.start_epoch(1, network, rng)["n_survived"] == 0
+    assert evolution.start_epoch(1, network, rng).n_survived == 0
     newborn = [layer.newborn.copy() for layer in network.layers[:-1]]
-    keep = [drop_nearest_zero(layer, 0.3) != 0 for layer in network.layers[:-1]]
+    keep = not_near_zero(network, 0.3)
     expected = sum(int((n & k).sum()) for n, k in zip(newborn, keep))
-    counts = evolution.start_epoch(2, network, rng)
-    assert 0 < counts["n_survived"] == expected < sum(int(n.sum()) for n in newborn)
+    changes = evolution.start_epoch(2, network, rng)
+    assert 0 < changes.n_survived == expected < sum(int(n.sum()) for n in newborn)
 
 
 def test_survivors_are_counted_through_a_pruning():
@@ -264,11 +279,11 @@ def test_survivors_are_counted_through_a_pruning():
     rng = np.random.default_rng(0)
     evolution.start_epoch(1, network, rng)
     expected = 0
-    for layer in network.layers[:-1]:
+    for layer, keep in zip(network.layers, not_near_zero(network, 0.3)):
         assert len(layer.newborn) == layer.nnz
         assert (layer.first[layer.newborn] == 0).all() and (layer.first[~layer.newborn] != 0).all()
-        expected += int((layer.newborn & (drop_nearest_zero(layer, 0.3) != 0)).sum())
-    assert evolution.start_epoch(2, network, rng)["n_survived"] == expected > 0
+        expected += int((layer.newborn & keep).sum())
+    assert evolution.start_epoch(2, network, rng).n_survived == expected > 0
 
 
 def test_newborns_are_counted_in_a_fit():
@@ -314,7 +329,7 @@ def test_no_neuron_dies_on_a_wide_dataset(weight_decay, activation):
     rng = np.random.default_rng(0)
     data = rng.normal(size=(60, 2000))
     y = (data[:, 0] > 0).astype(int)
-    options = {"epsilon": 2, "max_iter": 50, "n_iter_no_change": 50, "random_state": 0}
+    options = {"epsilon": 2, "max_iter": 50, "random_state": 0}
     model = SETClassifier((300, 300), activation, weight_decay=weight_decay, **options)
     model.fit(data, y)
     weights = np.concatenate([coef.data for coef in model.coefs_])

@@ -7,8 +7,10 @@ import scipy.sparse
 from helpers import random_network
 from sklearn import metrics
 
-from sklearn_set._losses import _CODES, Loss
-from sklearn_set._network import ACTIVATIONS, Data
+from sklearn_set import _native
+from sklearn_set._data import Data
+from sklearn_set._losses import Loss
+from sklearn_set._network import ACTIVATIONS
 
 N, N_FEATURES = 9, 8
 DELTA = 0.7  # of huber; some residuals lie on either side
@@ -62,7 +64,9 @@ def numeric(network, data, array, step=1e-6):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", [name for name in _CODES if name != "sigmoid_squared_error"])
+@pytest.mark.parametrize(
+    "loss", [name for name in _native.LOSSES if name != "sigmoid_squared_error"]
+)
 def test_central_differences(loss, activation, sparse, weighted):
     network, data, _, values, _ = problem(loss, activation, sparse, weighted)
     value, weight_gradients, bias_gradients = network.loss_gradient(data)
@@ -84,7 +88,7 @@ def test_central_differences(loss, activation, sparse, weighted):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("loss", _CODES)
+@pytest.mark.parametrize("loss", _native.LOSSES)
 def test_reference(loss, activation, sparse, weighted):
     """The published squared error's gradient is no derivative: its rule is in the reference."""
     network, data, X, values, weight = problem(loss, activation, sparse, weighted, seed=1)
@@ -100,7 +104,7 @@ def test_reference(loss, activation, sparse, weighted):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-13)
 
 
-@pytest.mark.parametrize("loss", _CODES)
+@pytest.mark.parametrize("loss", _native.LOSSES)
 def test_float32_gradients(loss):
     network, data, X, values, _ = problem(loss, "tanh", False, False)
     sizes = [N_FEATURES, 7, 6, values.shape[1]]
@@ -116,7 +120,7 @@ def test_float32_gradients(loss):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", _CODES)
+@pytest.mark.parametrize("loss", _native.LOSSES)
 @pytest.mark.parametrize("scale", [1e-3, 30.0, 600.0])
 def test_extreme_outputs_stay_finite(loss, scale):
     """No overflow where the loss itself is a number."""

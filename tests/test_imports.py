@@ -15,13 +15,15 @@ PACKAGE = Path(sklearn_set.__file__).parent
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
-    {"_topology", "_threads", "_relevance"},
-    {"_losses", "_optimizers"},
-    {"_network"},
-    {"_rules", "_mixtures"},  # they take a Layer, a Network or Data
-    {"_evolution"},
-    {"_training"},
-    {"_base", "_docs"},
+    {"_topology", "_threads", "_relevance", "_parameters", "_columns", "_kernel"},
+    {"_data", "_losses", "_optimizers"},
+    {"_network", "_targets"},
+    {"rules", "_mixtures", "_pruning"},  # they take a Layer, a Network or Data
+    {"_evolution", "_network_parameters"},
+    {"_training", "_training_parameters", "_samples"},
+    {"_conditioning", "_reporting"},
+    {"_fitted"},
+    {"_base"},
     {"_classification", "_regression"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},
     {"_feature_selection"},
@@ -31,7 +33,7 @@ LAYERS = [
 # The same within a package.
 INSIDE = {
     "inspection": [{"_validation"}, {"_attributions", "_displays"}, {"__init__"}],
-    "torch": [{"_layer"}, {"_order"}, {"_conversion", "_evolution"}, {"__init__"}],
+    "torch": [{"_layer", "_inputs"}, {"_order"}, {"_conversion", "_evolution"}, {"__init__"}],
 }
 ALONE = {"presets", "datasets"}  # import nothing from the package
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -100,7 +102,7 @@ def test_what_stands_alone(name):
 
 
 def test_only_the_compat_module_uses_private_parts_of_scikit_learn():
-    allowed = {("_base", "sklearn.utils.validation", "_check_sample_weight")}
+    allowed = {("_samples", "sklearn.utils.validation", "_check_sample_weight")}
     wrong = set()
     for path, name in modules():
         if name == "_sklearn_compat":

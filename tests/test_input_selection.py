@@ -1,4 +1,4 @@
-"""Pruning of inputs, and when it is done."""
+"""The selection of inputs, and when it is done."""
 
 import pickle
 
@@ -7,24 +7,30 @@ import pytest
 from helpers import assert_same
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 
-from sklearn_set import NPSETClassifier, SETClassifier, SparseMLPClassifier, SparseMLPRegressor
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
+from sklearn_set._pruning import InputSelection
 from sklearn_set._relevance import null_fraction
 
-SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
-INPUTS = {"alpha": 0.2, "beta": 2, "gamma": 4, "prune_layers": ("input",)}
+SMALL = {
+    "hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
+    "random_state": 0,
+}  # fmt: skip
+INPUTS = {"select_inputs": 20}
 
 
-def test_pruned_inputs_have_no_connections_and_the_budget_is_kept(samples):
+def one_step(n_inputs, epoch, last_epoch=8):
+    """How many inputs stay at a removal, of 60 on their way to 20."""
+    return round(n_inputs * (20 / n_inputs) ** (1 / (last_epoch + 1 - epoch)))
+
+
+def test_selected_inputs_take_over_the_connections_of_the_others(samples):
     X, y = samples
-    model = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
-    n_left = 60
-    for _ in range(5):
-        n_left -= int(0.2 * n_left)
+    model = SETClassifier(**SMALL, **INPUTS).fit(X, y)
+    assert model.null_fraction_ is None
     selected = model.selected_features_
-    assert len(selected) == n_left and (np.diff(selected) > 0).all()
+    assert len(selected) == 20 and (np.diff(selected) > 0).all()
     first = model.coefs_[0]
     assert first.shape == (60, 30) and model.n_features_in_ == 60
     used = np.flatnonzero(np.diff(first.tocsr().indptr))
@@ -32,13 +38,48 @@ def test_pruned_inputs_have_no_connections_and_the_budget_is_kept(samples):
     assert_array_equal(model.feature_importances_[np.setdiff1d(np.arange(60), selected)], 0)
     assert model.feature_importances_.sum() == pytest.approx(1)
     connections = model.history_["n_connections_0"]
-    assert connections[-1] == min(connections[0], n_left * 30)
-    assert sum(model.history_["n_pruned"]) == 60 - n_left
+    assert connections[-1] == min(connections[0], 20 * 30)
+    n_left, n_pruned = 60, [0]
+    for epoch in range(1, 9):
+        n_pruned.append(n_left - one_step(n_left, epoch))
+        n_left -= n_pruned[-1]
+    assert n_left == 20 and min(n_pruned[1:]) > 0
+    assert model.history_["n_pruned"] == n_pruned + [0] * 3
+
+
+@pytest.mark.parametrize(
+    "n_epochs, start, last", [(1, 1, 1), (2, 1, 1), (12, 1, 8), (120, 10, 80), (200, 16, 133)]
+)
+def test_when_inputs_leave(n_epochs, start, last):
+    selection = InputSelection.over(7, n_epochs)
+    assert (selection.n_selected, selection.start, selection.last_epoch) == (7, start, last)
+
+
+@pytest.mark.parametrize("cls", [SETClassifier, NPSETClassifier, SETRegressor, NPSETRegressor])
+@pytest.mark.parametrize(
+    "wanted, n_selected", [(1, 1), (60, 60), (1e-6, 1), (0.29, 17), (0.999, 59), (np.int64(7), 7)]
+)
+def test_as_many_inputs_stay_as_were_asked_for(samples, cls, wanted, n_selected):
+    X, y = samples
+    pruning = {"beta": 1, "gamma": 1} if issubclass(cls, NPSETClassifier | NPSETRegressor) else {}
+    model = cls(**SMALL, **pruning, select_inputs=wanted).fit(X, y)
+    assert len(model.selected_features_) == n_selected
+
+
+def test_a_share_is_the_decimal_that_was_written():
+    X, y = make_classification(60, 100, random_state=0)
+    model = SETClassifier(**SMALL, select_inputs=0.29).fit(X, y)
+    assert len(model.selected_features_) == 29  # int(0.29 * 100) is 28
+
+
+def test_more_inputs_than_there_are(samples):
+    with pytest.raises(ValueError, match="select_inputs=61 is more than the 60 features of X"):
+        SETClassifier(**SMALL, select_inputs=61).fit(*samples)
 
 
 def test_prediction_is_the_forward_pass_over_coefs(samples):
     X, y = samples
-    model = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
+    model = SETClassifier(**SMALL, **INPUTS).fit(X, y)
     raw = X
     for number, (coef, bias) in enumerate(zip(model.coefs_, model.intercepts_)):
         raw = raw @ coef + bias
@@ -47,27 +88,27 @@ def test_prediction_is_the_forward_pass_over_coefs(samples):
     assert_allclose(model.decision_function(X), raw, rtol=1e-8, atol=1e-10)
 
 
-def test_input_pruning_on_sparse_samples(samples):
+def test_input_selection_on_sparse_samples(samples):
     X, y = samples
     X = X * (np.abs(X) > 0.5)
-    dense = SparseMLPClassifier(**SMALL, **INPUTS).fit(X, y)
-    csr = SparseMLPClassifier(**SMALL, **INPUTS).fit(sparse.csr_array(X), y)
+    dense = SETClassifier(**SMALL, **INPUTS).fit(X, y)
+    csr = SETClassifier(**SMALL, **INPUTS).fit(sparse.csr_array(X), y)
     assert_array_equal(dense.selected_features_, csr.selected_features_)
     assert_allclose(dense.predict_proba(X), csr.predict_proba(sparse.csr_array(X)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("zeta", [0.0, 0.3])
-def test_input_pruning_finds_the_informative_features(zeta):
+def test_input_selection_finds_the_informative_features(zeta):
     X, y = make_friedman1(300, 100, noise=0.1, random_state=0)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    model = SparseMLPRegressor(zeta=zeta, random_state=0, max_iter=120, hidden_layer_sizes=100)
+    model = SETRegressor(zeta=zeta, random_state=0, max_iter=120, hidden_layer_sizes=100)
     kept = model.fit(X.astype(np.float32), y).selected_features_
     assert len(kept) < 30 and np.isin([0, 1, 3, 4], kept).all()
 
 
-def test_input_pruning_survives_pickle_partial_fit_and_warm_start(samples):
+def test_input_selection_survives_pickle_partial_fit_and_warm_start(samples):
     X, y = samples
-    model = SparseMLPClassifier(**SMALL, **INPUTS, warm_start=True).fit(X, y)
+    model = SETClassifier(**SMALL, **INPUTS, warm_start=True).fit(X, y)
     selected = model.selected_features_
     copy = pickle.loads(pickle.dumps(model))
     assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
@@ -78,24 +119,24 @@ def test_input_pruning_survives_pickle_partial_fit_and_warm_start(samples):
 
 def test_same_bits_with_any_number_of_threads(samples):
     X, y = samples
-    one = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=1).fit(X, y)
-    two = SparseMLPClassifier(**SMALL, **INPUTS, n_jobs=2).fit(X, y)
+    one = SETClassifier(**SMALL, **INPUTS, n_jobs=1).fit(X, y)
+    two = SETClassifier(**SMALL, **INPUTS, n_jobs=2).fit(X, y)
     assert_same(one, two)
 
 
 def test_early_stopping_restores_the_inputs_too(samples):
     X, y = samples
     parameters = {**SMALL, **INPUTS, "early_stopping": True}
-    model = SparseMLPClassifier(**parameters).fit(X, y)
+    model = SETClassifier(**parameters).fit(X, y)
     assert model.coefs_[0].shape == (60, 30)
-    assert len(model.selected_features_) < 60
+    assert len(model.selected_features_) == 20
 
 
 def test_inputs_leave_by_their_strength_summed_over_the_epochs(samples):
     X, y = samples
     seen = []
 
-    class Spy(SparseMLPClassifier):
+    class Spy(SETClassifier):
         def _end_epoch(self, learner, *args):
             first = learner.network.layers[0]
             strength = np.zeros(60)
@@ -109,22 +150,43 @@ def test_inputs_leave_by_their_strength_summed_over_the_epochs(samples):
     for epoch in range(1, 12):
         before, after = seen[epoch - 1][0], seen[epoch][0]
         total = np.sum([strength for _, strength in seen[:epoch]], axis=0)
-        n_left = len(before) - (int(0.2 * len(before)) if 2 <= epoch <= 6 else 0)
+        n_left = one_step(len(before), epoch) if epoch <= 8 else len(before)
         assert_array_equal(after, np.sort(before[np.argsort(total[before])][-n_left:]))
 
 
-def test_l2_gives_way_to_decay_by_epoch_after_the_last_pruning():
+def test_l2_gives_way_to_decay_by_epoch_after_the_last_removal():
     noisy = make_classification(200, 100, n_informative=3, n_redundant=0, random_state=0)
-    settings = {**SMALL, "max_iter": 20, "beta": 2, "gamma": 5, "averaging": 0}
-    model = SparseMLPClassifier(**settings).fit(*noisy)
-    settings.update(max_iter=7, prune_layers=["input"], decay_rule="l2", warm_start=True)
-    by_hand = SparseMLPClassifier(**settings).fit(*noisy)
-    by_hand.set_params(max_iter=13, decay_rule="per_epoch").fit(*noisy)
+    settings = {**SMALL, "max_iter": 20, "averaging": 0}
+    model = SETClassifier(**settings).fit(*noisy)
+    assert len(model.selected_features_) == 12
+    by_hand = SETClassifier(**settings, decay_rule="l2")
+    for epoch in range(20):
+        if epoch == 13:  # two thirds of 20 epochs
+            by_hand.set_params(decay_rule="per_epoch")
+        by_hand.partial_fit(*noisy, classes=[0, 1])
     assert_same(model, by_hand)
-    # Without a pruning there is nothing to wait for.
-    kept = {**SMALL, "max_iter": 20, "alpha": 0}
-    model = SparseMLPClassifier(**kept).fit(*noisy)
-    assert_same(model, SparseMLPClassifier(**kept, decay_rule="l2").fit(*noisy))
+
+
+def test_without_a_selection_the_decay_is_the_one_that_was_asked_for():
+    """On a table of mostly noise too: ``select_inputs=False`` is SET, bit for bit."""
+    noisy = make_classification(200, 100, n_informative=3, n_redundant=0, random_state=0)
+    settings = {**SMALL, "max_iter": 20}
+    assert null_fraction(*noisy, None) > 0.8
+    plain = SETClassifier(**settings, select_inputs=False).fit(*noisy)
+    assert plain.null_fraction_ is None and len(plain.selected_features_) == 100
+    assert_same(plain, NPSETClassifier(**settings, alpha=0).fit(*noisy))
+    # Where the tests of the features say nothing, "auto" is off: 199 of the rows.
+    rows = noisy[0][:199], noisy[1][:199]
+    auto, off = (SETClassifier(**settings, select_inputs=s).fit(*rows) for s in ("auto", False))
+    assert auto.null_fraction_ > 0.8 and off.null_fraction_ is None
+    assert_same(auto, off)
+    # All three rules of decay are different ones.
+    others = [
+        SETClassifier(**settings, select_inputs=False, decay_rule=rule).fit(*noisy)
+        for rule in ("per_epoch", "l2", "per_step")
+    ]
+    assert_same(plain, others[0])
+    assert len({model.loss_ for model in others}) == 3
 
 
 def test_the_tests_of_features_do_not_see_what_early_stopping_holds_out(monkeypatch):
@@ -135,11 +197,9 @@ def test_the_tests_of_features_do_not_see_what_early_stopping_holds_out(monkeypa
         seen.append(X)
         return null_fraction(X, target, weight)
 
-    monkeypatch.setattr("sklearn_set._base.null_fraction", spy)
-    SparseMLPClassifier(**SMALL, early_stopping=True, validation_fraction=0.2).fit(X, y)
-    SparseMLPClassifier(**SMALL, early_stopping=True).fit(
-        X[:200], y[:200], X_val=X[200:], y_val=y[200:]
-    )
+    monkeypatch.setattr("sklearn_set._multilayer_perceptron.null_fraction", spy)
+    SETClassifier(**SMALL, early_stopping=True, validation_fraction=0.2).fit(X, y)
+    SETClassifier(**SMALL, early_stopping=True).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     assert [len(rows) for rows in seen] == [200, 200]
 
 
@@ -148,52 +208,80 @@ def test_inputs_that_are_certainly_relevant_stay():
     y = rng.integers(0, 2, 300)
     X = rng.normal(size=(300, 1000))
     X[:, :160] += 1.5 * y[:, None]
-    settings = {**SMALL, "alpha": 0.5, "beta": 2, "gamma": 8}
-    model = SparseMLPClassifier(**settings).fit(X, y)
+    model = SETClassifier(**SMALL).fit(X, y)
     assert model.null_fraction_ > 0.8
     certain = int((1 - model.null_fraction_ - 2 / np.sqrt(1000)) * 1000)
     assert len(model.selected_features_) == certain > 50
-    named = SparseMLPClassifier(**settings, prune_layers=["input"]).fit(X, y)
-    assert len(named.selected_features_) < 5
+    named = SETClassifier(**SMALL, select_inputs=4).fit(X, y)
+    assert len(named.selected_features_) == 4
 
 
-def test_inputs_are_pruned_only_where_most_are_noise():
+def test_inputs_are_selected_only_where_most_are_noise():
     noisy = make_classification(200, 100, n_informative=3, n_redundant=0, random_state=0)
     full = make_classification(200, 30, n_informative=20, n_redundant=10, random_state=0)
-    settings = {**SMALL, "max_iter": 30, "beta": 2, "gamma": 5}
-    pruned = SparseMLPClassifier(**settings).fit(*noisy)
-    assert pruned.null_fraction_ > 0.8 and len(pruned.selected_features_) < 90
-    few = SparseMLPClassifier(**settings).fit(noisy[0][:199], noisy[1][:199])
+    settings = {**SMALL, "max_iter": 30}
+    selecting = SETClassifier(**settings).fit(*noisy)
+    assert selecting.null_fraction_ > 0.8 and len(selecting.selected_features_) == 12
+    few = SETClassifier(**settings).fit(noisy[0][:199], noisy[1][:199])
     assert few.null_fraction_ > 0.8 and len(few.selected_features_) == 100
-    plain = SparseMLPClassifier(**settings).fit(*full)
+    plain = SETClassifier(**settings).fit(*full)
     assert plain.null_fraction_ < 0.5 and len(plain.selected_features_) == 30
-    assert_same(plain, SETClassifier(**{**SMALL, "max_iter": 30}).fit(*full))
-    # What was found on the first samples holds for those that follow.
-    stream = clone(pruned).partial_fit(*noisy, classes=[0, 1])
+    assert_same(plain, SETClassifier(**settings, select_inputs=False).fit(*full))
+    regressor = SETRegressor(**settings).fit(noisy[0], noisy[0][:, 0])
+    assert len(regressor.selected_features_) == 12
+
+
+def test_what_was_found_on_the_first_samples_holds_for_those_that_follow():
+    noisy = make_classification(200, 100, n_informative=3, n_redundant=0, random_state=0)
+    full = make_classification(200, 100, n_informative=60, n_redundant=40, random_state=0)
+    settings = {**SMALL, "max_iter": 30}
+    stream = SETClassifier(**settings).partial_fit(*noisy, classes=[0, 1])
     found = stream.null_fraction_
     for _ in range(4):
-        stream.partial_fit(full[0][:, :1].repeat(100, axis=1), full[1])
-    assert stream.null_fraction_ == found and len(stream.selected_features_) < 100
-    regressor = SparseMLPRegressor(**settings).fit(noisy[0], noisy[0][:, 0])
-    assert len(regressor.selected_features_) < 90
+        stream.partial_fit(*full)
+    assert stream.null_fraction_ == found > 0.8 and len(stream.selected_features_) < 100
+    # And the other way round.
+    stream = SETClassifier(**settings).partial_fit(*full, classes=[0, 1])
+    found = stream.null_fraction_
+    for _ in range(4):
+        stream.partial_fit(*noisy)
+    assert stream.null_fraction_ == found < 0.8 and len(stream.selected_features_) == 100
 
 
 def test_named_methods_are_special_cases(samples):
-    common = {**SMALL, "weight_decay": 0.02, "decay_rule": "per_epoch", "mixup": 0.3}
+    plain = SETClassifier(**SMALL, select_inputs=False).fit(*samples)
+    assert_same(plain, SETClassifier(**SMALL).fit(*samples))  # 90 samples say too little
+    assert_same(plain, NPSETClassifier(**SMALL, alpha=0).fit(*samples))
+    selecting = SETClassifier(**SMALL, select_inputs=20).fit(*samples)
+    assert_same(selecting, NPSETClassifier(**SMALL, alpha=0, select_inputs=20).fit(*samples))
     pruning = {"alpha": 0.1, "beta": 2, "gamma": 4}
-    composed = SparseMLPClassifier(**common, alpha=0).fit(*samples)
-    assert_same(composed, SETClassifier(**SMALL).fit(*samples))
-    assert_same(composed, NPSETClassifier(**SMALL, alpha=0).fit(*samples))
-    composed = SparseMLPClassifier(**common, **pruning, prune_layers="all", budget="shrink")
-    assert_same(composed.fit(*samples), NPSETClassifier(**SMALL, **pruning).fit(*samples))
+    pruned = NPSETClassifier(**SMALL, **pruning).fit(*samples)
+    assert_same(pruned, NPSETClassifier(**SMALL, **pruning, select_inputs="auto").fit(*samples))
+
+
+@pytest.mark.parametrize("budget", ["shrink", "keep"])
+def test_inputs_and_neurons_leave_together(samples, budget):
+    pruning = {"alpha": 0.1, "beta": 2, "gamma": 4, "budget": budget}
+    model = NPSETClassifier(**SMALL, **pruning, select_inputs=20).fit(*samples)
+    assert len(model.selected_features_) == 20
+    assert model.hidden_layer_sizes_ == (19, 14)
+    alone = NPSETClassifier(**SMALL, **pruning).fit(*samples)
+    assert alone.hidden_layer_sizes_ == (19, 14)
+    connections = [m.history_["n_connections_0"] for m in (model, alone)]
+    if budget == "keep":
+        assert connections[0][-1] == min(connections[0][0], 20 * 19)
+    else:
+        # The inputs that leave cost no connections, the neurons do.
+        assert connections[0][:2] == connections[1][:2]
+        assert connections[0][-1] < connections[0][1]
 
 
 @pytest.mark.parametrize("layers", [("output",), (2,), (-1,), ("input", -2)])
 def test_unknown_layers_are_refused(samples, layers):
     with pytest.raises(ValueError, match="prune_layers="):
-        SparseMLPClassifier(**SMALL, prune_layers=layers).fit(*samples)
+        NPSETClassifier(**SMALL, prune_layers=layers).fit(*samples)
 
 
-def test_npset_has_no_input_pruning(samples):
-    with pytest.raises(ValueError, match="no hidden layer"):
+def test_npset_prunes_inputs_by_their_own_parameter(samples):
+    with pytest.raises(ValueError, match=r"no hidden layer.* For inputs see select_inputs"):
         NPSETClassifier(**SMALL, prune_layers=("input",)).fit(*samples)

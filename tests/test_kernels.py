@@ -14,8 +14,9 @@ from scipy.special import expit
 from sklearn.datasets import load_iris
 
 from sklearn_set import SETClassifier, _native
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
-from sklearn_set._network import ACTIVATIONS, Data, Network
+from sklearn_set._network import ACTIVATIONS, Network
 from sklearn_set._optimizers import Optimizer
 
 ISAS = _native.runnable_isas()

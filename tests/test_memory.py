@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from sklearn_set import SETBernoulliRBM, SETClassifier, _memory, _native
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
 from sklearn_set._memory import check_memory, expected_connections, machine_memory
 from sklearn_set._mixtures import Mixtures, noise_for
-from sklearn_set._network import Data
 from sklearn_set._topology import erdos_renyi
-from sklearn_set._training import Streams
+from sklearn_set._training import Generators
 
 MEASURE = """
 import re, sys
@@ -77,7 +77,7 @@ def test_memory_of_mixtures(dtype, weighted):
     n, rng = 50_000, np.random.default_rng(0)
     X, y = rng.normal(size=(n, 3)).astype(dtype), rng.integers(0, 9, n).astype(np.int32)
     weight = rng.uniform(1, 2, n).astype(dtype) if weighted else None
-    data, streams = Data(X, dtype, Loss("softmax_log_loss"), y, weight), Streams.spawn(0)
+    data, streams = Data(X, dtype, Loss("softmax_log_loss"), y, weight), Generators.spawn(0)
     for noise, bound in ((0.5, 150), (0.0, 60)):
         tracemalloc.start()
         if noise:

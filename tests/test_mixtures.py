@@ -7,17 +7,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sklearn_set import SETClassifier
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
 from sklearn_set._mixtures import Mixtures, noise_for
-from sklearn_set._network import Data
 from sklearn_set._optimizers import Optimizer
-from sklearn_set._training import Streams
+from sklearn_set._training import Generators
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
 
 
 def generators(seed):
-    streams = Streams.spawn(seed)
+    streams = Generators.spawn(seed)
     return streams.mixup, streams.noise
 
 
@@ -73,7 +73,7 @@ def test_mixed_samples_train_as_the_mixtures_themselves(kind, as_sparse):
 
 def test_mixup_has_its_own_stream():
     five = [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(5).spawn(5)]
-    streams = Streams.spawn(5)
+    streams = Generators.spawn(5)
     names = ("init", "shuffle", "evolution", "dropout", "mixup")
     assert [getattr(streams, n).random() for n in names] == [g.random() for g in five]
 

@@ -10,8 +10,9 @@ import pytest
 from scipy import sparse
 
 from sklearn_set import SETClassifier, SETRegressor, _native
+from sklearn_set._data import Data
 from sklearn_set._losses import Loss
-from sklearn_set._network import Data, Network
+from sklearn_set._network import Network
 from sklearn_set._optimizers import Optimizer
 
 INT = np.int32

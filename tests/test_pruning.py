@@ -10,10 +10,12 @@ from helpers import REAL_DATA, fitted, random_network, used_network
 from numpy.testing import assert_array_equal
 
 from sklearn_set import NPSETClassifier, NPSETRegressor
-from sklearn_set._evolution import Evolution, NeuronPruning, new_weights_rule
+from sklearn_set._evolution import Evolution
 from sklearn_set._network import Layer, Network
+from sklearn_set._pruning import NeuronPruning
 from sklearn_set._topology import Connectivity
 from sklearn_set.presets import PAPER_NPSET
+from sklearn_set.rules import new_weights_rule
 
 # Tables 1 and 3 of Liu, Mocanu and Pechenizkiy (2019): features, classes, width of both
 # hidden layers before and after, connections of SET and of NPSET.
@@ -54,7 +56,7 @@ def test_widths_of_table_3(name):
     network = paper_network([n_features, width, width, n_classes], epsilon=0.5)
     evolution = Evolution(prune=PAPER_PRUNING)
     rng = np.random.default_rng(0)
-    n_pruned = [evolution.start_epoch(e, network, rng)["n_pruned"] for e in range(60)]
+    n_pruned = [evolution.start_epoch(e, network, rng).n_pruned for e in range(60)]
     assert network.hidden_layer_sizes == (expected, expected)
     assert all(n > 0 for n in n_pruned[10:51])
     assert not any(n_pruned[:10]) and not any(n_pruned[51:])
@@ -79,7 +81,7 @@ def test_sequence_of_widths():
     "settings",
     [
         {},
-        {"solver": "sgd", "zeta": 0, "weight_decay": 0.1},
+        {"solver": "nesterov", "zeta": 0, "weight_decay": 0.1},
         {"zeta": 1, "new_weights": "zero", "evolve_output": True, "epsilon": 1},
         {"loss": "squared_error", "activation": "tanh", "dropout": 0.5, "epsilon": 200},
         {"learning_rate_init": 1.0, "batch_size": 3, "dtype": "float32", "early_stopping": True},
@@ -129,18 +131,18 @@ def test_prune_layers_is_a_set_of_layers(prune_layers):
 
 def test_alpha_is_the_decimal_that_was_written():
     network = paper_network([10, 100, 100, 2])
-    NeuronPruning(0.29, 1, 0, (0, 1)).prune_hidden(network)
+    NeuronPruning(0.29, 1, 0, (0, 1)).prune(network)
     assert network.hidden_layer_sizes == (71, 71)  # int(0.29 * 100) is 28
 
 
 def test_pruning_stops_by_itself_below_one_neuron():
     network = paper_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
-        PAPER_PRUNING.prune_hidden(network)
+        PAPER_PRUNING.prune(network)
     assert network.hidden_layer_sizes == (24, 3)
     network = paper_network([10, 30, 3, 2], epsilon=2)
     for _ in range(30):
-        NeuronPruning(0.99, 1, 0, (0, 1)).prune_hidden(network)
+        NeuronPruning(0.99, 1, 0, (0, 1)).prune(network)
     assert network.hidden_layer_sizes == (1, 1)  # never none
 
 
@@ -182,7 +184,7 @@ O = np.nan  # noqa: E741  no connection
 def test_who_leaves_first(outward, order):
     for n_leave in range(1, 4):
         network = Network([layer_from(np.arange(1.0, 13).reshape(4, 3)), layer_from(outward)])
-        NeuronPruning(n_leave / 4, 1, 0, (0,)).prune_hidden(network)
+        NeuronPruning(n_leave / 4, 1, 0, (0,)).prune(network)
         stay = sorted(set(range(4)) - set(order[:n_leave]))
         np.testing.assert_array_equal(network.layers[0].bias, stay)
         np.testing.assert_array_equal(
@@ -197,7 +199,7 @@ def test_neurons_leave_by_the_reference():
     network = paper_network([30, 60, 50, 4], epsilon=3)
     twin = reference.layers_of(network)
     for _ in range(5):
-        NeuronPruning(0.1, 1, 0, (0, 1)).prune_hidden(network)
+        NeuronPruning(0.1, 1, 0, (0, 1)).prune(network)
         reference.prune(twin, 0.1, (0, 1))
         for layer, theirs in zip(network.layers, twin, strict=True):
             np.testing.assert_array_equal(layer.weights, theirs.W[theirs.mask])
@@ -207,8 +209,8 @@ def test_the_second_layer_counts_what_the_first_left():
     """Neurons of layer 1 are judged by their own outputs, whatever layer 0 lost."""
     network = paper_network([30, 60, 50, 4], epsilon=3)
     alone = paper_network([30, 60, 50, 4], epsilon=3)
-    NeuronPruning(0.5, 1, 0, (0, 1)).prune_hidden(network)
-    NeuronPruning(0.5, 1, 0, (1,)).prune_hidden(alone)
+    NeuronPruning(0.5, 1, 0, (0, 1)).prune(network)
+    NeuronPruning(0.5, 1, 0, (1,)).prune(alone)
     np.testing.assert_array_equal(network.layers[2].weights, alone.layers[2].weights)
 
 
@@ -216,7 +218,7 @@ def test_in_degree_does_not_matter():
     inward = np.full((4, 3), O)
     inward[0] = 1  # only neuron 0 has inputs, but it has the fewest outputs
     network = Network([layer_from(inward), layer_from([[O, 1, 1, 1], [1, 1, 1, 1]])])
-    NeuronPruning(0.25, 1, 0, (0,)).prune_hidden(network)
+    NeuronPruning(0.25, 1, 0, (0,)).prune(network)
     assert network.layers[0].nnz == 0 and network.layers[0].n_out == 3
 
 
@@ -237,7 +239,7 @@ def test_pruning_by_strength_removes_the_weakest():
     pruning = NeuronPruning(0.3, 2, 5, (0,), by="strength", every=3)
     assert [epoch for epoch in range(12) if pruning.is_due(epoch)] == [2, 5]
     assert pruning.last_epoch == 5
-    assert pruning.prune_hidden(network) == 4
+    assert pruning.prune(network) == 4
     stay = np.sort(np.argsort(strength, kind="stable")[4:])
     assert_array_equal(network.layers[0].bias, bias[stay])
 
@@ -254,9 +256,9 @@ def test_the_budget_shrinks_and_is_not_regrown():
     previous = [layer.nnz for layer in network.layers]
     for epoch in range(1, 60):
         neurons = network.hidden_layer_sizes
-        counts = evolution.start_epoch(epoch, network, rng)
+        changes = evolution.start_epoch(epoch, network, rng)
         now = [layer.nnz for layer in network.layers]
-        assert counts["n_dropped"] == counts["n_grown"] > 0
+        assert changes.n_dropped == changes.n_grown > 0
         if 10 <= epoch <= 50:
             assert all(a < b for a, b in zip(now, previous))
             assert network.hidden_layer_sizes < neurons

@@ -38,18 +38,18 @@ def test_sample_weights_enter_the_scale():
     weight = np.arange(40) % 3
     weighted = SETRegressor(**SMALL, mixup=0).fit(X, y, sample_weight=weight)
     repeated = SETRegressor(**SMALL, mixup=0).fit(X.repeat(weight, axis=0), y.repeat(weight))
-    assert_allclose(weighted._target_offset, repeated._target_offset)
-    assert_allclose(weighted._target_scale, repeated._target_scale)
+    assert_allclose(weighted._targets.offset, repeated._targets.offset)
+    assert_allclose(weighted._targets.scale, repeated._targets.scale)
 
 
 def test_later_chunks_keep_the_scale_of_the_first():
     X, y = make_regression(60, 5, random_state=0)
     model = SETRegressor(**SMALL).partial_fit(X[:30], y[:30])
-    scale = model._target_scale
-    assert_array_equal(model.partial_fit(X[30:], 10 * y[30:])._target_scale, scale)
+    scale = model._targets.scale
+    assert_array_equal(model.partial_fit(X[30:], 10 * y[30:])._targets.scale, scale)
 
 
 def test_scale_target_can_be_switched_off():
     X, y = make_regression(60, 5, random_state=0)
     model = SETRegressor(**SMALL, scale_target=False).fit(X, y)
-    assert model._target_offset == 0 and model._target_scale == 1
+    assert model._targets.offset == 0 and model._targets.scale == 1

@@ -14,8 +14,6 @@ from sklearn_set import (
     SETClassifier,
     SETFeatureSelector,
     SETRegressor,
-    SparseMLPClassifier,
-    SparseMLPRegressor,
 )
 
 SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
@@ -36,14 +34,15 @@ ESTIMATORS = [
     SETRegressor(),
     NPSETClassifier(),
     NPSETRegressor(),
-    SparseMLPClassifier(),
-    SparseMLPRegressor(),
+    SETClassifier(select_inputs=0.5),
+    SETRegressor(select_inputs=1),
+    SETClassifier(select_inputs=False),
     SETClassifier(mixup=0),
     NPSETRegressor(mixup=0),
-    SparseMLPClassifier(**PRUNING, prune_layers=("input", 0, 1)),
+    NPSETClassifier(**PRUNING, select_inputs=0.5, budget="keep"),
     SETClassifier(**SPARSE),
     SETRegressor(**SPARSE),
-    SETClassifier(**SMALL, solver="sgd", loss="squared_error", learning_rate_init=0.1, mixup=0),
+    SETClassifier(**PLAIN, solver="nesterov", loss="squared_error", learning_rate_init=0.1),
     SETRegressor(**SMALL, loss="huber", activation="tanh", mixup=0),
     SETClassifier(**SMALL, mixup=0, activation="all_relu", evolve_output=True, new_weights="init"),
     NPSETClassifier(**PRUNING),
@@ -87,7 +86,7 @@ NOT_YIELDED = [
 @pytest.mark.parametrize("check", NOT_YIELDED, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(
     "estimator",
-    [SETClassifier(**SMALL), SETRegressor(**SMALL), SparseMLPClassifier(**SMALL)],
+    [SETClassifier(**SMALL), SETRegressor(**SMALL), NPSETClassifier(**SMALL)],
     ids=lambda e: type(e).__name__,
 )
 def test_check_that_sklearn_leaves_out(estimator, check):

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_set import _native
-from sklearn_set._evolution import drop_nearest_zero
-from sklearn_set._network import Layer, initial_weights
+from sklearn_set._network import Layer, Network, initial_weights
 from sklearn_set._topology import Connectivity, decimal_floor, draw_seed, erdos_renyi
+from sklearn_set.rules import DropMagnitude
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -223,7 +223,7 @@ def test_drop_is_the_reference(values, fraction, dtype):
     shape = (max(1, len(weights)), 1)
     layer = Layer(from_mask(np.ones((1, len(weights)), dtype=bool)), weights, np.zeros(1))
     assert layer.n_in == len(weights) or shape[0] == 1
-    keep = drop_nearest_zero(layer, fraction)
+    keep = DropMagnitude().keep(Network([layer]), 0, fraction)
     np.testing.assert_array_equal(keep != 0, reference.drop_nearest_zero(weights, fraction))
     assert not keep[weights == 0].any()  # no exact zero stays, whatever the fraction
     for sign in (-1, 1):

@@ -19,8 +19,6 @@ from sklearn_set import (
     NPSETRegressor,
     SETClassifier,
     SETRegressor,
-    SparseMLPClassifier,
-    SparseMLPRegressor,
     _native,
     _threads,
 )
@@ -509,6 +507,12 @@ def test_training_and_evolving_learns_and_leaves_blank_inputs():
 FAST = {"max_iter": 8, "random_state": 0}
 
 
+class SelectingRegressor(SETRegressor):
+    """Stops reading half of its inputs."""
+
+    select_inputs = 5
+
+
 def raw_outputs(module, X):
     with torch.no_grad():
         return module(torch.from_numpy(X)).numpy()
@@ -522,7 +526,7 @@ def raw_outputs(module, X):
         SETClassifier((60, 40), activation="all_relu", dropout=0.2, **FAST),
         SETClassifier((60,), activation="leaky_relu", loss="squared_error", **FAST),
         NPSETClassifier((60, 40), beta=1, gamma=4, activation="tanh", **FAST),
-        SparseMLPClassifier((60,), beta=1, gamma=4, activation="logistic", **FAST),
+        SETClassifier((60,), select_inputs=30, activation="logistic", **FAST),
         DSRClassifier((60,), activation="identity", **FAST),
     ],
     ids=lambda m: f"{type(m).__name__}-{m.activation}",
@@ -568,11 +572,11 @@ def test_two_classes_and_multilabel():
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson", "huber"])
 @pytest.mark.parametrize("n_outputs", [1, 2])
-@pytest.mark.parametrize("cls", [SETRegressor, NPSETRegressor, SparseMLPRegressor])
+@pytest.mark.parametrize("cls", [SETRegressor, NPSETRegressor, SelectingRegressor])
 def test_regressors_there_and_back(cls, loss, n_outputs):
     X, y = load_diabetes(return_X_y=True)
     y = y if n_outputs == 1 else np.column_stack([y, 3 * y + 5])
-    pruning = {} if cls is SETRegressor else {"beta": 1, "gamma": 2}
+    pruning = {"beta": 1, "gamma": 2} if cls is NPSETRegressor else {}
     model = cls((30,), loss=loss, **pruning, **FAST).fit(X, y)
     predicted = raw_outputs(to_torch(model), X)
     predicted = np.exp(predicted) if loss == "poisson" else predicted

@@ -5,11 +5,11 @@ from helpers import random_network
 from numpy.testing import assert_allclose
 
 from sklearn_set import NPSETClassifier, SETClassifier
+from sklearn_set._data import Data
 from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
-from sklearn_set._network import Data
 from sklearn_set._optimizers import Optimizer
-from sklearn_set._training import Course, Streams, train
+from sklearn_set._training import Generators, Learner, train
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
 
@@ -20,13 +20,12 @@ def test_average_is_the_mean_over_the_last_epochs():
     data = Data(X, np.float64, Loss("softmax_log_loss"), target)
 
     def trained(n_epochs, averaging):
-        streams = Streams.spawn(0)
-        network = random_network([4, 10, 3], streams.init, epsilon=5)
+        generators = Generators.spawn(0)
+        network = random_network([4, 10, 3], generators.init, epsilon=5)
         optimizer = Optimizer("adam", 0.01)
         network.start_optimizer(optimizer)
-        course = Course()
-        arguments = (network, data, optimizer, Evolution(), streams, course)
-        train(*arguments, n_epochs=n_epochs, batch_size=10, averaging=averaging)
+        learner = Learner(network, optimizer, Evolution(), generators)
+        train(learner, data, n_epochs=n_epochs, batch_size=10, averaging=averaging)
         return network
 
     ends = [trained(n, 0.0) for n in (8, 9, 10)]

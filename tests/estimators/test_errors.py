@@ -9,6 +9,7 @@ from estimators.common import ALL, INF, NAN, PRUNING, SMALL, X, Y, assert_consis
 from sklearn.exceptions import NotFittedError
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
+from sklearn_set.rules import DropMagnitude
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -168,22 +169,24 @@ def test_no_hidden_layer_is_a_sparse_linear_model():
         (NPSETClassifier, "beta", [-1, 2.5, "a"]),
         (NPSETClassifier, "gamma", [-1, 2.5, None]),
         (NPSETClassifier, "prune_layers", ["none", 0]),
+        (SETClassifier, "select_inputs", ["all", None, 0, -1, 0.0, 1.5, np.nan, True, 8]),
+        (SETClassifier, "drop", ["weakest", None, DropMagnitude]),
+        (SETClassifier, "grow", ["dense", None, DropMagnitude()]),
         (SETClassifier, "hidden_layer_sizes", [0, -3, "a", None]),
         (SETClassifier, "activation", ["srelu", None]),
         (SETClassifier, "loss", ["poisson", "mse"]),
         (SETRegressor, "loss", ["log_loss"]),
         (SETRegressor, "huber_delta", [0, -1.0]),
         (SETClassifier, "solver", ["lbfgs"]),
-        (SETClassifier, "learning_rate", ["cosine"]),
         (SETClassifier, "learning_rate_init", [0, -0.1, np.nan, np.inf]),
-        (SETClassifier, "power_t", [-1]),
         (SETClassifier, "momentum", [1.0, -0.1]),
-        (SETClassifier, "nesterovs_momentum", ["a"]),
-        (SETClassifier, "adam_beta_1", [1.0, -0.1]),
-        (SETClassifier, "adam_beta_2", [1.0, -0.1]),
-        (SETClassifier, "adam_epsilon", [0, -1e-8]),
+        (
+            SETClassifier,
+            "adam_betas",
+            [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, -0.1), (0.9,), (0.9, 0.9, 0.9), 0.9, None],
+        ),
         (SETClassifier, "weight_decay", [-1e-4, np.nan]),
-        (SETClassifier, "decay_rule", ["l1"]),
+        (SETClassifier, "decay_rule", ["l1", "decoupled", "auto"]),
         (SETClassifier, "dropout", [1.0, -0.1]),
         (SETClassifier, "batch_size", [0, "all", 2.5]),
         (SETClassifier, "max_iter", [0, -1, 2.5, None]),
@@ -214,7 +217,7 @@ def test_parameters_out_of_range(cls, name, values):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"epsilon": 1e-8}, r"epsilon=1e-08 .* adam_epsilon"),
+        ({"epsilon": 1e-8}, r"epsilon=1e-08 .* Adam's constant is no parameter"),
         ({"hidden_layer_sizes": (10, 0)}, r"hidden_layer_sizes must be positive, got \(10, 0\)"),
         ({"hidden_layer_sizes": (10.5,)}, r"sequence of integers, got \(10.5,\)"),
         ({"hidden_layer_sizes": [[3, 4]]}, r"sequence of integers, got \[\[3, 4\]\]"),

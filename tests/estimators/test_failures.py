@@ -17,8 +17,9 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor, _network
-from sklearn_set._network import Data, Network
-from sklearn_set._training import Course, NonFiniteLossError
+from sklearn_set._data import Data
+from sklearn_set._network import Network
+from sklearn_set._training import NonFiniteLossError, Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -204,14 +205,14 @@ def test_interrupt_keeps_what_was_learned(monkeypatch, early_stopping, n_jobs):
     endless = {"max_iter": 10**6, "n_iter_no_change": np.inf, "early_stopping": early_stopping}
     model = SETClassifier((300, 300), **endless, n_jobs=n_jobs, random_state=0)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-    original = Course.record
+    original = Progress.record
 
     def record(self, **columns):
         original(self, **columns)
         if self.epoch == 5:  # counted from 0
             timer.start()
 
-    monkeypatch.setattr(Course, "record", record)
+    monkeypatch.setattr(Progress, "record", record)
     with pytest.warns(UserWarning, match=r"interrupted in epoch \d+; the model keeps what it"):
         model.fit(data, y)
     timer.join()
@@ -239,7 +240,7 @@ def test_a_long_prediction_can_be_interrupted(n_jobs):
 @pytest.mark.parametrize("where", ["before", "within", "after"])
 def test_interrupt_while_an_epoch_is_written_down(monkeypatch, where, early_stopping):
     """It may come between any two lines: all columns keep the same length."""
-    original = Course.record
+    original = Progress.record
 
     def record(self, **columns):
         if self.epoch != 4:
@@ -249,7 +250,7 @@ def test_interrupt_while_an_epoch_is_written_down(monkeypatch, where, early_stop
             self.history[name].append(columns[name])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Course, "record", record)
+    monkeypatch.setattr(Progress, "record", record)
     model = NPSETClassifier(**PRUNING, early_stopping=early_stopping, warm_start=True)
     with pytest.warns(UserWarning, match="interrupted in epoch 4"):
         model.fit(X, Y)

@@ -14,48 +14,47 @@ from sklearn.metrics import get_scorer, log_loss
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 from sklearn_set._base import BaseSparseMLP
-from sklearn_set._evolution import Evolution
-from sklearn_set._training import Course, _follow
+from sklearn_set._training import Patience
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def test_patience_begins_after_the_last_pruning():
-    lazy = {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 50}
+    lazy = {"tol": 10.0, "n_iter_no_change": 2, "max_iter": 50, "early_stopping": True}
     plain = SETClassifier(**{**SMALL, **lazy}).fit(X, Y)
     assert plain.n_iter_ == 1 + 3  # the first epoch improves on nothing, three do not
     pruned = NPSETClassifier(**{**PRUNING, **lazy}).fit(X, Y)
     assert pruned.n_iter_ == 5 + 3
     assert pruned.hidden_layer_sizes_ == (16, 11)
-    for cls, settings, n in ((SETClassifier, SMALL, 4), (NPSETClassifier, PRUNING, 8)):
-        model = cls(**{**settings, **lazy}, early_stopping=True).fit(X, Y)
-        assert model.n_iter_ == n
     off = NPSETClassifier(**{**PRUNING, **lazy, "alpha": 0}).fit(X, Y)
     assert off.n_iter_ == 4
     no_layer = NPSETClassifier(**{**PRUNING, **lazy}, prune_layers=()).fit(X, Y)
     assert no_layer.n_iter_ == 4
+    selecting = SETClassifier(**{**SMALL, **lazy, "max_iter": 12}, select_inputs=3).fit(X, Y)
+    assert selecting.n_iter_ == 12  # the last input leaves at the start of epoch 8
+    assert len(selecting.selected_features_) == 3
 
 
 def test_patience_counts_from_the_best():
-    model = SETClassifier(**{**SMALL, "max_iter": 400, "n_iter_no_change": 5}, tol=1e-3).fit(X, Y)
+    patient = {**SMALL, "max_iter": 400, "n_iter_no_change": 5, "early_stopping": True}
+    model = SETClassifier(**patient, scoring="loss", tol=1e-3).fit(X, Y)
     best, stale, wanted = np.inf, 0, None
-    for epoch, loss in enumerate(model.loss_curve_):
+    for epoch, loss in enumerate(model.validation_loss_curve_):
         stale = 0 if loss <= best - 1e-3 else stale + 1
         best = min(best, loss)
         if stale > 5:
             wanted = epoch + 1
             break
     assert model.n_iter_ == wanted < 400
-    endless = {**SMALL, "max_iter": 60, "n_iter_no_change": np.inf}
+    endless = {**patient, "max_iter": 60, "n_iter_no_change": np.inf}
     assert SETClassifier(**endless, tol=10.0).fit(X, Y).n_iter_ == 60
 
 
-def test_adaptive_rate_outlasts_the_first_plateau():
-    lazy = {"tol": 10.0, "n_iter_no_change": 1, "max_iter": 100, "solver": "sgd"}
-    constant = SETClassifier(**{**SMALL, **lazy}).fit(X, Y)
-    adaptive = SETClassifier(**{**SMALL, **lazy}, learning_rate="adaptive").fit(X, Y)
-    # 0.01 / 5**6 is the first rate <= 1e-6: six plateaus of two epochs more.
-    assert (constant.n_iter_, adaptive.n_iter_) == (3, 3 + 6 * 2)
+def test_without_early_stopping_nobody_is_impatient():
+    lazy = {**SMALL, "tol": 10.0, "n_iter_no_change": 1, "max_iter": 20}
+    assert SETClassifier(**lazy).fit(X, Y).n_iter_ == 20
+    watched = SETClassifier(**lazy).fit(X, Y, X_val=X, y_val=Y)
+    assert watched.n_iter_ == 20 and watched.best_validation_score_ is None
 
 
 @pytest.mark.parametrize("cls, settings", [(SETClassifier, SMALL), (NPSETClassifier, PRUNING)])
@@ -119,9 +118,9 @@ def test_early_stopping_by_a_function_and_by_the_loss():
 def capture_split(monkeypatch):
     seen = {}
 
-    def spy(self, learner, samples, held_out, *args, **kwargs):
+    def spy(self, learner, samples, targets, held_out, *args, **kwargs):
         seen.update(train=samples, val=held_out)
-        return original(self, learner, samples, held_out, *args, **kwargs)
+        return original(self, learner, samples, targets, held_out, *args, **kwargs)
 
     original = BaseSparseMLP._train
     monkeypatch.setattr(BaseSparseMLP, "_train", spy)
@@ -171,15 +170,14 @@ def test_warning_when_the_last_pruning_is_not_reached(cls):
             cls(**{**settings, **quiet}).fit(X, Y)
 
 
-@pytest.mark.parametrize("stop_on_validation", [False, True])
-def test_an_improvement_of_exactly_tol_counts(stop_on_validation):
+def test_an_improvement_of_exactly_tol_counts():
     """As in scikit-learn's perceptrons; with ``tol=0`` a plateau is no end."""
     network = SETClassifier(**SMALL).fit(X, Y)._network
     stale = []
     for tol, values in ((0.0, [0.5] * 3), (0.25, [0.25, 0.5, 0.75, 0.875])):
-        course = Course()
+        patience = Patience(tol, 0)
         for value in values:
-            course.record(loss=-value, validation_score=value, validation_loss=-value)
-            _follow(course, network, Evolution(), tol, stop_on_validation)
-            stale.append(course.n_stale)
+            ends = patience.update(network, value, -value)
+            stale.append(patience.n_stale)
+            assert ends == (patience.n_stale > 0)
     assert stale == [0, 0, 0, 0, 0, 0, 1]

@@ -156,15 +156,14 @@ def test_binding_for_prediction_is_safe_between_threads(monkeypatch):
 
     def store(self, name, value):
         object.__setattr__(self, name, value)
-        if name == "_bound" and value is not None and value[0] == (True, False):
+        if name == "_bound" and value is not None and value[1:3] == (True, False):
             # At this very moment another thread stores its own.
-            object.__setattr__(
-                self, name, ((False, False), native.NetworkF64(network.layers, False, False))
-            )
+            dense = native.NetworkF64(network.layers, False, False)
+            object.__setattr__(self, name, value._replace(sparse=False, native=dense))
 
     monkeypatch.setattr(_network.Network, "__setattr__", store, raising=False)
     np.testing.assert_allclose(model.decision_function(sparse), expected, atol=1e-9)
-    assert network._bound[0] == (False, False)
+    assert network._bound[1:3] == (False, False)
 
 
 def test_effective_n_threads():

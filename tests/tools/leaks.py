@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 from scipy import sparse
 
-from sklearn_set import NPSETClassifier, SETRegressor, SparseMLPRegressor
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETRegressor
 
 LIMIT = 10 * 2**20
 
@@ -38,7 +38,7 @@ def main():
     models = [
         NPSETClassifier(**settings, beta=1, gamma=2, early_stopping=True, warm_start=True),
         SETRegressor(**settings, drop="sensitivity", grow="gradient", n_jobs=2),
-        SparseMLPRegressor(**settings, beta=1, gamma=2),
+        NPSETRegressor(**settings, beta=1, gamma=2, budget="keep", select_inputs=20),
     ]
     start = None
     for i in range(n_fits):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor, SparseMLPRegressor
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
@@ -28,11 +28,11 @@ common = dict(
 models = [
     SETClassifier(**common),
     SETClassifier(**common, grow="gradient", drop="sensitivity", dropout=0.3, activation="tanh"),
-    NPSETClassifier(
-        **common, beta=1, gamma=2, alpha=0.1, solver="sgd", early_stopping=True, evolve_output=True
+    NPSETClassifier(**common, beta=1, gamma=2, alpha=0.1, solver="nesterov", early_stopping=True),
+    SETRegressor(**common, loss="huber", activation="all_relu", evolve_output=True),
+    NPSETRegressor(
+        **common, beta=1, gamma=2, alpha=0.1, budget="keep", select_inputs=10, activation="logistic"
     ),
-    SETRegressor(**common, loss="huber", activation="all_relu"),
-    SparseMLPRegressor(**common, beta=1, gamma=2, alpha=0.1, activation="logistic"),
 ]
 n_fits = 0
 for model in models:
