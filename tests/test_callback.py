@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_set import SETClassifier
+from sklearn_set import DSRRegressor, NPSETClassifier, SETClassifier, SETRegressor
 from sklearn_set.callback import TimeBudget, ValidationMonitor
+from sklearn_set.inspection import LearningCurveDisplay, attributions
 
 X, y = load_iris(return_X_y=True)
 PATIENT = {"hidden_layer_sizes": (20,), "n_iter_no_change": np.inf, "random_state": 0}
@@ -86,11 +89,63 @@ def test_time_budget():
 def test_validation_monitor_scores_the_model_of_each_epoch():
     X_train, X_val, y_train, y_val = train_test_split(X, y, random_state=0)
     monitor = ValidationMonitor(X_val, y_val)
-    model = SETClassifier(**PATIENT, max_iter=6).set_callbacks(monitor)
+    model = SETClassifier(**PATIENT, max_iter=6, averaging=0).set_callbacks(monitor)
     model.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     assert [row["score"] for row in monitor.log] == model.validation_scores_
     model.fit(X_train, y_train)
     assert [row["fit"] for row in monitor.log] == [1] * 6 + [2] * 6
+
+
+class Keeper(Recorder):
+    """Keeps the estimators that it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown = []
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+        if context.task_name == "epoch":
+            self.shown.append((fitted_estimator, fitted_estimator.predict(X)))
+        return False
+
+
+def public(model):
+    return {name for name in dir(model) if name.endswith("_") and not name.startswith("_")}
+
+
+@pytest.mark.parametrize("held_out", [{}, {"X_val": X, "y_val": y}], ids=["alone", "held_out"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SETClassifier(**PATIENT, max_iter=4),
+        SETRegressor(**PATIENT, max_iter=4, select_inputs=2),
+        DSRRegressor(**PATIENT, max_iter=4, target_fraction=0.1, rewire_every=2),
+        NPSETClassifier(**PATIENT, max_iter=4, alpha=0.2, beta=1, gamma=1, early_stopping=True),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_callback_is_shown_a_whole_estimator(model, held_out):
+    pytest.importorskip("matplotlib").use("Agg")
+    keeper = Keeper()
+    model = clone(model).set_callbacks(keeper).fit(X, y, **held_out)
+    assert len(keeper.shown) == model.n_iter_ == 4
+    for number, (shown, predicted) in enumerate(keeper.shown, 1):
+        check_is_fitted(shown)
+        assert public(shown) == public(model)
+        for name in public(model):
+            getattr(shown, name)
+        assert shown.n_iter_ == number and shown.t_ == number * model.t_ / 4
+        assert shown.loss_curve_ == model.loss_curve_[:number]
+        assert shown.loss_ == shown.loss_curve_[-1]
+        if not model.early_stopping:
+            assert shown.best_loss_ == min(shown.loss_curve_)
+        assert {len(column) for column in shown.history_.values()} == {number}
+        assert attributions(shown, X[:5], output=0).shape == (5, 4)
+        line = LearningCurveDisplay.from_estimator(shown).ax_.get_lines()[0]
+        np.testing.assert_array_equal(line.get_ydata(), shown.loss_curve_)
+        # And it stays what it was when it was shown.
+        np.testing.assert_array_equal(shown.predict(X), predicted)
+        assert shown.n_connections_ == model.history_["n_connections"][number - 1]
 
 
 def test_only_callbacks_are_taken():

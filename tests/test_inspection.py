@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
+from sklearn_set._network import ACTIVATIONS
 from sklearn_set.inspection import (
     DegreeDistributionDisplay,
     InputConnectivityDisplay,
@@ -94,10 +95,13 @@ def test_sparsity_pattern(model):
         SparsityPatternDisplay.from_estimator(model, 3)
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "all_relu", "tanh", "logistic"])
-def test_attributions_are_derivatives(activation):
+@pytest.mark.parametrize("conditioning", [None, "scale", 0.01])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_attributions_are_derivatives(activation, conditioning):
     X, y = load_iris(return_X_y=True)
-    model = SETClassifier((30, 20), activation=activation, max_iter=20, random_state=0).fit(X, y)
+    model = SETClassifier(
+        (30, 20), activation, conditioning=conditioning, max_iter=20, random_state=0
+    ).fit(X, y)
     gradient = attributions(model, X[:5], output=1, method="gradient")
     step = 1e-6
     for j in range(4):
@@ -108,7 +112,7 @@ def test_attributions_are_derivatives(activation):
 
 def test_attributions_of_sparse_input_and_of_the_predicted_class():
     X, y = load_iris(return_X_y=True)
-    model = SETClassifier((30,), max_iter=20, random_state=0).fit(X, y)
+    model = SETClassifier((30,), conditioning=None, max_iter=20, random_state=0).fit(X, y)
     dense = attributions(model, X)
     np.testing.assert_allclose(attributions(model, sparse.csr_array(X)), dense)
     predicted = model.decision_function(X).argmax(axis=1)
@@ -156,3 +160,16 @@ def test_what_holds_no_network_is_refused():
             look(SETClassifier())
         with pytest.raises(TypeError, match="StandardScaler has no"):
             look(pipeline[0])
+
+
+@pytest.mark.parametrize("fitted_with, set_to", [("relu", "tanh"), ("all_relu", "gelu")])
+def test_attributions_are_those_of_the_network_that_was_fitted(fitted_with, set_to):
+    """A parameter that was set afterwards speaks of the next fit."""
+    X, y = load_iris(return_X_y=True)
+    model = SETClassifier((30, 20), fitted_with, max_iter=5, random_state=0).fit(X, y)
+    before = model.predict_proba(X), attributions(model, X)
+    model.set_params(activation=set_to, dropout=0.5, hidden_layer_sizes=(7,))
+    np.testing.assert_array_equal(model.predict_proba(X), before[0])
+    np.testing.assert_array_equal(attributions(model, X), before[1])
+    again = model.fit(X, y)
+    assert not np.array_equal(again.predict_proba(X), before[0])

@@ -26,6 +26,7 @@ from sklearn_set import (
 torch = pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
 from torch import nn  # noqa: E402
 
+from sklearn_set.rules import DropRule, GrowthRule  # noqa: E402
 from sklearn_set.torch import SparseLinear, evolve, from_torch, to_torch  # noqa: E402
 
 F64 = {"dtype": torch.float64}
@@ -474,6 +475,80 @@ def test_evolve_refuses():
     assert torch.equal(layer.indices, before)
 
 
+class DropOldest(DropRule):
+    """Drops in turns the weak and the strong; counts its calls."""
+
+    def __init__(self):
+        self.n_rewirings_ = 0
+
+    def scores(self, network, number):
+        size = np.abs(network.layers[number].weights)
+        return size if self.n_rewirings_ % 2 == 0 else 1 / (1 + size)
+
+    def after(self, n_dropped, n_connections, fraction):
+        self.n_rewirings_ += 1
+
+
+class GrowFirst(GrowthRule):
+    """Grows at the first free places."""
+
+    def __init__(self, n_more=0):
+        self.n_more, self.n_grown_ = n_more, 0
+
+    def places(self, site):
+        places = np.arange(site.layer.n_in * site.layer.n_out)
+        self.n_grown_ += site.n_new
+        return places[site.free(places)][: site.n_new + self.n_more]
+
+
+def test_evolve_by_rules_of_users():
+    layer = SparseLinear(20, 10, density=0.3, **F64)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
+    drop, grow = DropOldest(), GrowFirst()
+    for number in range(4):
+        optimizer.zero_grad()
+        layer(torch.randn(16, 20, **F64)).square().sum().backward()
+        optimizer.step()
+        before = dict(zip(zip(*places(layer)), layer.weight.tolist()))
+        counts = evolve(layer, optimizer, zeta=0.25, drop=drop, grow=grow)
+        n_dropped = len(before) // 4
+        assert counts["n_dropped"] == counts["n_grown"] == n_dropped
+        order = sorted(before, key=lambda place: abs(before[place]))
+        dropped = set(order[:n_dropped] if number % 2 == 0 else order[-n_dropped:])
+        kept = set(before) - dropped
+        after = set(zip(*places(layer)))
+        assert kept <= after
+        every = [(i, j) for i in range(10) for j in range(20)]
+        assert after - kept == set([place for place in every if place not in kept][:n_dropped])
+        assert all(value.shape == layer.weight.shape or key == "step"
+                   for key, value in optimizer.state[layer.weight].items())  # fmt: skip
+    # One call after the other: here it is the given rules that have the state.
+    assert drop.n_rewirings_ == 4 and grow.n_grown_ == 4 * n_dropped
+
+
+def test_a_wrong_rule_changes_nothing():
+    class Short(DropRule):
+        def keep(self, network, number, fraction):
+            return np.ones(3, dtype=bool)
+
+    class Needing(DropRule):
+        needs = frozenset({"sensitivity"})
+
+    model = nn.Sequential(SparseLinear(9, 8, density=0.4), SparseLinear(8, 7, density=0.4))
+    before = [values.clone() for values in model.state_dict().values()]
+    for rules, message in (
+        ({"drop": Short()}, r"Short marked an array of shape \(3,\) for layer 0"),
+        ({"grow": GrowFirst(n_more=1)}, r"GrowFirst\.places gave \d+ places for layer 0"),
+        ({"drop": Needing()}, "Needing needs the sensitivity"),
+        ({"drop": GrowFirst()}, "drop="),
+        ({"grow": DropOldest()}, "grow="),
+        ({"drop": DropOldest}, "drop="),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evolve(model, None, **rules)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.state_dict().values()))
+
+
 def test_a_layer_used_twice_evolves_once():
     layer = SparseLinear(10, 10, density=0.4)
     model = nn.Sequential(layer, nn.ReLU(), layer)
@@ -528,6 +603,7 @@ def raw_outputs(module, X):
         NPSETClassifier((60, 40), beta=1, gamma=4, activation="tanh", **FAST),
         SETClassifier((60,), select_inputs=30, activation="logistic", **FAST),
         DSRClassifier((60,), activation="identity", **FAST),
+        SETClassifier((60, 40), activation="gelu", dropout=0.1, **FAST),
     ],
     ids=lambda m: f"{type(m).__name__}-{m.activation}",
 )
@@ -554,6 +630,20 @@ def test_classifiers_there_and_back(model, dtype):
     with torch.no_grad():
         module[0].weight.zero_()
     np.testing.assert_array_equal(model.predict_proba(X), before)  # copies
+
+
+@pytest.mark.parametrize("fitted_with, set_to", [("relu", "tanh"), ("gelu", "all_relu")])
+def test_a_parameter_that_was_set_afterwards_changes_nothing(fitted_with, set_to):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    model = SETClassifier((60, 40), fitted_with, **FAST).fit(X, y)
+    model.set_params(activation=set_to, dropout=0.5)
+    module = to_torch(model)
+    np.testing.assert_allclose(raw_outputs(module, X), model.decision_function(X), atol=1e-6)
+    assert not any(isinstance(child, nn.Dropout) for child in module)
+    back = from_torch(module, model)
+    assert back.activation == fitted_with and back.dropout == 0
+    np.testing.assert_allclose(back.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
 def test_two_classes_and_multilabel():

@@ -289,9 +289,8 @@ def test_rules_that_define_nothing(few_digits):
 
 
 def test_classes_and_rules_of_the_other_kind_are_no_rules(few_digits):
-    for name, value in (
-        ("drop", DropInTurns), ("drop", GrowInTurns()), ("grow", GrowInTurns), ("grow", DropInTurns())
-    ):  # fmt: skip
+    wrong = {"drop": [DropInTurns, GrowInTurns()], "grow": [GrowInTurns, DropInTurns()]}
+    for name, value in [(name, value) for name, values in wrong.items() for value in values]:
         with pytest.raises(ValueError, match=f"The '{name}' parameter of SETClassifier"):
             SETClassifier(**SHORT, **{name: value}).fit(*few_digits)
     with pytest.raises(TypeError, match="drop"):
