@@ -25,6 +25,7 @@ from ._network import Network
 from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
+from ._regularization import decay_by_signal
 from ._reporting import report, unscaled_hint, warn_about
 from ._samples import Samples, bounded, check_weight
 from ._sklearn_compat import DOC_LINK_TEMPLATE, CallbackSupportMixin, fit_context
@@ -42,6 +43,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     """Fit, partial_fit and raw prediction of sparse networks."""
 
     _by_position = ("hidden_layer_sizes", "activation")
+    #: weight_decay="auto": factor of error * sqrt(ridge) of the kernel, least, most.
+    _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
     _doc_link_module = "sklearn_set"
     _doc_link_template = DOC_LINK_TEMPLATE
 
@@ -189,7 +192,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 f"adam_betas={self.adam_betas!r} must be two numbers in [0, 1), such as "
                 "(0.9, 0.999)."
             )
-        if self.decay_rule != "l2" and self.weight_decay > 1:
+        if self.weight_decay == "auto" and self.decay_rule != "per_epoch":
+            raise ValueError(
+                f'weight_decay="auto" finds a decay for an epoch; decay_rule={self.decay_rule!r} '
+                "needs a number."
+            )
+        if self.weight_decay != "auto" and self.decay_rule != "l2" and self.weight_decay > 1:
             raise ValueError(
                 f"weight_decay={self.weight_decay} with decay_rule={self.decay_rule!r} could take "
                 f"{self.weight_decay:g} times a weight away in one step. Lower weight_decay."
@@ -213,10 +221,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             learning_rate=self.learning_rate_init,
             momentum=momentum,
             betas=(float(self.adam_betas[0]), float(self.adam_betas[1])),
-            weight_decay=self.weight_decay,
+            weight_decay=self.weight_decay_,
             decay_rule=self.decay_rule,
             l2_until=0 if select is None else select.last_epoch,
         )
+
+    def _batch_size(self, samples: Samples) -> int:
+        wanted = _AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
+        return min(wanted, len(samples.target))
 
     # ------------------------------------------------------------ data
 
@@ -296,6 +308,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             rng=generators.init,
         )
         select = self._make_selection(samples, None, meaning["conditioner"])
+        self.weight_decay_ = self.weight_decay
+        if self.weight_decay == "auto":
+            batch_size = self._batch_size(samples)
+            n_batches = -(-len(samples.target) // batch_size)
+            reach = self.learning_rate_init * n_batches
+            self.weight_decay_ = decay_by_signal(samples, network, reach, *self._DECAY_BY_SIGNAL)
         optimizer = self._make_optimizer(select)
         network.start_optimizer(optimizer)
         evolution = self._make_evolution(select)
@@ -306,6 +324,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         kept = self._learner
         old = kept.evolution.select if kept else None
         select = self._make_selection(samples, old, meaning["conditioner"])
+        if self.weight_decay != "auto":
+            self.weight_decay_ = self.weight_decay
         optimizer, evolution = self._make_optimizer(select), self._make_evolution(select)
         if kept is not None:
             before = kept.copy()
@@ -339,7 +359,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         n_threads = effective_n_threads(self.n_jobs)
         loss = model.targets.loss
         data = Data(samples.X, model.network.dtype, loss, samples.target, samples.weight)
-        batch_size = _AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
         validate = None
         if held_out is not None:
             validate = self._make_validate(model, held_out, n_threads)
@@ -348,7 +367,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 model,
                 data,
                 n_epochs=n_epochs,
-                batch_size=min(batch_size, data.n_samples),
+                batch_size=self._batch_size(samples),
                 shuffle=self.shuffle,
                 mixtures=self._mixtures(data, whole_data=whole_data) if self.mixup > 0 else None,
                 averaging=averaging,

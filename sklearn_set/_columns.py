@@ -16,6 +16,7 @@ __all__ = [
     "Scaled",
     "Scaling",
     "distinct_rows",
+    "few_rows",
     "level",
     "spread_rows",
 ]
@@ -50,12 +51,24 @@ def spread_rows(n_rows: int, n_wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, n_wanted)).astype(int))
 
 
-def distinct_rows(X: np.ndarray) -> np.ndarray:
+def distinct_rows(X) -> np.ndarray:
     """Numbers of the rows that are not the same as one before, byte for byte."""
     first: dict[bytes, int] = {}
-    for number, row in enumerate(X):
-        first.setdefault(row.tobytes(), number)
+    if sparse.issparse(X):
+        ends = zip(X.indptr, X.indptr[1:])
+        rows = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
+    else:
+        rows = (row.tobytes() for row in X)
+    for number, row in enumerate(rows):
+        first.setdefault(row, number)
     return np.array(list(first.values()))
+
+
+def few_rows(X, n_wanted: int) -> np.ndarray:
+    """Numbers of at most `n_wanted` distinct rows."""
+    rows = spread_rows(X.shape[0], 2 * n_wanted)
+    rows = rows[distinct_rows(X[rows])]
+    return rows[spread_rows(len(rows), n_wanted)]
 
 
 class Scaling:

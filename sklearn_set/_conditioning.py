@@ -23,11 +23,11 @@ from ._columns import (
     Decorrelated,
     Scaled,
     Scaling,
-    distinct_rows,
+    few_rows,
     level,
     spread_rows,
 )
-from ._kernel import KernelRidge, arc_cosine_kernel, target_matrix
+from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
 from ._sklearn_compat import (
@@ -45,8 +45,7 @@ Lee, J., Bahri, Y., Novak, R., Schoenholz, S.S., Pennington, J., Sohl-Dickstein,
 "Deep neural networks as Gaussian processes", ICLR, 2018."""
 
 _GAIN = 0.9  # relative error below which decorrelation pays; .8 to .95 choose alike
-_STRENGTHS = (0.1, 0.02, 0.005, 0.001, 2e-4, 5e-5, 1e-5)
-_ROWS = 400  # samples that the choice is made on
+_STRENGTHS = (0.1, 0.01, 0.001, 1e-4, 1e-5)
 _ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
 _BLOCK = 2**22  # values at a time
 
@@ -115,9 +114,6 @@ class InputConditioner(TransformerMixin, Conditioning):
             Leave-one-out error of the kernel, relative to that of the mean, with scaled
             columns ("scale") and for each strength that was tried. Empty if nothing had to
             be chosen.
-        ridge_ : float or None
-            The kernel's best ridge for the columns as they are conditioned, where its mean
-            diagonal is 1: large where the targets are mostly noise.
         n_features_in_ : int
             Number of features seen while fitting.
         feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -168,7 +164,6 @@ class InputConditioner(TransformerMixin, Conditioning):
         self.n_features_in_ = X.shape[1]
         self.columns: Any
         self.errors_: dict[str | float, float] = {}
-        self.ridge_: float | None = None
         self.strength_: float | None = None
         if self.conditioning is None:
             self.method_, self.columns = "none", AsTheyAre(X.shape[1])
@@ -194,28 +189,22 @@ class InputConditioner(TransformerMixin, Conditioning):
         return self
 
     def _choose(self, scaling: Scaling, X, target, weight) -> None:
-        rows = spread_rows(len(X), 2 * _ROWS)
-        rows = rows[distinct_rows(X[rows])]
-        rows = rows[spread_rows(len(rows), _ROWS)]
+        rows = few_rows(X, N_JUDGED)
         if len(rows) < 10:
             return
         X, target = X[rows], target[rows]
         weight = None if weight is None else weight[rows]
         target = target_matrix(target)
         scaled = KernelRidge(arc_cosine_kernel(level(scaling.apply(X))), target)
-        self.errors_["scale"], self.ridge_ = scaled.error, scaled.ridge
+        self.errors_["scale"] = scaled.error
         components = Components(scaling.standardise(X), weight)
         unit = level(scaling.standardise(X) @ components.basis)
-        best, last, n_rises = _GAIN * scaled.error, scaled.error, 0
+        best = _GAIN * scaled.error
         for strength in _STRENGTHS:
             tried = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target)
             self.errors_[strength] = tried.error
             if tried.error <= best:
-                best, self.strength_, self.ridge_ = tried.error, strength, tried.ridge
-            n_rises = n_rises + 1 if tried.error > last else 0
-            last = tried.error
-            if n_rises == 2:
-                break
+                best, self.strength_ = tried.error, strength
 
     # ------------------------------------------------------------ there and back
 

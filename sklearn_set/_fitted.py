@@ -71,6 +71,8 @@ class FittedNetwork(Declared):
         conditioner_ : InputConditioner
             What happens to the columns before the network reads them; its `method_` and
             `errors_` say what was chosen and why.
+        weight_decay_ : float
+            The decay that was used.
         coefs_ : list of scipy.sparse.csc_array
             Weights of each layer, of shape (fan_in, fan_out); they share memory with
             the model. The first layer's are those of the conditioned inputs.

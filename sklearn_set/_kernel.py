@@ -7,25 +7,33 @@ inputs are conditioned.
 from __future__ import annotations
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
-__all__ = ["RIDGES", "KernelRidge", "arc_cosine_kernel", "target_matrix"]
+__all__ = ["N_JUDGED", "RIDGES", "KernelRidge", "arc_cosine_kernel", "target_matrix"]
+
+#: Number of samples that choices are made on, at most.
+N_JUDGED = 400
 
 #: Candidates for the ridge, for kernels of mean diagonal 1. A smaller one would let the
 #: kernel do what a network that is trained with noise cannot.
 RIDGES = 10.0 ** np.arange(-2, 1.51, 0.25)
 
 
-def arc_cosine_kernel(X: np.ndarray, Z: np.ndarray | None = None, n_layers: int = 2) -> np.ndarray:
+def arc_cosine_kernel(X, Z: np.ndarray | None = None, n_layers: int = 2) -> np.ndarray:
     """Kernel of `n_layers` infinitely wide ReLU layers, of the rows of X with those of Z or X.
 
     The kernel of degree 1 of Cho and Saul (NeurIPS 2009), scaled so that it keeps its
-    diagonal, ``|x|² / n_features``.
+    diagonal, ``|x|² / n_features``. X alone may be sparse.
     """
-    Z = X if Z is None else Z
-    K = X @ Z.T / X.shape[1]
-    sizes = [np.sqrt(np.square(rows).mean(axis=1)) for rows in (X, Z)]
-    norm = np.maximum(np.outer(*sizes), 1e-300)
+    if Z is None:
+        K = X @ X.T / X.shape[1]
+        K = K.toarray() if sparse.issparse(K) else K
+        size = np.sqrt(np.diag(K))
+        norm = np.outer(size, size)
+    else:
+        K = X @ Z.T / X.shape[1]
+        norm = np.outer(*(np.sqrt(np.square(rows).mean(axis=1)) for rows in (X, Z)))
+    norm = np.maximum(norm, 1e-300)
     for _ in range(n_layers):
         cosine = np.clip(K / norm, -1, 1)
         K = norm / np.pi * (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)

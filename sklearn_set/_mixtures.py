@@ -7,8 +7,8 @@ networks, the course of training; the core does the mixing.
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
+from ._columns import distinct_rows
 from ._data import Data
 
 __all__ = ["Mixtures", "noise_for"]
@@ -33,12 +33,7 @@ def noise_for(data: Data) -> float:
     k = (n_classes - 1) * (n_classes - 2)
     if k == 0:
         return 0.0
-    if sparse.issparse(X):
-        ends = zip(X.indptr[used], X.indptr[used + 1])
-        samples = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
-    else:
-        samples = (X[i].tobytes() for i in used)
-    n = len(np.unique(np.fromiter(map(hash, samples), np.int64, len(used))))
+    n = len(distinct_rows(X if weight is None else X[used]))
     noise = float(np.sqrt(k / (k + n)))
     return noise if noise >= _LEAST_NOISE else 0.0
 

@@ -89,7 +89,8 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     ) -> InputSelection | None:
         if before is not None and self.select_inputs == "auto":
             return before
-        self.null_fraction_, self.selection_errors_ = None, {}
+        self.null_fraction_: float | None = None
+        self.selection_errors_: dict[str | int, float] = {}
         if self.select_inputs is False or conditioner.method_ == "decorrelate":
             return None
         n_features = samples.X.shape[1]

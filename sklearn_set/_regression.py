@@ -20,9 +20,8 @@ class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
     """Targets, prediction and scores of regressors."""
 
     _targets: Values
-    weight_decay = 0.03
-    decay_rule = "l2"
     max_iter = 200
+    _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given samples.

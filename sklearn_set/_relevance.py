@@ -100,7 +100,7 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
     fold = np.empty(len(X), dtype=int)
     fold[np.lexsort(Y.T)] = np.arange(len(X)) % _FOLDS  # the targets are spread over the folds
     candidates = [n for n in _NUMBERS if n < X.shape[1] / 2]
-    errors = dict.fromkeys(["all", *candidates], 0.0)
+    errors: dict[str | int, float] = dict.fromkeys(["all", *candidates], 0.0)
     total = 0.0
     for number in range(_FOLDS):
         learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -108,7 +108,7 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
         learn = learn[spread_rows(len(learn), _ROWS * 2 // 3)]
         judge = judge[spread_rows(len(judge), _ROWS // 3)]
         for name in errors:
-            chosen = order if name == "all" else order[:name]
+            chosen = order if name == "all" else order[: int(name)]
             known, asked = X[np.ix_(learn, chosen)], X[np.ix_(judge, chosen)]
             kernel = KernelRidge(arc_cosine_kernel(known), Y[learn])
             found = kernel.predict(arc_cosine_kernel(asked, known))

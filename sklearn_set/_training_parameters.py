@@ -118,13 +118,18 @@ class Training(Declared):
         constraint=["array-like"],
         doc="pair of float in [0, 1)\nDecays of Adam's first and second moment.",
     )
-    weight_decay: float = parameter(
-        default=0.02,
-        constraint=NOT_NEGATIVE,
+    weight_decay: Any = parameter(
+        default="auto",
+        constraint=[StrOptions({"auto"}), *NOT_NEGATIVE],
         doc="""
-            float
+            float or "auto"
             Strength of the decay of the weights. It means something else under each
-            `decay_rule`: change the two together.""",
+            `decay_rule`: change the two together. "auto" (with "per_epoch" only) follows the
+            signal: ``1.5 * error * sqrt(ridge)``, between 0.02 and 0.4, for classes, and
+            ``0.3 * error * sqrt(ridge)``, between 0.005 and 0.15, for values, with the
+            relative leave-one-out error and the best ridge of an infinitely wide network
+            (see `InputConditioner`): noisy targets are memorised less. The value used is
+            `weight_decay_`.""",
     )
     decay_rule: str = parameter(
         default="per_epoch",
