@@ -115,7 +115,8 @@ int useful_threads(int64_t work, int wanted) {
     return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(wanted, useful)));
 }
 
-// What one batch does besides the passes: an optimizer step, or storing gradients.
+// What one batch does with the deltas of its layers: an optimizer step, storing the
+// gradients, or (of both null) nothing more.
 template <class T> struct Network<T>::Step {
     const Update<T> *update = nullptr;
     const std::vector<T *> *weight_gradients = nullptr, *bias_gradients = nullptr;
@@ -412,7 +413,8 @@ void Network<T>::pass(const Samples<T> &samples, const Targets<T> &targets,
             backward(l, work_, member);
             member.wait();
         }
-        learn(l, samples, batch, work_, step, member);
+        if (step.update || step.weight_gradients)
+            learn(l, samples, batch, work_, step, member);
     }
 }
 
@@ -486,6 +488,18 @@ int64_t Network<T>::train(const Samples<T> &samples, const Targets<T> &targets,
     return done;
 }
 
+// Returns the mean loss.
+template <class T>
+double Network<T>::single_pass(const Samples<T> &samples, const Targets<T> &targets,
+                               const Batch<T> &batch, const Step &step, int n_threads) {
+    double loss = 0, weight = 0;
+    begin_batch(samples, targets, batch);
+    run_team(threads_for(batch.size, n_threads),
+             [&](const Member &member) { pass(samples, targets, batch, step, member); });
+    end_batch(batch, loss, weight);
+    return weight > 0 ? loss / weight : 0;
+}
+
 template <class T>
 double Network<T>::gradient(const Samples<T> &samples, const Targets<T> &targets,
                             const Batch<T> &batch, const std::vector<T *> &weights,
@@ -493,12 +507,7 @@ double Network<T>::gradient(const Samples<T> &samples, const Targets<T> &targets
     Step step;
     step.weight_gradients = &weights;
     step.bias_gradients = &biases;
-    double loss = 0, weight = 0;
-    begin_batch(samples, targets, batch);
-    run_team(threads_for(batch.size, n_threads),
-             [&](const Member &member) { pass(samples, targets, batch, step, member); });
-    end_batch(batch, loss, weight);
-    return weight > 0 ? loss / weight : 0;
+    return single_pass(samples, targets, batch, step, n_threads);
 }
 
 namespace {
@@ -573,22 +582,7 @@ template <class T>
 std::vector<std::vector<int64_t>> Network<T>::steepest_places(
     const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
     const std::vector<WantedPlaces> &wanted, int n_threads) {
-    std::vector<std::vector<T>> gradients;
-    std::vector<T *> weights, biases;
-    for (const auto &layer : layers_)
-        for (int64_t size : {layer.connections.nnz(), int64_t{layer.connections.n_out}})
-            gradients.emplace_back(size);
-    for (size_t i = 0; i < gradients.size(); ++i)
-        (i % 2 ? biases : weights).push_back(gradients[i].data());
-    Step step;
-    step.weight_gradients = &weights;
-    step.bias_gradients = &biases;
-    double loss = 0, weight = 0;
-    begin_batch(samples, targets, batch);
-    run_team(threads_for(batch.size, n_threads),
-             [&](const Member &member) { pass(samples, targets, batch, step, member); });
-    end_batch(batch, loss, weight);
-
+    single_pass(samples, targets, batch, Step{}, n_threads);
     Buffer dense;  // one batch of a sparse input, by feature
     const T *input = work_.a0;
     if (samples.sparse()) {
@@ -604,7 +598,7 @@ std::vector<std::vector<int64_t>> Network<T>::steepest_places(
     std::vector<std::vector<int64_t>> found;
     for (const WantedPlaces &w : wanted) {
         const T *a = w.layer == 0 ? input : work_.activations[w.layer - 1];
-        found.push_back(weight > 0 ? steepest_in_layer(w, a) : std::vector<int64_t>());
+        found.push_back(work_.weight > 0 ? steepest_in_layer(w, a) : std::vector<int64_t>());
     }
     return found;
 }

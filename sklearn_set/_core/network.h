@@ -213,6 +213,8 @@ private:
     void pass(const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
               const Step &step, const Member &member);
     void end_batch(const Batch<T> &batch, double &loss, double &weight) const;
+    double single_pass(const Samples<T> &samples, const Targets<T> &targets,
+                       const Batch<T> &batch, const Step &step, int n_threads);
     std::vector<int64_t> steepest_in_layer(const WantedPlaces &wanted, const T *a) const;
 
     std::vector<LayerView<T>> layers_;
