@@ -1,4 +1,4 @@
-"""What the compiled core offers; see _core/bindings.cpp for the checks it makes."""
+"""What the compiled core offers; see _core/bind_*.cpp for the checks it makes."""
 
 from typing import Any
 

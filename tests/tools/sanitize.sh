@@ -118,7 +118,7 @@ valgrind_fit() {
         --log-file="$log" --leak-check=no --num-callers=40 \
         "$where/valgrind/bin/python" -P "$tools/small_fit.py" --threads 1)
     # Python and pandas have reports of their own; ours have the core somewhere on the stack.
-    if grep -qE '/_native\.|nanobind::|sklearn_set::|(kernels|network|topology|bindings|dispatch)\.cpp' "$log"; then
+    if grep -qE '/_native\.|nanobind::|sklearn_set::|(kernels|network|topology|bindings|dispatch)\.cpp|arrays\.h' "$log"; then
         cat "$log" >&2
         exit 1
     fi
