@@ -1,8 +1,16 @@
-"""What the compiled core offers; see _core/bind_*.cpp for the checks it makes."""
+"""What the compiled core offers; see _core/bind_*.cpp for the checks it makes.
 
-from typing import Any
+Arrays are C-contiguous and aligned. `_T` is the type of a network's numbers; classes exist once
+for each.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+_T = TypeVar("_T", np.float32, np.float64)
 
 # Names and codes of the enumerations in _core.
 ACTIVATIONS: dict[str, int]
@@ -12,81 +20,193 @@ OPTIMIZERS: dict[str, int]
 def isa() -> str: ...
 def runnable_isas() -> list[str]: ...
 def max_threads() -> int: ...
+
+# ------------------------------------------------------------------ topology
+
 def splitmix64(seed: int, counter: int) -> int: ...
-def sample_without_replacement(bound: int, count: int, seed: int) -> np.ndarray: ...
-def erdos_renyi(n_in: int, n_out: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]: ...
+def sample_without_replacement(bound: int, count: int, seed: int) -> NDArray[np.int64]: ...
+def erdos_renyi(
+    n_in: int, n_out: int, draws: int, seed: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
 def grow_random(
-    indptr: np.ndarray,
-    indices: np.ndarray,
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
     n_in: int,
-    keep: np.ndarray,
+    keep: NDArray[np.uint8],
     n_new: int,
     regrow_dropped: bool,
     seed: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
 def grow_at(
-    indptr: np.ndarray, indices: np.ndarray, n_in: int, keep: np.ndarray, keys: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-def remove_neurons(
-    indptr: np.ndarray,
-    indices: np.ndarray,
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
     n_in: int,
-    keep_in: np.ndarray | None,
-    keep_out: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+    keep: NDArray[np.uint8],
+    keys: NDArray[np.int64],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
+def remove_neurons(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    n_in: int,
+    keep_in: NDArray[np.uint8] | None,
+    keep_out: NDArray[np.uint8] | None,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
 def transpose(
-    indptr: np.ndarray, indices: np.ndarray, n_in: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-def count_signs(weights: np.ndarray) -> tuple[int, int, int]: ...
-def drop_nearest_zero(weights: np.ndarray, n_negative: int, n_positive: int) -> np.ndarray: ...
-def drop_smallest(scores: np.ndarray, n_drop: int) -> np.ndarray: ...
+    indptr: NDArray[np.int32], indices: NDArray[np.int32], n_in: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
+def count_signs(weights: NDArray[_T]) -> tuple[int, int, int]: ...
+def drop_nearest_zero(
+    weights: NDArray[_T], n_negative: int, n_positive: int
+) -> NDArray[np.uint8]: ...
+def drop_smallest(scores: NDArray[_T], n_drop: int) -> NDArray[np.uint8]: ...
 def carry(
-    values: np.ndarray, source: np.ndarray, new_values: np.ndarray | None = None
-) -> np.ndarray: ...
-def product(*args: Any, **kwargs: Any) -> None: ...
-def transposed_product(*args: Any, **kwargs: Any) -> None: ...
-def gradient(*args: Any, **kwargs: Any) -> None: ...
-def descend(*args: Any, **kwargs: Any) -> None: ...
-def gather_rows(*args: Any, **kwargs: Any) -> None: ...
+    values: NDArray[_T], source: NDArray[np.int32], new_values: NDArray[_T] | None = None
+) -> NDArray[_T]: ...
 
-class DataF32:
+# ------------------------------------------------------------------ networks
+
+class _Data(Generic[_T]):
     def __init__(
         self,
-        x: np.ndarray | None,
-        data: np.ndarray | None,
-        indices: np.ndarray | None,
-        indptr: np.ndarray | None,
+        x: NDArray[_T] | None,
+        data: NDArray[_T] | None,
+        indices: NDArray[np.int32] | None,
+        indptr: NDArray[np.int64] | None,
         n_features: int,
     ) -> None: ...
     def set_targets(
         self,
         loss: int,
-        labels: np.ndarray | None,
-        values: np.ndarray | None,
-        weights: np.ndarray | None,
+        labels: NDArray[np.int32] | None,
+        values: NDArray[_T] | None,
+        weights: NDArray[_T] | None,
         huber_delta: float,
     ) -> None: ...
 
-class DataF64(DataF32): ...
+class DataF32(_Data[np.float32]): ...
+class DataF64(_Data[np.float64]): ...
 
-class NetworkF32:
-    def __init__(self, layers: list, sparse: bool, trainable: bool) -> None: ...
-    def bind(self, layers: list, sparse: bool, trainable: bool) -> None: ...
+class _Network(Generic[_T]):
+    def __init__(self, layers: list[Any], sparse: bool, trainable: bool) -> None: ...
+    def bind(self, layers: list[Any], sparse: bool, trainable: bool) -> None: ...
     def unbind(self) -> None: ...
     def train(
-        self, *args: Any, **kwargs: Any
-    ) -> tuple[float, float, int, BaseException | None]: ...
-    def gradient(self, *args: Any, **kwargs: Any) -> float: ...
-    def steepest_places(
         self,
-        data: DataF32,
-        order: np.ndarray,
-        layers: list[int],
-        keeps: list[np.ndarray],
-        counts: list[int],
+        data: _Data[_T],
+        order: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        partners: NDArray[np.int64] | None,
+        shares: NDArray[_T] | None,
+        rule: int,
+        rate: float,
+        momentum: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        l2: float,
+        shrink: float,
+        shrink_bias: bool,
+        first_step: int,
         dropout_seed: int,
         n_threads: int,
-    ) -> list[np.ndarray]: ...
-    def predict(self, data: DataF32, out: np.ndarray, n_threads: int) -> None: ...
+    ) -> tuple[float, float, int, BaseException | None]: ...
+    def gradient(
+        self,
+        data: _Data[_T],
+        order: NDArray[np.int64],
+        weight_gradients: list[NDArray[_T]],
+        bias_gradients: list[NDArray[_T]],
+        dropout_seed: int,
+        n_threads: int,
+    ) -> float: ...
+    def steepest_places(
+        self,
+        data: _Data[_T],
+        order: NDArray[np.int64],
+        layers: Sequence[int],
+        keeps: list[NDArray[np.uint8]],
+        counts: Sequence[int],
+        dropout_seed: int,
+        n_threads: int,
+    ) -> list[NDArray[np.int64]]: ...
+    def predict(self, data: _Data[_T], out: NDArray[_T], n_threads: int) -> None: ...
 
-class NetworkF64(NetworkF32): ...
+class NetworkF32(_Network[np.float32]): ...
+class NetworkF64(_Network[np.float64]): ...
+
+# ------------------------------------------------------------------ single kernels
+
+def product(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[_T],
+    bias: NDArray[_T],
+    a: NDArray[_T],
+    z: NDArray[_T],
+    activation: int = 0,
+    slope: float = 0.0,
+    derivative: NDArray[_T] | None = None,
+    dropout: float = 0.0,
+    dropout_seed: int = 0,
+    isa: str = "",
+    repeat: int = 1,
+    n_threads: int = 1,
+) -> None: ...
+def transposed_product(
+    indptr: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[_T],
+    delta: NDArray[_T],
+    out: NDArray[_T],
+    activation: int = 0,
+    slope: float = 0.0,
+    a: NDArray[_T] | None = None,
+    derivative: NDArray[_T] | None = None,
+    isa: str = "",
+    repeat: int = 1,
+    n_threads: int = 1,
+) -> None: ...
+def gradient(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    a: NDArray[_T],
+    delta: NDArray[_T],
+    gradient: NDArray[_T],
+    bias_gradient: NDArray[_T],
+    isa: str = "",
+    repeat: int = 1,
+    n_threads: int = 1,
+) -> None: ...
+def descend(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    a: NDArray[_T],
+    delta: NDArray[_T],
+    weights: NDArray[_T],
+    first: NDArray[_T],
+    second: NDArray[_T],
+    bias: NDArray[_T],
+    bias_first: NDArray[_T],
+    bias_second: NDArray[_T],
+    sensitivity: NDArray[_T] | None,
+    rule: int,
+    rate: float,
+    momentum: float = 0.0,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    l2: float = 0.0,
+    shrink: float = 0.0,
+    shrink_bias: bool = False,
+    isa: str = "",
+    repeat: int = 1,
+) -> None: ...
+def gather_rows(
+    x: NDArray[_T],
+    order: NDArray[np.int64],
+    partners: NDArray[np.int64] | None,
+    shares: NDArray[_T] | None,
+    a: NDArray[_T],
+    isa: str = "",
+) -> None: ...
