@@ -108,7 +108,7 @@ inline void check_rows(const char *name, const int64_t *rows, size_t n, int64_t 
         fail(std::string(name) + " holds a row outside of [0, " + std::to_string(bound) + ").");
 }
 
-// Rows of samples that have n_rows of them. `shares` has a row more than `partners`.
+// Checked rows of n_rows samples. `shares` has one row more than `partners`.
 template <class T>
 Rows<T> checked_rows(int64_t n_rows, const In1<int64_t> &rows,
                      const std::optional<In2<int64_t>> &partners,

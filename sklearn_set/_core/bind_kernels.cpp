@@ -1,7 +1,7 @@
 // Single kernels, for layers of PyTorch and for tests.
 //
-// Owns: the checks of their arrays. May not touch: numbers. (`repeat` calls the kernel so many
-// times after one check of its arrays, to time it.)
+// Owns: the checks of their arrays. May not touch: numbers. `repeat` is how often a kernel is
+// called after one check of its arrays, for timing.
 #include <nanobind/stl/string.h>
 #include <omp.h>
 

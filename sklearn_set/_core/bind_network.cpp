@@ -170,8 +170,9 @@ LayerView<T> layer_view(nb::handle object, bool by_source, bool trainable,
     return layer;
 }
 
-// Asks Python now and then, from a thread without the GIL, for signals such as
-// KeyboardInterrupt. True once one has raised an exception, which is then set.
+// Looks now and then, from a thread without the GIL, whether Python has received a
+// signal such as that of KeyboardInterrupt. True once a signal's handler has raised an
+// exception, which is then set.
 struct Signals {
     bool raised = false;
 
@@ -196,8 +197,8 @@ public:
     BoundNetwork(nb::list layers, bool sparse, bool trainable)
         : trainable_(trainable), network_(views(layers, sparse, trainable, owners_)) {}
 
-    // For a network that changed: other layers, the same work buffers. In between
-    // nothing keeps the old arrays alive.
+    // After a change of the network: releases the old arrays, then binds new layers to
+    // the same work buffers.
     void unbind() {
         network_.rebind({});
         owners_.clear();
@@ -251,7 +252,7 @@ public:
     }
 
     // Gradients of the mean loss over `order` (one batch): fills the arrays,
-    // returns the loss. No dropout differs from training's: it uses dropout_seed.
+    // returns the loss. Dropout is applied exactly as in training, from dropout_seed.
     double gradient(Data<T> &data, In1<int64_t> order, nb::list weight_gradients,
                     nb::list bias_gradients, uint64_t dropout_seed, int n_threads) {
         check_trainable(data);

@@ -22,7 +22,7 @@ nb::tuple rewired(Rewired &&r) {
 nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t seed) {
     if (n_in < 0 || n_out < 0 || draws < 0 || n_in > INT32_MAX || n_out > INT32_MAX - 1)
         fail("erdos_renyi needs 0 <= n_in, n_out < 2**31 - 1 and draws >= 0.");
-    const int64_t places = n_in * n_out;  // so many draws fill the layer without drawing
+    const int64_t places = n_in * n_out;  // 50 draws a place fill the layer without drawing
     if ((draws / 50 >= places ? places : draws) > INT32_MAX)
         fail("A layer of " + std::to_string(n_in) + " x " + std::to_string(n_out) + " with " +
              std::to_string(draws) + " draws may exceed 2**31 - 1 connections; lower epsilon.");

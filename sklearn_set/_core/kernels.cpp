@@ -7,9 +7,9 @@
 //
 // How it works. A row is cut into strips of vectors that fit in registers. The
 // vectors are GCC/Clang vector extensions of the machine's width, never wider:
-// wider ones spill. Every sum with a product in it is spelled fused(): what
-// -ffp-contract fuses in `x * y + z` hangs on where the optimizer happens to have
-// moved the product, and two copies of one loop had different bits.
+// wider ones spill. Every sum with a product in it is spelled fused(): whether
+// -ffp-contract fuses `x * y + z` depends on where the optimizer has moved the
+// product, so that two copies of one loop gave different bits.
 #include "kernels.h"
 
 #if defined(__SSE2__)
@@ -316,8 +316,8 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
     typedef typename S::T T;
     typedef typename S::V V;
     typedef typename S::Mask Mask;
-    // The three kinds without an exponential are f = z > 0 ? z : slope * z; that
-    // RELU's 0 * -inf becomes 0 is the mask's doing. NaN stays NaN.
+    // The three kinds without an exponential are f = z > 0 ? z : slope * z. The
+    // mask turns RELU's 0 * -inf into 0. NaN stays NaN.
     T slope = f.kind == IDENTITY ? T(1) : f.kind == RELU ? T(0) : f.slope;
     Mask no_relu = (typename S::U)(f.kind == RELU ? 0 : -1) - Mask{};
     UNROLL for (int v = 0; v < S::count; v++) {
@@ -450,7 +450,7 @@ void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T shar
 // ---------------------------------------------------------------- gradients
 
 constexpr int CHUNK = 512;  // gradients that descend holds on the stack
-constexpr int SLACK = 4;    // values that dots may write behind its end
+constexpr int SLACK = 4;    // values that dots may write past its end
 constexpr int AHEAD = 16;   // connections from a row's prefetch to its use
 
 // Calls body(Strip) once, for a strip that divides the row.
@@ -464,7 +464,7 @@ template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
 }
 
 // out[j] = the sum over the batch of rows[indices[j]] * factor for j < GROUP;
-// PADDED: indices behind `last` repeat it. Each sum runs over the vectors of a
+// PADDED: indices after `last` repeat it. Each sum runs over the vectors of a
 // row in order, then over the lanes as a tree: the bits do not depend on GROUP.
 template <class S, int GROUP, bool PADDED>
 INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T *rows,
@@ -484,10 +484,10 @@ INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T 
     sum_lanes<S, GROUP>(sums, out);
 }
 
-// Starts to load the rows that are wanted after next, unless they end behind
-// `limit`. The shuffles of sum_lanes fill the queues of the processor, which
-// meets the next rows too late without this (10 % of the time at 128 bytes a row;
-// nothing was gained with longer rows, and something lost with shorter ones).
+// Starts to load the rows AHEAD connections ahead, unless they lie past `limit`.
+// The shuffles of sum_lanes fill the queues of the processor, which otherwise meets
+// the next rows too late. This saves 10 % of the time at 128 bytes a row; it gained
+// nothing with longer rows and lost time with shorter ones.
 template <class S, int GROUP>
 INLINE void prefetch(const int32_t *indices, const int32_t *limit, const typename S::T *rows,
                      int64_t stride) {
@@ -500,7 +500,7 @@ INLINE void prefetch(const int32_t *indices, const int32_t *limit, const typenam
 }
 
 // The same for j < n; indices[n..] are those that follow, up to `limit`. Writes
-// up to SLACK - 1 values behind out[n - 1].
+// up to SLACK - 1 values past out[n - 1].
 template <class S>
 INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
                  const typename S::T *rows, const typename S::T *factor, int64_t stride,
@@ -517,7 +517,7 @@ INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
 }
 
 // The gradients of the connections [k, last), of which the first belongs to
-// destination d. Returns the first destination with connections behind `last`.
+// destination d. Returns the first destination with connections after `last`.
 template <class T>
 NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const T *a,
                            const T *delta, int64_t stride, int32_t d, int64_t k, int64_t last,

@@ -6,9 +6,9 @@
 // for every machine).
 //
 // Layout. Activations are neuron-major: row i holds neuron i for the whole
-// batch, `stride` values, of which the first `batch` count; the lanes behind
-// them hold finite rubbish in activations and zeros in deltas. A row takes 16
-// or 32 bytes or a multiple of 64; the base is 64-byte aligned. Connections are
+// batch, `stride` values, of which the first `batch` count; the remaining lanes
+// are padding: arbitrary finite values in activations, zeros in deltas. A row takes
+// 16 or 32 bytes or a multiple of 64; the base is 64-byte aligned. Connections are
 // stored by destination neuron (CSC of the (fan_in, fan_out) matrix), sources
 // ascending. `begin, end` is the range of rows that one thread computes: every
 // element is summed by one thread, in one order, so that the bits do not depend
@@ -128,8 +128,8 @@ template <class T> struct Kernels {
     void (*update_bias)(const T *gradient, T *bias, T *first, T *second,
                         int64_t begin, int64_t end, const Update<T> &rule);
 
-    // a[j, b] = feature j of row b, for j in [begin, end); lanes behind the last row
-    // become 0. x has row stride ld.
+    // a[j, b] = feature j of row b, for j in [begin, end); the lanes after the last
+    // row become 0. x has row stride ld.
     void (*gather_rows)(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stride,
                         int64_t begin, int64_t end);
 

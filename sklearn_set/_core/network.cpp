@@ -58,7 +58,7 @@ template <class T> Batch<T> Batches<T>::operator[](int64_t i) const {
 
 namespace {
 
-// Work below this many multiply-adds a thread is done faster by one thread alone.
+// With less than this many multiply-adds for each thread, fewer threads are faster.
 constexpr int64_t MIN_WORK_PER_THREAD = 400'000;
 
 // Bytes of a row of `size` values: 16, 32, or a multiple of 64.
@@ -188,8 +188,8 @@ void each_sparse_row(const Samples<T> &samples, const Batch<T> &batch, int64_t b
         });
 }
 
-// Of sparse samples no input is loaded: the sums of the first layer are built at
-// once, sample by sample, where they fit into the nearest cache.
+// Sparse samples are not loaded: the sums of the first layer are formed directly,
+// one sample at a time, so that they fit into the nearest cache.
 template <class T>
 void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work,
                             const Member &member) const {
@@ -519,7 +519,7 @@ public:
     explicit Largest(int64_t count) : count_(count) {}
 
     void offer(T value, int64_t key) {
-        if (!(value > floor_)) return;  // nor what is not a number
+        if (!(value > floor_)) return;  // NaN is not offered either
         candidates_.emplace_back(value, key);
         if (static_cast<int64_t>(candidates_.size()) >= 2 * count_ + 1024) shorten();
     }
@@ -551,7 +551,7 @@ private:
 
 }  // namespace
 
-// Reads the activations and deltas that the last batch left behind.
+// Reads the activations and deltas of the last batch.
 template <class T>
 std::vector<int64_t> Network<T>::steepest_in_layer(const WantedPlaces &wanted,
                                                    const T *a) const {

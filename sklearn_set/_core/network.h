@@ -1,8 +1,8 @@
 // A network bound to its arrays: batches of training, and prediction.
 //
 // Owns: the work buffers and the order of the kernels' calls. May not touch:
-// topology (a rewired network is a new one) and Python. Weights and optimizer
-// state live in arrays of the caller, changed in place.
+// topology (a network that was rewired is bound again, see rebind) and Python.
+// Weights and optimizer state live in arrays of the caller, changed in place.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -93,16 +93,16 @@ struct Optimizer {
     bool shrink_bias;
 };
 
-// Samples of one batch. With partners, the target is that of rows[b] by its share, for the
-// rest that of the first partner. Row b weighs as much as rows[b]: with partners drawn in
-// proportion to the weights, a weighted row then counts as much as a repeated one, as
-// the first sample of a mixture and as a partner.
+// Samples of one batch. With partners, the target of row b is shares[b] times that of
+// rows[b] plus 1 - shares[b] times that of the first partner. Row b weighs what rows[b] does:
+// with partners drawn in proportion to the weights, a weighted row counts as much as a
+// repeated one, both as the first sample of a mixture and as a partner.
 template <class T> struct Batch : Rows<T> {
     uint32_t dropout_seed;
 };
 
-// How many of a layer's free places are wanted; connections that `keep` does not
-// mark leave their places free.
+// How many of a layer's free places are wanted. The places of connections that `keep`
+// does not mark count as free.
 struct WantedPlaces {
     size_t layer;
     const uint8_t *keep;
@@ -118,9 +118,9 @@ template <class T> struct Batches {
     Batch<T> operator[](int64_t i) const;
 };
 
-// Where threads wait for each other. OpenMP's own barrier spins for milliseconds,
-// in which a thread that lost its core to another program cannot have it back: on
-// a busy machine two threads took 50 times as long as one. This one yields.
+// Where threads wait for each other. OpenMP's own barrier spins for milliseconds;
+// meanwhile a thread that lost its core to another program cannot get it back. On a
+// busy machine two threads took 50 times as long as one. This barrier yields.
 class Barrier {
 public:
     void wait(int n_threads);
@@ -147,7 +147,7 @@ struct Range {
 // same number of connections and rows.
 Range share(const int32_t *indptr, int32_t n_rows, int part, int n_parts);
 
-// How many of the wanted threads so many multiply-adds are worth.
+// How many of the wanted threads it takes to make this many multiply-adds fastest.
 int useful_threads(int64_t work, int wanted);
 
 template <class T> class Network {
@@ -173,8 +173,8 @@ public:
     void predict(const Samples<T> &samples, T *out, int n_threads,
                  const std::function<bool()> &stop) const;
 
-    // The loss gradient at every connection, without a step (a layer's
-    // gradients lie one after another, then its biases'); returns the mean loss.
+    // The gradient of the mean loss at every connection and bias of each layer,
+    // without a step; returns the mean loss.
     double gradient(const Samples<T> &samples, const Targets<T> &targets,
                     const Batch<T> &batch, const std::vector<T *> &weights,
                     const std::vector<T *> &biases, int n_threads);

@@ -14,8 +14,8 @@
 
 namespace sklearn_set {
 
-// An allocator whose vectors start with rubbish: what is written anyway need not
-// be zeros first.
+// An allocator whose vectors start uninitialised: what is overwritten anyway need
+// not be zeroed first.
 template <class T> struct Unset : std::allocator<T> {
     template <class U> struct rebind { using other = Unset<U>; };
     template <class U> void construct(U *p) noexcept { ::new (static_cast<void *>(p)) U; }
