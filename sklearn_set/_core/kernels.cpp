@@ -329,7 +329,9 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
             x = logistic<typename S::Self>(x);
             derivative = x * (1 - x);
         } else if (f.kind == GELU) {
-            x = gelu<typename S::Self>(x, derivative);
+            V stored;  // apart from `derivative`, which otherwise leaves its register for all kinds
+            x = gelu<typename S::Self>(x, stored);
+            derivative = stored;
         } else {
             derivative = S::select((Mask)(x > 0), S::splat(1), S::splat(slope));
             x = S::select((Mask)(x <= 0), (V)((Mask)(slope * x) & no_relu), x);
