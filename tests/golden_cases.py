@@ -89,18 +89,34 @@ def estimators():
     """What fitted estimators predict, by name."""
     X, y = numbers((80, 12), 4, np.float64), numbers(80, 5, np.float64)
     classes = np.digitize(X[:, 0] + X[:, 1], [-0.2, 0.2])
-    settings = dict(hidden_layer_sizes=(30, 20), epsilon=4, max_iter=5, random_state=0)
+    settings = dict(
+        hidden_layer_sizes=(30, 20), epsilon=4, max_iter=5, conditioning=None, select_inputs=False,
+        random_state=0,
+    )  # fmt: skip
     pruning = dict(beta=1, gamma=2, alpha=0.1)
+    decay = dict(weight_decay=0.02, decay_rule="per_epoch")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return {
-            "SETClassifier": SETClassifier(**settings).fit(X, classes).predict_proba(X),
+            "SETClassifier": SETClassifier(**settings, **decay).fit(X, classes).predict_proba(X),
             "NPSETClassifier": NPSETClassifier(
-                **settings, **pruning, activation="all_relu", dropout=0.2, drop="sensitivity"
+                **settings,
+                **pruning,
+                **decay,
+                activation="all_relu",
+                dropout=0.2,
+                drop="sensitivity",
             )
             .fit(X, classes)
             .predict_proba(X),
-            "SETRegressor": SETRegressor(**settings, solver="nesterov", mixup=0, grow="gradient")
+            "SETRegressor": SETRegressor(
+                **settings,
+                weight_decay=0.03,
+                decay_rule="l2",
+                solver="nesterov",
+                mixup=0,
+                grow="gradient",
+            )
             .fit(sparse.csr_array(np.where(X > 0, X, 0)), y)
             .predict(X),
         }

@@ -109,7 +109,15 @@ ACTIVATIONS = {  # name -> f(z), f'(z), given the number of the layer
     "all_relu": lambda z, layer: leaky(z, -0.6 if layer % 2 == 0 else 0.6),
     "tanh": lambda z, layer: (np.tanh(z), 1 - np.tanh(z) ** 2),
     "logistic": lambda z, layer: (expit(z), expit(z) * (1 - expit(z))),
+    "gelu": lambda z, layer: gelu(z),
 }
+
+
+def gelu(z):
+    """z * expit(2 u) and its derivative, the tanh form of Hendrycks and Gimpel."""
+    u = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+    du = np.sqrt(2 / np.pi) * (1 + 0.134145 * z**2)
+    return z * expit(2 * u), expit(2 * u) + 2 * z * expit(2 * u) * expit(-2 * u) * du
 
 
 def leaky(z, slope):

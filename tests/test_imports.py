@@ -15,13 +15,13 @@ PACKAGE = Path(sklearn_set.__file__).parent
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
-    {"_topology", "_threads", "_relevance", "_parameters", "_columns", "_kernel"},
-    {"_data", "_losses", "_optimizers"},
+    {"_topology", "_threads", "_parameters", "_columns", "_kernel"},
+    {"_relevance", "_data", "_losses", "_optimizers"},
     {"_network", "_targets"},
     {"rules", "_mixtures", "_pruning"},  # they take a Layer, a Network or Data
     {"_evolution", "_network_parameters"},
     {"_training", "_training_parameters", "_samples"},
-    {"_conditioning", "_reporting"},
+    {"_conditioning", "_regularization", "_reporting"},
     {"_fitted"},
     {"_base"},
     {"_classification", "_regression"},

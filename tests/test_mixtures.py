@@ -171,7 +171,7 @@ def test_noise_teaches_indifference_to_differences_within_classes():
     train, test = table(40), table(400)
 
     def score(noise):
-        parameters = {"epsilon": 10, "max_iter": 60, "mixup_noise": noise}
+        parameters = {"epsilon": 10, "max_iter": 60, "mixup_noise": noise, "conditioning": None}
         models = [SETClassifier((30,), **parameters, random_state=seed) for seed in range(5)]
         return np.mean([model.fit(*train).score(*test) for model in models])
 

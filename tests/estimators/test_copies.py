@@ -59,7 +59,12 @@ def test_clone(cls):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_fitted_model_is_small(dtype, early_stopping):
     data, y = load_digits(return_X_y=True)
-    options = {"dtype": dtype, "early_stopping": early_stopping, "max_iter": 30}
+    options = {
+        "dtype": dtype,
+        "early_stopping": early_stopping,
+        "max_iter": 30,
+        "conditioning": None,
+    }
     pruning = {"alpha": 0.01, "beta": 2, "gamma": 10}
     model = NPSETClassifier((400, 400), **options, **pruning, random_state=0)
     model.fit(data[:200] / 16, y[:200])

@@ -14,7 +14,9 @@ from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegre
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:alpha=.*prunes no neuron"
 )
-QUICK = dict(hidden_layer_sizes=(9, 5), epsilon=3, max_iter=4, random_state=0, n_jobs=1)
+QUICK = dict(
+    hidden_layer_sizes=(9, 5), epsilon=3, max_iter=4, random_state=0, n_jobs=1, conditioning=None
+)
 
 
 class SelectingRegressor(NPSETRegressor):

@@ -118,9 +118,9 @@ def test_early_stopping_by_a_function_and_by_the_loss():
 def capture_split(monkeypatch):
     seen = {}
 
-    def spy(self, learner, samples, targets, held_out, *args, **kwargs):
+    def spy(self, model, samples, held_out, *args, **kwargs):
         seen.update(train=samples, val=held_out)
-        return original(self, learner, samples, targets, held_out, *args, **kwargs)
+        return original(self, model, samples, held_out, *args, **kwargs)
 
     original = BaseSparseMLP._train
     monkeypatch.setattr(BaseSparseMLP, "_train", spy)
