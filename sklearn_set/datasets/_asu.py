@@ -5,6 +5,7 @@ byte for byte, is neither read nor kept.
 """
 
 import contextlib
+import csv
 import difflib
 import hashlib
 import io
@@ -15,7 +16,7 @@ import urllib.error
 import urllib.request
 import uuid
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path
@@ -53,148 +54,22 @@ class _Dataset:
     checksum: str
 
 
-# The 15 datasets of the NPSET paper under its names and in its order, then the
-# others under their file names. Seven files have no known SHA-256; git's object
-# id in the public repository identifies them just as well for our purpose. The
-# shapes of these seven are those of the collection's own page (Carcinom has 9183
-# features in the paper).
-_DATASETS = {
-    "Leukemia": _Dataset(
-        *("leukemia.mat", 72, 7070, 2, "integers -2..2"),
-        "sha256:eb92382fb77c968864cb0a92a2c77acde7f88ba7fe5fd5a64b98184e3a05269d",
-    ),
-    "PCMAC": _Dataset(
-        *("PCMAC.mat", 1943, 3289, 2, "word counts"),
-        "sha256:9999dfccf97ab88f87127dd3457da436acb75cda9f0af4750e7cae5fe1a31b25",
-    ),
-    "Lung-discrete": _Dataset(
-        *("lung_small.mat", 73, 325, 7, "integers -2..2"),
-        "sha256:93c6a65eb1f6f9f95ac897010c337254a57c57e7f8c0c9a7963a0e03de8233f4",
-    ),
-    "gisette": _Dataset(
-        *("gisette.mat", 7000, 5000, 2, "continuous"),
-        "git:09251d363e834a5cec17634245f09ae33f8c2f3b",
-    ),
-    "lung": _Dataset(
-        *("lung.mat", 203, 3312, 5, "continuous"),
-        "git:becb82c675f788b040d5ced741955e19b94ce9b8",
-    ),
-    "CLL-SUB-111": _Dataset(
-        *("CLL-SUB-111.mat", 111, 11340, 3, "continuous"),
-        "git:6f14fa8d02fbe7fca3e73f4c97da3f1e7003a648",
-    ),
-    "Carcinom": _Dataset(
-        *("Carcinom.mat", 174, 9182, 11, "continuous"),
-        "git:ed23efd165241be723f0796d8660c67ca8448bcc",
-    ),
-    "orlraws10P": _Dataset(
-        *("orlraws10P.mat", 100, 10304, 10, "pixels 0..255"),
-        "sha256:6ffa58759c5636f4ce311d23e44ef8de9f39bbb844902154c0cc5daac71226d6",
-    ),
-    "TOX-171": _Dataset(
-        *("TOX-171.mat", 171, 5748, 4, "continuous"),
-        "sha256:f52f57e61775b7830c84750456d7fadfd220d1cc8eed26419c3390eb9216cc84",
-    ),
-    "Prostate-GE": _Dataset(
-        *("Prostate-GE.mat", 102, 5966, 2, "continuous"),
-        "sha256:050b598534dbc662f23e30f39b41354b61d02ab8567837bcf9b1091c1c636ab4",
-    ),
-    "arcene": _Dataset(
-        *("arcene.mat", 200, 10000, 2, "integers 0..999"),
-        "sha256:779d678207b9a8c0ba8f2f5ecdb2216d9f98bf475ab040e806797efd36331bc5",
-    ),
-    "madelon": _Dataset(
-        *("madelon.mat", 2600, 500, 2, "integers 0..999"),
-        "sha256:7dc9c9ff8d902651948e2df7f9cb6ed38c5d91e4c4159914cecb1ddbc7def12c",
-    ),
-    "Yale": _Dataset(
-        *("Yale.mat", 165, 1024, 15, "pixels 0..255"),
-        "sha256:cccd29abd2c520dd5cc8ff7645b422c2bdadd59406a6b6a0239143d9d44afcf3",
-    ),
-    "GLIOMA": _Dataset(
-        *("GLIOMA.mat", 50, 4434, 4, "continuous"),
-        "sha256:c31cd32edd770c7a102729839e670e588bc959a591e0eae5a0676c9ca11d4c4f",
-    ),
-    "RELATHE": _Dataset(
-        *("RELATHE.mat", 1427, 4322, 2, "word counts"),
-        "sha256:1091fe26c721aa69ddc5ce3ebcef54e03565809cae07e1769cef45ad23ab28d0",
-    ),
-    "ALLAML": _Dataset(
-        *("ALLAML.mat", 72, 7129, 2, "continuous"),
-        "sha256:068afe0fe1021932e1e7d801294c267de8aeaa9d41899acfac024e72b0d44c1e",
-    ),
-    "BASEHOCK": _Dataset(
-        *("BASEHOCK.mat", 1993, 4862, 2, "word counts"),
-        "sha256:e0452e0f3c0fefdc5cb6352165e4ba4a25c3a2a7b5a5b4d44e103742d6317aa0",
-    ),
-    "COIL20": _Dataset(
-        *("COIL20.mat", 1440, 1024, 20, "pixels 0..1"),
-        "sha256:4595ebdda07f47b0eb014fcfaddc22b452f9aed9c1d9261a0d5bc336c1ee1344",
-    ),
-    "colon": _Dataset(
-        *("colon.mat", 62, 2000, 2, "integers -2..2"),
-        "sha256:ffcdeba03eb67cec403fa1dc9f827c22a6e2c57786bf3e01dfe1b4b3e25e0a2f",
-    ),
-    "GLI-85": _Dataset(
-        *("GLI-85.mat", 85, 22283, 2, "continuous"),
-        "git:5e6f7b529254a8460ff8ad96a5675cd95304e10a",
-    ),
-    "Isolet": _Dataset(
-        *("Isolet.mat", 1560, 617, 26, "continuous"),
-        "sha256:ea73c69b1342a7def8199458e53a70307a83d557eceb2579863dda57c3ccd2b1",
-    ),
-    "lymphoma": _Dataset(
-        *("lymphoma.mat", 96, 4026, 9, "integers -2..2"),
-        "sha256:bd834ed911d47ecf2e07625ed77617d514d89ee398fa2e7a787230f7cf5243f8",
-    ),
-    "nci9": _Dataset(
-        *("nci9.mat", 60, 9712, 9, "integers -2..2"),
-        "sha256:e336aa43eaf3103803252604375a89141043994a54f93222f7ccc12b5b910789",
-    ),
-    "ORL": _Dataset(
-        *("ORL.mat", 400, 1024, 40, "pixels 0..255"),
-        "sha256:e257ec36002e48688ed7f3b9fda13f479f2fd98864fa0672d1353eda1912b189",
-    ),
-    "pixraw10P": _Dataset(
-        *("pixraw10P.mat", 100, 10000, 10, "pixels 0..255"),
-        "sha256:aa4b474244ae847dc2efdc868c0ff58fc3748a830c2ffdf760a1697cf72088f8",
-    ),
-    "SMK-CAN-187": _Dataset(
-        *("SMK-CAN-187.mat", 187, 19993, 2, "continuous"),
-        "git:af38a120b93d5701e48e1ae679b5305c2ad2c791",
-    ),
-    "USPS": _Dataset(
-        *("USPS.mat", 9298, 256, 10, "continuous"),
-        "git:ba84f0e79d4cb653e8e6b6b1d31e3ed0c5a7bff0",
-    ),
-    "warpAR10P": _Dataset(
-        *("warpAR10P.mat", 130, 2400, 10, "pixels 0..255"),
-        "sha256:92b5f7e72b5715ada8f2df16e6d8e5effd8e0034a53a656ed9ef76e3f727d413",
-    ),
-    "warpPIE10P": _Dataset(
-        *("warpPIE10P.mat", 210, 2420, 10, "pixels 0..255"),
-        "sha256:0d22b0e4fe224ea7347ae266370b6eb0d724d5fd0ad7da71261a58c24e08c3c2",
-    ),
-}
+def _read_table() -> dict[str, _Dataset]:
+    """The datasets in asu.csv by name: the 15 of the NPSET paper, in its order, then the others.
 
-_DESCR = """\
-{name}: a dataset of the ASU feature-selection collection
-{underline}
+    Seven files have no known SHA-256; git's object id in the public repository identifies
+    them just as well for our purpose. The shapes of these seven are those of the collection's
+    own page (Carcinom has 9183 features in the paper).
+    """
+    with Path(__file__).with_name("asu.csv").open(newline="", encoding="ascii") as table:
+        _, *rows = csv.reader(table)
+    return {
+        name: _Dataset(file, int(samples), int(features), int(classes), values, checksum)
+        for name, file, samples, features, classes, values, checksum in rows
+    }
 
-:Number of samples: {n_samples}
-:Number of features: {n_features} ({values}; {percentage:.3g} % of the values are nonzero)
-:Number of samples per class: {classes}
-:File: {file}
-:Source: {url}
-:Verified by: {verification}
 
-The files carry names neither for the features nor for the classes: the features
-are called x0, x1, ... here, and the labels are the numbers in the file.
-
-J. Li, K. Cheng, S. Wang, F. Morstatter, R. P. Trevino, J. Tang, H. Liu. "Feature
-selection: a data perspective." ACM Computing Surveys 50(6):94, 2017.
-https://doi.org/10.1145/3136625
-"""
+_DATASETS = _read_table()
 
 
 class _TransferError(Exception):
@@ -253,16 +128,10 @@ def list_asu() -> dict[str, dict[str, Any]]:
     >>> [name for name in datasets if datasets[name]["values"] == "word counts"]
     ['PCMAC', 'RELATHE', 'BASEHOCK']
     """
-    return {
-        name: {
-            "file": dataset.file,
-            "n_samples": dataset.n_samples,
-            "n_features": dataset.n_features,
-            "n_classes": dataset.n_classes,
-            "values": dataset.values,
-        }
-        for name, dataset in _DATASETS.items()
-    }
+    datasets = {name: asdict(dataset) for name, dataset in _DATASETS.items()}
+    for entry in datasets.values():
+        del entry["checksum"]
+    return datasets
 
 
 def fetch_asu(
@@ -287,35 +156,27 @@ def fetch_asu(
         A name from `list_asu`, as the SET and NPSET papers spell it
         ("Lung-discrete") or as the file is called ("lung_small.mat"). Case,
         hyphens, underscores and a final ".mat" do not matter.
-
     data_home : str or path-like, default=None
         The folder of the `.mat` files themselves. By default, the subfolder
         `asu` of scikit-learn's data folder, see
         :func:`sklearn.datasets.get_data_home`.
-
     download_if_missing : bool, default=True
         If False, raise an error when the file is not in `data_home` or is not
         the published one, instead of downloading it.
-
     return_X_y : bool, default=False
         If True, return `(data, target)` instead of a Bunch.
-
     as_frame : bool, default=False
         If True, `data` is a pandas DataFrame (with sparse columns where the
         file is sparse) and `target` a pandas Series.
-
     n_retries : int, default=3
         How many times to try again after a temporary failure of the network or
         the server.
-
     delay : float, default=1.0
         Seconds between two tries.
 
     Returns
     -------
     bunch : :class:`~sklearn.utils.Bunch`
-        With the attributes
-
         data : ndarray, sparse CSR matrix or DataFrame of shape (n_samples, n_features)
             The values of the file: sparse where the file is sparse, and in
             floating point, so that arithmetic on them cannot overflow (most
@@ -331,7 +192,6 @@ def fetch_asu(
             Description of the dataset: shape, classes, source, checksum.
 
     (data, target) : tuple if `return_X_y=True`
-        The two attributes above.
 
     Raises
     ------
@@ -396,25 +256,18 @@ list_asu() lists all 29 names.
     content = _read_verified(name, path, download_if_missing, int(n_retries), float(delay))
     X, y = _parse(content, path)
 
-    feature_names = [f"x{i}" for i in range(X.shape[1])]
+    names = [f"x{i}" for i in range(X.shape[1])]
     data, target, frame = X, y, None
     if as_frame:
         pd = _import_pandas()
-        if scipy.sparse.issparse(X):
-            data = pd.DataFrame.sparse.from_spmatrix(X, columns=feature_names)
-        else:
-            data = pd.DataFrame(X, columns=feature_names)
-        target = pd.Series(y, name="target")
+        sparse = scipy.sparse.issparse(X)
+        make_frame = pd.DataFrame.sparse.from_spmatrix if sparse else pd.DataFrame
+        data, target = make_frame(X, columns=names), pd.Series(y, name="target")
         frame = pd.concat([data, target], axis=1)
     if return_X_y:
         return data, target
-    return Bunch(
-        data=data,
-        target=target,
-        frame=frame,
-        feature_names=feature_names,
-        DESCR=_describe(name, X, y),
-    )
+    descr = _describe(name, X, y)
+    return Bunch(data=data, target=target, frame=frame, feature_names=names, DESCR=descr)
 
 
 def _canonical_name(name: str) -> str:
@@ -424,9 +277,7 @@ def _canonical_name(name: str) -> str:
         return spelling.lower().removesuffix(".mat").replace("-", "").replace("_", "")
 
     if not isinstance(name, str):
-        raise ValueError(
-            f"name={name!r} is not a string. Use one of the names that list_asu() returns."
-        )
+        raise ValueError(f"name={name!r} is not a string. Use one of the names of list_asu().")
     names = {key(dataset.file): official for official, dataset in _DATASETS.items()}
     names |= {key(official): official for official in _DATASETS}
     if key(name) in names:
@@ -452,9 +303,9 @@ def _import_pandas() -> Any:
     return pandas
 
 
-def _checksum(content: bytes, algorithm: str) -> str:
-    """Compute "algorithm:digest"; "git" is the id that git gives a file's content."""
-    if algorithm == "sha256":
+def _checksum(content: bytes, like: str) -> str:
+    """Compute "algorithm:digest" with another's algorithm; "git" is git's id of a content."""
+    if like.startswith("sha256"):
         return f"sha256:{hashlib.sha256(content).hexdigest()}"
     header = b"blob %d\0" % len(content)
     return f"git:{hashlib.sha1(header + content, usedforsecurity=False).hexdigest()}"
@@ -464,13 +315,12 @@ def _read_verified(
     name: str, path: Path, download_if_missing: bool, n_retries: int, delay: float
 ) -> bytes:
     """Return the content of the published file, from `path` or from the network."""
-    expected = _DATASETS[name].checksum
-    url = _BASE_URL + path.name
-    missing = False
+    expected, url = _DATASETS[name].checksum, _BASE_URL + path.name
+    problem = None
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        missing = True
+        pass
     except OSError as error:
         raise OSError(
             error.errno,
@@ -478,7 +328,7 @@ def _read_verified(
             "folder as data_home",
         ) from error
     else:
-        found = _checksum(content, expected.partition(":")[0])
+        found = _checksum(content, like=expected)
         if found == expected:
             return content
         problem = (
@@ -487,18 +337,18 @@ def _read_verified(
         )
 
     if download_if_missing:
-        if not missing:
+        if problem:
             warnings.warn(f"{problem} It is downloaded anew.", UserWarning, stacklevel=3)
         return _download(url, path, expected, n_retries, delay)
-    if missing:
-        raise FileNotFoundError(
-            f"{path} does not exist, and download_if_missing=False. Call fetch_asu({name!r}) with "
-            f"download_if_missing=True, put the file from {url} there by other means, or pass as "
-            f"data_home the folder that has {path.name}."
-        )
-    raise OSError(
-        f"{problem} Delete it and call fetch_asu({name!r}) with download_if_missing=True, or put "
-        f"the file from {url} there by other means."
+    remedy = (
+        f"call fetch_asu({name!r}) with download_if_missing=True, or put the file from {url} "
+        "there by other means."
+    )
+    if problem:
+        raise OSError(f"{problem} Delete it and {remedy}")
+    raise FileNotFoundError(
+        f"{path} does not exist, and download_if_missing=False. Pass as data_home the folder "
+        f"that has {path.name}, or {remedy}"
     )
 
 
@@ -520,7 +370,7 @@ def _download(url: str, path: Path, expected: str, n_retries: int, delay: float)
                 logger.warning("%s: %s; trying again in %g s", url, error, delay)
                 time.sleep(delay)
         content = part.read_bytes()
-        found = _checksum(content, expected.partition(":")[0])
+        found = _checksum(content, like=expected)
         if found != expected:
             raise _TransferError(
                 f"the {len(content)} bytes received are not the published file (checksum {found} "
@@ -582,9 +432,8 @@ def _transfer(url: str, part: Path) -> None:
                 logger.info("downloading %s: %d bytes of %s", url, received, size)
     # http.client reports a body that ends early only to readers of the whole.
     if total is not None and received != total:
-        raise _TransferError(
-            f"the connection ended after {received} of {total} bytes", temporary=True
-        )
+        message = f"the connection ended after {received} of {total} bytes"
+        raise _TransferError(message, temporary=True)
 
 
 def _reason(error: Exception) -> str:
@@ -643,23 +492,29 @@ def _describe(name: str, X: Any, y: np.ndarray) -> str:
     """Fill in the description of a dataset."""
     dataset = _DATASETS[name]
     nonzero = X.nnz if scipy.sparse.issparse(X) else np.count_nonzero(X)
+    percentage = 100 * nonzero / (X.shape[0] * X.shape[1])
     algorithm, _, digest = dataset.checksum.partition(":")
     verification = f"SHA-256 {digest}"
     if algorithm == "git":
         verification = f"git object id (SHA-1) {digest}; the SHA-256 is not known"
     title = f"{name}: a dataset of the ASU feature-selection collection"
-    labels, counts = np.unique(y, return_counts=True)
-    return _DESCR.format(
-        name=name,
-        underline="-" * len(title),
-        n_samples=X.shape[0],
-        n_features=X.shape[1],
-        values=dataset.values,
-        percentage=100 * nonzero / (X.shape[0] * X.shape[1]),
-        classes=", ".join(
-            f"{count} of {label}" for label, count in zip(labels, counts, strict=True)
-        ),
-        file=dataset.file,
-        url=_BASE_URL + dataset.file,
-        verification=verification,
-    )
+    classes = (f"{count} of {label}" for label, count in zip(*np.unique(y, return_counts=True)))
+    return f"""\
+{title}
+{"-" * len(title)}
+
+:Number of samples: {X.shape[0]}
+:Number of features: {X.shape[1]} ({dataset.values}; {percentage:.3g} % of the \
+values are nonzero)
+:Number of samples per class: {", ".join(classes)}
+:File: {dataset.file}
+:Source: {_BASE_URL}{dataset.file}
+:Verified by: {verification}
+
+The files carry names neither for the features nor for the classes: the features
+are called x0, x1, ... here, and the labels are the numbers in the file.
+
+J. Li, K. Cheng, S. Wang, F. Morstatter, R. P. Trevino, J. Tang, H. Liu. "Feature
+selection: a data perspective." ACM Computing Surveys 50(6):94, 2017.
+https://doi.org/10.1145/3136625
+"""
