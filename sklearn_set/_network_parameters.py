@@ -1,17 +1,15 @@
-"""Parameters of layers, rewiring, pruning and selection: name, default, constraint, text.
+"""Parameters of layers, rewiring, pruning and selection: name, type, text, default.
 
 Owns: what users may set of the topology. May not touch: what is done with it.
 """
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
-from ._network import ACTIVATIONS
 from ._parameters import Declared, parameter
-from ._sklearn_compat import Interval, Options, StrOptions
-from .rules import DROPS, GROWS, SCHEDULES, DropRule, GrowthRule
+from ._sklearn_compat import StrOptions
+from .rules import DROPS, GROWS, DropRule, GrowthRule
 
 __all__ = [
     "Conditioning",
@@ -34,60 +32,43 @@ MOSTAFA = """\
 Mostafa, H., Wang, X., "Parameter efficient training of deep convolutional
 neural networks by dynamic sparse reparameterization", ICML, 2019."""
 
-BOOLEAN = ["boolean"]
-POSITIVE_INT = [Interval(Integral, 1, None, closed="left")]
-POSITIVE = [Interval(Real, 0, None, closed="neither")]
-FRACTION = [Interval(Real, 0, 1, closed="left")]
-
 
 class Layers(Declared):
     """Size and connections of the layers."""
 
     hidden_layer_sizes: Any = parameter(
+        "array-like of int or int >= 1",
+        "Number of neurons in each hidden layer before any pruning.",
         default=(300, 300),
-        constraint=["array-like", Interval(Integral, 1, None, closed="left")],
-        doc="array-like of int or int\nNumber of neurons in each hidden layer before any pruning.",
     )
     activation: str = parameter(
+        '{"relu", "leaky_relu", "all_relu", "gelu", "tanh", "logistic", "identity"}',
+        """Activation of the hidden neurons. "leaky_relu" has the slope 0.01 below zero, "all_relu"
+        the slopes -0.6 and 0.6 in turn (Curci et al. 2021). "gelu" is the tanh form of Hendrycks
+        and Gimpel (2016).""",
         default="relu",
-        constraint=[StrOptions(set(ACTIVATIONS))],
-        doc="""
-            {"relu", "leaky_relu", "all_relu", "gelu", "tanh", "logistic", "identity"}
-            Activation of the hidden neurons. "leaky_relu" has the slope 0.01 below
-            zero, "all_relu" the slopes -0.6 and 0.6 in turn (Curci et al. 2021). "gelu"
-            is the tanh form of Hendrycks and Gimpel (2016).""",
     )
     epsilon: float = parameter(
+        "float > 0",
+        """Density: each layer, the output included, starts with ``epsilon * (n_in + n_out)``
+        places drawn with replacement, places drawn twice collapsed [1]_. (Not Adam's constant,
+        which is fixed at 1e-8.)""",
         default=30,
-        constraint=POSITIVE,
-        doc="""
-            float
-            Density: each layer, the output included, starts with
-            ``epsilon * (n_in + n_out)`` places drawn with replacement, places drawn
-            twice collapsed [1]_. (Not Adam's constant, which is fixed at 1e-8.)""",
     )
     init: str = parameter(
+        '{"he_uniform", "he_normal", "glorot_uniform", "normal"}',
+        """Distribution of the first weights, scaled by the number of connections that a neuron
+        really has; "normal" has the standard deviation 0.1, as the SET reference.""",
         default="he_uniform",
-        constraint=[StrOptions({"he_uniform", "he_normal", "glorot_uniform", "normal"})],
-        doc="""
-            {"he_uniform", "he_normal", "glorot_uniform", "normal"}
-            Distribution of the first weights, scaled by the number of connections that
-            a neuron really has; "normal" has the standard deviation 0.1, as the SET
-            reference.""",
     )
     new_weights: str = parameter(
+        '{"small", "zero", "init"}',
+        """First weight of a grown connection. "small": of random sign and a quarter of
+        ``sqrt(6 / mean in-degree)``. "zero": 0. "init": drawn like the layer's first weights.""",
         default="small",
-        constraint=[StrOptions({"small", "zero", "init"})],
-        doc="""
-            {"small", "zero", "init"}
-            First weight of a grown connection. "small": of random sign and a quarter of
-            ``sqrt(6 / mean in-degree)``. "zero": 0. "init": drawn like the layer's first
-            weights.""",
     )
     evolve_output: bool = parameter(
-        default=False,
-        constraint=BOOLEAN,
-        doc="bool\nWhether the output layer's connections are rewired too.",
+        "bool", "Whether the output layer's connections are rewired too.", default=False
     )
 
 
@@ -95,54 +76,45 @@ class Rewiring(Declared):
     """SET's rewiring between epochs."""
 
     zeta: float = parameter(
+        "float in [0, 1]",
+        """Fraction of the connections rewired at the start of each epoch but the first: of the
+        positive and of the negative weights of a layer, this fraction, nearest to zero, is
+        dropped, exact zeros besides, and as many connections grow at random free places [1]_. 0
+        keeps the topology.""",
         default=0.3,
-        constraint=[Interval(Real, 0, 1, closed="both")],
-        doc="""
-            float in [0, 1]
-            Fraction of the connections rewired at the start of each epoch but the first:
-            of the positive and of the negative weights of a layer, this fraction, nearest
-            to zero, is dropped, exact zeros besides, and as many connections grow at
-            random free places [1]_. 0 keeps the topology.""",
     )
     zeta_schedule: str = parameter(
+        '{"constant", "cosine", "linear"}',
+        """Course of `zeta` over `max_iter` epochs: constant, or falling to zero along half a
+        cosine or a line.""",
         default="constant",
-        constraint=[StrOptions(set(SCHEDULES))],
-        doc="""
-            {"constant", "cosine", "linear"}
-            Course of `zeta` over `max_iter` epochs: constant, or falling to zero along
-            half a cosine or a line.""",
     )
     evolve_every: int = parameter(
-        default=1,
-        constraint=POSITIVE_INT,
-        doc="int\nNumber of epochs from one rewiring to the next.",
+        "int >= 1", "Number of epochs from one rewiring to the next.", default=1
     )
     drop: Any = parameter(
+        '{"magnitude", "sensitivity", "path"} or DropRule',
+        """Which connections go. "magnitude": see `zeta`. The other two drop the
+        ``floor(zeta * n)`` of a layer's n connections that score lowest. "sensitivity": the size
+        of weight times loss gradient, summed over the batches since the last rewiring. "path": the
+        absolute weight times the strength of the paths that lead to it from the inputs and from it
+        to the outputs, a path's strength being the product of its absolute weights. These two are
+        definitions of our own, after known measures of saliency; "Efficient Sparse Artificial
+        Neural Networks" (Naji et al. 2021), which proposes two rules in this spirit, could not be
+        read in full: its rules may differ. An instance of `sklearn_set.rules.DropRule` is a rule
+        of your own.""",
         default="magnitude",
         constraint=[StrOptions(set(DROPS)), DropRule],
-        doc="""
-            {"magnitude", "sensitivity", "path"} or DropRule
-            Which connections go. "magnitude": see `zeta`. The other two drop the
-            ``floor(zeta * n)`` of a layer's n connections that score lowest.
-            "sensitivity": the size of weight times loss gradient, summed over the
-            batches since the last rewiring. "path": the absolute weight times the
-            strength of the paths that lead to it from the inputs and from it to the
-            outputs, a path's strength being the product of its absolute weights. These
-            two are definitions of our own, after known measures of saliency; "Efficient
-            Sparse Artificial Neural Networks" (Naji et al. 2021), which proposes two
-            rules in this spirit, could not be read in full: its rules may differ. An
-            instance of `sklearn_set.rules.DropRule` is a rule of your own.""",
     )
     grow: Any = parameter(
+        '{"random", "gradient"} or GrowthRule',
+        """Where connections grow: at random free places, or at those with the largest absolute
+        loss gradient, as in RigL (Evci et al. 2020), on `batch_size` samples drawn at random (128
+        at least). The places of connections just dropped are free too. The gradient of all places
+        is computed but never stored. An instance of `sklearn_set.rules.GrowthRule` is a rule of
+        your own.""",
         default="random",
         constraint=[StrOptions(set(GROWS)), GrowthRule],
-        doc="""
-            {"random", "gradient"} or GrowthRule
-            Where connections grow: at random free places, or at those with the largest
-            absolute loss gradient, as in RigL (Evci et al. 2020), on `batch_size` samples
-            drawn at random (128 at least). The places of connections just dropped are
-            free too. The gradient of all places is computed but never stored. An instance
-            of `sklearn_set.rules.GrowthRule` is a rule of your own.""",
     )
 
 
@@ -150,25 +122,21 @@ class Redistribution(Declared):
     """DSR's rewiring between steps."""
 
     target_fraction: float = parameter(
+        "float in [0, 1)",
+        """Fraction of all connections that a rewiring should drop; the threshold is doubled or
+        halved to come near it. 0 keeps the topology.""",
         default=0.01,
-        constraint=FRACTION,
-        doc="""
-            float in [0, 1)
-            Fraction of all connections that a rewiring should drop; the threshold is
-            doubled or halved to come near it. 0 keeps the topology.""",
     )
     rewire_every: int = parameter(
+        "int >= 1",
+        "Number of optimizer steps (batches) from one rewiring to the next.",
         default=100,
-        constraint=POSITIVE_INT,
-        doc="int\nNumber of optimizer steps (batches) from one rewiring to the next.",
     )
     initial_threshold: float = parameter(
+        "float > 0",
+        """First threshold. Far below the size of the weights, nothing is dropped until it has
+        doubled a few times.""",
         default=0.001,
-        constraint=POSITIVE,
-        doc="""
-            float
-            First threshold. Far below the size of the weights, nothing is dropped until
-            it has doubled a few times.""",
     )
 
 
@@ -176,63 +144,47 @@ class NeuronPruning(Declared):
     """NPSET's pruning of hidden neurons."""
 
     alpha: float = parameter(
+        "float in [0, 1)",
+        """Fraction of a layer's current neurons removed at each pruning [2]_: ``floor(alpha * n)``
+        of those with the fewest output connections, with all their connections, for good. 0 turns
+        pruning off. (Not an L2 penalty: that is `weight_decay`.)""",
         default=0.04,
-        constraint=FRACTION,
-        doc="""
-            float in [0, 1)
-            Fraction of a layer's current neurons removed at each pruning [2]_:
-            ``floor(alpha * n)`` of those with the fewest output connections, with all
-            their connections, for good. 0 turns pruning off. (Not an L2 penalty: that
-            is `weight_decay`.)""",
     )
     beta: int = parameter(
+        "int >= 0",
+        """First epoch that starts with a pruning; epochs count from 0, and epoch 0 itself never
+        starts with one.""",
         default=10,
-        constraint=[Interval(Integral, 0, None, closed="left")],
-        doc="""
-            int
-            First epoch that starts with a pruning; epochs count from 0, and epoch 0
-            itself never starts with one.""",
     )
     gamma: int = parameter(
+        "int >= 0",
+        """The last pruning is at the start of epoch ``beta + gamma``: there are ``gamma + 1``
+        prunings, as the published widths require.""",
         default=40,
-        constraint=[Interval(Integral, 0, None, closed="left")],
-        doc="""
-            int
-            The last pruning is at the start of epoch ``beta + gamma``: there are
-            ``gamma + 1`` prunings, as the published widths require.""",
     )
     prune_layers: Any = parameter(
+        '"all" or array-like of int',
+        "Hidden layers to prune, counted from 0. (0,) and (1,) are the paper's 1st and 2nd NPSET.",
         default="all",
-        constraint=[StrOptions({"all"}), "array-like"],
-        doc="""
-            "all" or array-like of int
-            Hidden layers to prune, counted from 0. (0,) and (1,) are the paper's 1st
-            and 2nd NPSET.""",
     )
     prune_by: str = parameter(
+        '{"out_degree", "plain_out_degree", "strength"}',
+        """Which hidden neurons are pruned. "out_degree": those with the fewest output connections,
+        of equals those with the smallest output strength (sum of absolute weights).
+        "plain_out_degree": of equals the first, as a sort of the degrees gives, and presumably the
+        published results. "strength": those with the smallest sum of absolute input weights, as in
+        the importance pruning of Curci et al. (2021), which however keeps them in place without
+        inputs.""",
         default="out_degree",
-        constraint=[StrOptions({"out_degree", "plain_out_degree", "strength"})],
-        doc="""
-            {"out_degree", "plain_out_degree", "strength"}
-            Which hidden neurons are pruned. "out_degree": those with the fewest output
-            connections, of equals those with the smallest output strength (sum of
-            absolute weights). "plain_out_degree": of equals the first, as a sort of the
-            degrees gives, and presumably the published results. "strength": those with
-            the smallest sum of absolute input weights, as in the importance pruning of
-            Curci et al. (2021), which however keeps them in place without inputs.""",
     )
     prune_every: int = parameter(
-        default=1,
-        constraint=POSITIVE_INT,
-        doc="int\nNumber of epochs from one pruning to the next, from `beta` on.",
+        "int >= 1", "Number of epochs from one pruning to the next, from `beta` on.", default=1
     )
     budget: str = parameter(
+        '{"shrink", "keep"}',
+        """Whether the connections of pruned neurons are gone for good, so that later epochs are
+        cheaper, or grow anew in their layers among the neurons that stay.""",
         default="shrink",
-        constraint=[StrOptions({"shrink", "keep"})],
-        doc="""
-            {"shrink", "keep"}
-            Whether the connections of pruned neurons are gone for good, so that later
-            epochs are cheaper, or grow anew in their layers among the neurons that stay.""",
     )
 
 
@@ -240,26 +192,18 @@ class InputSelecting(Declared):
     """The selection of inputs."""
 
     select_inputs: Any = parameter(
+        '"auto", False, int >= 1 or float in (0, 1)',
+        """How many inputs the network still reads when it is trained: a number of features, or a
+        share of them if it lies between 0 and 1. The inputs of the smallest strength (sum of
+        absolute weights, added up over the epochs) leave little by little, from a twelfth to two
+        thirds of `max_iter`; their connections grow anew among the others. Until the last one has
+        left, the decay of ``decay_rule="per_epoch"`` acts as "l2" does, which pulls the weights of
+        useless inputs to zero. False reads all features. "auto" selects where four fifths of the
+        features or more are irrelevant one by one (`null_fraction_`) and the best ones, found on a
+        part of the samples, predict the others better than all features do
+        (`selection_errors_`); their number is chosen by that. It reads all sparse and all
+        decorrelated inputs.""",
         default="auto",
-        constraint=[
-            StrOptions({"auto"}),
-            Options(bool, {False}),
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
-        ],
-        doc="""
-            "auto", False, int or float
-            How many inputs the network still reads when it is trained: a number of
-            features, or a share of them if it lies between 0 and 1. The inputs of the
-            smallest strength (sum of absolute weights, added up over the epochs) leave
-            little by little, from a twelfth to two thirds of `max_iter`; their connections
-            grow anew among the others. Until the last one has left, the decay of
-            ``decay_rule="per_epoch"`` acts as "l2" does, which pulls the weights of useless
-            inputs to zero. False reads all features. "auto" selects where four fifths of the
-            features or more are irrelevant one by one (`null_fraction_`) and the best ones,
-            found on a part of the samples, predict the others better than all features do
-            (`selection_errors_`); their number is chosen by that. It reads all sparse and
-            all decorrelated inputs.""",
     )
 
 
@@ -267,14 +211,12 @@ class Conditioning(Declared):
     """What happens to the inputs."""
 
     conditioning: Any = parameter(
+        '{"auto", "scale"}, float > 0 or None',
+        """How columns are conditioned. "scale" brings them to a common robust scale and bounds
+        them, so that no scaler is needed before. A number also decorrelates dense columns, with
+        that strength (small numbers more than large ones; 0.1 to 0.00001 are common). "auto"
+        chooses between the two by the leave-one-out error of the infinitely wide network, in
+        closed form; sparse columns and less than 10 samples are scaled. None leaves the columns as
+        they are.""",
         default="auto",
-        constraint=[StrOptions({"auto", "scale"}), *POSITIVE, None],
-        doc="""
-            {"auto", "scale"}, float or None
-            How columns are conditioned. "scale" brings them to a common robust scale and
-            bounds them, so that no scaler is needed before. A number also decorrelates dense
-            columns, with that strength (small numbers more than large ones; 0.1 to 0.00001
-            are common). "auto" chooses between the two by the leave-one-out error of the
-            infinitely wide network, in closed form; sparse columns and less than 10 samples
-            are scaled. None leaves the columns as they are.""",
     )

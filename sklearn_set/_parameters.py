@@ -1,54 +1,113 @@
 """Estimators whose parameters are declared once.
 
 Owns: how a declared parameter gets into `__init__`, into validation and into the
-docstring. May not touch: what a parameter means.
+docstring, and what the words of its type allow. May not touch: what a parameter means.
 """
 
 from __future__ import annotations
 
 import inspect
 import itertools
+import re
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, ClassVar, dataclass_transform
 
+from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, Options, StrOptions
 from ._version import StampedEstimator
 
-__all__ = ["Declared", "parameter"]
+__all__ = ["Declared", "constraint_of", "parameter", "same_parameter"]
 
 _places = itertools.count()
+
+_NAMED = {
+    "int, RandomState instance or None": "random_state",
+    "array-like": "array-like",
+    "bool": "boolean",
+    "False": Options(bool, {False}),
+    "callable": callable,
+    "dict": dict,
+    "list": list,
+    "None": None,
+}
+_NAME = "|".join(re.escape(name) for name in _NAMED)
+_RANGE = r"(?P<left>[\[(])(?P<low>\d+), (?P<high>\d+|inf)(?P<right>[\])])"
+_ALTERNATIVE = re.compile(
+    rf"""(?:(?P<choices>\{{"[^}}]+"\}}|"\w+")|(?P<name>{_NAME})(?: of \w+)?"""
+    rf"""|(?P<number>int|float)(?: in {_RANGE})?)(?:, | or |$)"""
+)
+_CLOSED = {"[]": "both", "[)": "left", "(]": "right", "()": "neither"}
+
+
+def constraint_of(kind: str) -> list:
+    """What scikit-learn's validation is to allow, by the type of a numpydoc entry.
+
+    >>> print(*constraint_of('int >= 1 or "auto"'), sep=", ")
+    an int in the range [1, inf), a str among {'auto'}
+    """
+    rest = re.sub(r" >= (\d+)", r" in [\1, inf)", kind)
+    rest = re.sub(r" > (\d+)", r" in (\1, inf)", rest)
+    found: list = []
+    while rest:
+        part = _ALTERNATIVE.match(rest)
+        if part is None:
+            raise ValueError(f"The type {kind!r} is not understood from {rest!r} on.")
+        rest = rest[part.end() :]
+        if part["choices"]:
+            found.append(StrOptions(set(re.findall(r"\w+", part["choices"]))))
+        elif part["name"]:
+            found.append(_NAMED[part["name"]])
+        else:
+            number = {"int": Integral, "float": Real}[part["number"]]
+            if part["left"]:
+                low, high = int(part["low"]), None if part["high"] == "inf" else int(part["high"])
+                number = Interval(number, low, high, closed=_CLOSED[part["left"] + part["right"]])
+            found.append(number)
+    return found
 
 
 @dataclass(frozen=True)
 class _Parameter:
+    kind: str
+    text: str
     default: Any
     constraint: list
-    doc: str
     place: int
 
     def entry(self, name: str, default) -> str:
         """The parameter in a numpydoc section."""
         shown = f'"{default}"' if isinstance(default, str) else repr(default)
-        kind, text = self.doc.split("\n", 1)
-        return f"{name} : {kind}, default={shown}\n{textwrap.indent(text, '    ')}\n"
+        text = textwrap.indent(self.text, "    ")
+        return f"{name} : {self.kind}, default={shown}\n{text}\n"
 
 
-def parameter(*, default, constraint: list, doc: str) -> Any:
+def parameter(kind: str, text: str, *, default, constraint: list | None = None) -> Any:
     """Declare a parameter of a `Declared` estimator, in the body of its class.
 
     Parameters
     ----------
+    kind : str
+        Its type as in numpydoc, such as "float in [0, 1) or None".
+    text : str
+        Its description.
     default : object
         Its default. A subclass gives another one by a plain class attribute.
-    constraint : list
-        What scikit-learn's validation allows, as in ``_parameter_constraints``.
-    doc : str
-        For the docstring: its type in the first line, then its description.
+    constraint : list, default=None
+        What scikit-learn's validation allows, if `kind` is not enough for `constraint_of`.
     """
-    return _Parameter(default, constraint, inspect.cleandoc(doc), next(_places))
+    allowed = constraint_of(kind) if constraint is None else constraint
+    return _Parameter(kind, inspect.cleandoc(text), default, allowed, next(_places))
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(parameter,))
+def same_parameter(owner: type[Declared], name: str, *, default) -> Any:
+    """Declare a parameter that means what it does in another class."""
+    return replace(owner._declared[name], default=default, place=next(_places))
+
+
+@dataclass_transform(
+    kw_only_default=True, eq_default=False, field_specifiers=(parameter, same_parameter)
+)
 class Declared(StampedEstimator):
     """An estimator whose parameters are declared in the bodies of its class and bases.
 
@@ -64,6 +123,9 @@ class Declared(StampedEstimator):
     _attribute_texts: ClassVar[str] = ""
     #: Sources for ``{references}``, [1] the first.
     _references: ClassVar[tuple[str, ...]] = ()
+    _declared: ClassVar[dict[str, _Parameter]] = {}
+    _doc_link_module = "sklearn_set"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **options):

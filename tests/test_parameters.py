@@ -61,11 +61,7 @@ class Declaring(SETClassifier):
     """
 
     zeta = 0.2
-    steepness: float = parameter(
-        default=0.5,
-        constraint=[Interval(Real, 0, 1, closed="neither")],
-        doc="float in (0, 1)\nHow steep it is.\nOn two lines.",
-    )
+    steepness: float = parameter("float in (0, 1)", "How steep it is.\nOn two lines.", default=0.5)
 
 
 class BelowDeclaring(Declaring):
@@ -266,8 +262,8 @@ def test_texts_of_a_declared_class():
         """
 
         _references = ('Doe, J.,\n"A title".', "Roe, J.")
-        name: str = parameter(default="a", constraint=[str], doc="str\nA name.")
-        size: float = parameter(default=np.inf, constraint=[Real], doc="float\nA size.")
+        name: str = parameter("str", "A name.", default="a", constraint=[str])
+        size: float = parameter("float", "A size.", default=np.inf)
 
     assert inspect.cleandoc(Plain.__doc__) == (
         'A class.\n\nParameters\n----------\nname : str, default="a"\n    A name.\n'
