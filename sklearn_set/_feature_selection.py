@@ -7,7 +7,8 @@ of evolution, the order of training.
 from __future__ import annotations
 
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,11 +20,13 @@ from ._data import Data
 from ._evolution import Evolution
 from ._losses import Loss
 from ._network import Network
+from ._network_parameters import Layers, Rewiring
 from ._optimizers import Optimizer
-from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, StrOptions, fit_context
+from ._parameters import Declared, parameter, same_parameter
+from ._sklearn_compat import fit_context
 from ._threads import effective_n_threads
 from ._training import Generators, Learner, train
-from ._version import StampedEstimator
+from ._training_parameters import Training
 from .rules import new_weights_rule
 
 __all__ = ["SETFeatureSelector"]
@@ -31,7 +34,7 @@ __all__ = ["SETFeatureSelector"]
 _LARGEST_DENSITY = 0.05  # of the layers with epsilon="auto"
 
 
-class SETFeatureSelector(SelectorMixin, StampedEstimator):
+class SETFeatureSelector(SelectorMixin, Declared):
     """Select the features that a sparse denoising autoencoder wires most strongly.
 
     QuickSelection [1]_: an autoencoder with one hidden layer, whose sparse
@@ -41,50 +44,7 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
 
     Parameters
     ----------
-    n_features_to_select : int, float or None, default=None
-        Number of features to keep, or the fraction of them if it lies between 0
-        and 1. None keeps half.
-    hidden_layer_size : int, default=1000
-        Number of hidden neurons.
-    activation : {"relu", "tanh", "logistic", "identity"}, default="logistic"
-        Activation of the hidden neurons.
-    epsilon : float or "auto", default="auto"
-        Density: each layer starts with ``epsilon * (n_in + n_out)`` places drawn
-        with replacement, those drawn twice collapsed. "auto" is the 13 of the
-        source, but no more than fills a twentieth of the places; see Notes.
-    zeta : float in [0, 1], default=0.2
-        Fraction of the positive and of the negative weights of a layer, nearest
-        to zero, rewired at the start of each epoch but the first. As much is
-        dropped once more before the inputs are scored, so that connections that
-        were grown lately and learnt nothing do not count.
-    noise : float, default=0.2
-        Standard deviation of the Gaussian noise added to the (standardised)
-        features, drawn once. 0 makes a plain autoencoder.
-    dropout : float in [0, 1), default=0.2
-        Probability that the output of a hidden neuron is dropped for a sample.
-    learning_rate_init : float, default=0.01
-        Learning rate, constant.
-    momentum : float in [0, 1), default=0.9
-        Momentum of gradient descent.
-    weight_decay : float, default=1e-5
-        Each step subtracts ``weight_decay * w``, as the source does.
-    batch_size : int, default=100
-        Number of samples of a batch, at most.
-    max_iter : int, default=100
-        Number of epochs.
-    init : {"he_uniform", "he_normal", "glorot_uniform", "normal"}, default="normal"
-        Distribution of the first weights, as in `SETClassifier`.
-    new_weights : {"small", "zero", "init"}, default="small"
-        First weight of a grown connection, as in `SETClassifier`; "init" is the
-        source's.
-    dtype : {"auto", "float32", "float64"}, default="float32"
-        Precision of the autoencoder. "auto": float32 for float32 `X`, else
-        float64.
-    n_jobs : int, default=None
-        Number of OpenMP threads, as in `SETClassifier`.
-    random_state : int, RandomState instance or None, default=None
-        Source of the first weights and connections, noise, shuffling, dropout
-        and evolution. An int makes fits repeatable.
+    {parameters}
 
     Attributes
     ----------
@@ -112,6 +72,10 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
     -----
     Features are centred and scaled to unit variance before; `transform` returns
     them as they were given. Sparse `X` is accepted, but made dense while fitting.
+    The fraction `zeta` is dropped once more before the inputs are scored, so that
+    connections that were grown lately and learnt nothing do not count. The source grows
+    weights with ``new_weights="init"``.
+
     The method needs sparse layers. A dense autoencoder can copy each feature through
     its own path. Related features help to reconstruct each other, so they end up
     with the smallest weights: with 80 features, of which 12 were related, and 200
@@ -145,70 +109,48 @@ class SETFeatureSelector(SelectorMixin, StampedEstimator):
     (300, 10)
     """
 
-    _doc_link_module = "sklearn_set"
-    _doc_link_template = DOC_LINK_TEMPLATE
-    _parameter_constraints: dict = {
-        "n_features_to_select": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
-            None,
-        ],
-        "hidden_layer_size": [Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"relu", "tanh", "logistic", "identity"})],
-        "epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "zeta": [Interval(Real, 0, 1, closed="both")],
-        "noise": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, 1, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"he_uniform", "he_normal", "glorot_uniform", "normal"})],
-        "new_weights": [StrOptions({"small", "zero", "init"})],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-    }
+    _by_position = ("n_features_to_select",)
 
-    def __init__(
-        self,
-        n_features_to_select=None,
-        *,
-        hidden_layer_size=1000,
-        activation="logistic",
-        epsilon="auto",
-        zeta=0.2,
-        noise=0.2,
-        dropout=0.2,
-        learning_rate_init=0.01,
-        momentum=0.9,
-        weight_decay=1e-5,
-        batch_size=100,
-        max_iter=100,
-        init="normal",
-        new_weights="small",
-        dtype="float32",
-        n_jobs=None,
-        random_state=None,
-    ):
-        self.n_features_to_select = n_features_to_select
-        self.hidden_layer_size = hidden_layer_size
-        self.activation = activation
-        self.epsilon = epsilon
-        self.zeta = zeta
-        self.noise = noise
-        self.dropout = dropout
-        self.learning_rate_init = learning_rate_init
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.init = init
-        self.new_weights = new_weights
-        self.dtype = dtype
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+    n_features_to_select: Any = parameter(
+        "int >= 1, float in (0, 1) or None",
+        "Number of features to keep, or the fraction of them. None keeps half.",
+        default=None,
+    )
+    hidden_layer_size: int = parameter("int >= 1", "Number of hidden neurons.", default=1000)
+    activation: str = parameter(
+        '{"relu", "tanh", "logistic", "identity"}',
+        "Activation of the hidden neurons.",
+        default="logistic",
+    )
+    epsilon: Any = parameter(
+        'float > 0 or "auto"',
+        """Density: each layer starts with ``epsilon * (n_in + n_out)`` places drawn with
+        replacement, those drawn twice collapsed. "auto" is the 13 of the source, but no more
+        than fills a twentieth of the places; see Notes.""",
+        default="auto",
+    )
+    zeta: float = same_parameter(Rewiring, "zeta", default=0.2)
+    noise: float = parameter(
+        "float >= 0",
+        """Standard deviation of the Gaussian noise added to the (standardised) features, drawn
+        once. 0 makes a plain autoencoder.""",
+        default=0.2,
+    )
+    dropout: float = same_parameter(Training, "dropout", default=0.2)
+    learning_rate_init: float = same_parameter(Training, "learning_rate_init", default=0.01)
+    momentum: float = parameter("float in [0, 1)", "Momentum of gradient descent.", default=0.9)
+    weight_decay: float = parameter(
+        "float in [0, 1)",
+        "Each step subtracts ``weight_decay * w``, as the source does.",
+        default=1e-5,
+    )
+    batch_size: int = parameter("int >= 1", "Number of samples of a batch, at most.", default=100)
+    max_iter: int = parameter("int >= 1", "Number of epochs.", default=100)
+    init: str = same_parameter(Layers, "init", default="normal")
+    new_weights: str = same_parameter(Layers, "new_weights", default="small")
+    dtype: str = same_parameter(Training, "dtype", default="float32")
+    n_jobs: int | None = same_parameter(Training, "n_jobs", default=None)
+    random_state: Any = same_parameter(Training, "random_state", default=None)
 
     @fit_context
     def fit(self, X, y=None):

@@ -6,8 +6,8 @@ May not touch: rules of evolution, how connections are stored.
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -20,9 +20,11 @@ from . import _native
 from ._evolution import Evolution
 from ._memory import check_memory
 from ._network import Layer, Network
-from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, fit_context
+from ._network_parameters import MOCANU, Rewiring
+from ._parameters import Declared, parameter, same_parameter
+from ._sklearn_compat import fit_context
 from ._topology import erdos_renyi
-from ._version import StampedEstimator
+from ._training_parameters import Training
 
 __all__ = ["SETBernoulliRBM"]
 
@@ -184,7 +186,7 @@ class _Machine:
         return log_expit(-gain).sum(axis=0)
 
 
-class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, StampedEstimator):
+class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declared):
     """Restricted Boltzmann machine whose sparse connections evolve while it learns.
 
     SET-RBM [1]_: `sklearn.neural_network.BernoulliRBM` with a sparse random graph
@@ -193,35 +195,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stamped
 
     Parameters
     ----------
-    n_components : int, default=256
-        Number of hidden units.
-    learning_rate : float, default=0.05
-        Step size, constant.
-    batch_size : int, default=10
-        Number of samples of a batch, at most.
-    n_iter : int, default=10
-        Number of epochs.
-    epsilon : float, default=11
-        Density: ``epsilon * (n_features + n_components)`` places are drawn with
-        replacement, those drawn twice collapsed.
-    zeta : float in [0, 1], default=0.3
-        Fraction of the positive and of the negative weights, nearest to zero,
-        rewired at the start of each epoch but the first. 0 keeps the topology.
-    momentum : float in [0, 1), default=0.9
-        Momentum of the steps. A new connection starts without.
-    weight_decay : float, default=0.0002
-        Each step subtracts ``learning_rate * weight_decay * w``, not from biases.
-    n_gibbs_steps : int, default=1
-        Number k of steps of the chain in contrastive divergence, CD-k. The
-        hidden units of the chain are sampled, the visible ones are probabilities.
-    final_removal : bool, default=False
-        Whether a fraction `zeta` is dropped once more after the last epoch of
-        `fit`, and nothing grown, as in the source.
-    verbose : bool or int, default=False
-        Whether to print a line for each epoch.
-    random_state : int, RandomState instance or None, default=None
-        Source of the first weights and connections, shuffling, sampling and
-        evolution. An int makes fits repeatable.
+    {parameters}
 
     Attributes
     ----------
@@ -262,9 +236,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stamped
 
     References
     ----------
-    .. [1] Mocanu, D.C., Mocanu, E., Stone, P., Nguyen, P.H., Gibescu, M., Liotta, A.,
-       "Scalable training of artificial neural networks with adaptive sparse
-       connectivity inspired by network science", Nature Communications 9:2383, 2018.
+    {references}
 
     Examples
     --------
@@ -285,51 +257,44 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stamped
     (200, 64)
     """
 
-    _doc_link_module = "sklearn_set"
-    _doc_link_template = DOC_LINK_TEMPLATE
-    _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "n_iter": [Interval(Integral, 1, None, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "zeta": [Interval(Real, 0, 1, closed="both")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "n_gibbs_steps": [Interval(Integral, 1, None, closed="left")],
-        "final_removal": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+    _by_position = ("n_components",)
+    _references = (MOCANU,)
 
-    def __init__(
-        self,
-        n_components=256,
-        *,
-        learning_rate=0.05,
-        batch_size=10,
-        n_iter=10,
-        epsilon=11,
-        zeta=0.3,
-        momentum=0.9,
-        weight_decay=0.0002,
-        n_gibbs_steps=1,
-        final_removal=False,
-        verbose=False,
-        random_state=None,
-    ):
-        self.n_components = n_components
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.epsilon = epsilon
-        self.zeta = zeta
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.n_gibbs_steps = n_gibbs_steps
-        self.final_removal = final_removal
-        self.verbose = verbose
-        self.random_state = random_state
+    n_components: int = parameter("int >= 1", "Number of hidden units.", default=256)
+    learning_rate: float = parameter("float > 0", "Step size, constant.", default=0.05)
+    batch_size: int = parameter("int >= 1", "Number of samples of a batch, at most.", default=10)
+    n_iter: int = parameter("int >= 1", "Number of epochs.", default=10)
+    epsilon: float = parameter(
+        "float > 0",
+        """Density: ``epsilon * (n_features + n_components)`` places are drawn with replacement,
+        those drawn twice collapsed.""",
+        default=11,
+    )
+    zeta: float = same_parameter(Rewiring, "zeta", default=0.3)
+    momentum: float = parameter(
+        "float in [0, 1)", "Momentum of the steps. A new connection starts without.", default=0.9
+    )
+    weight_decay: float = parameter(
+        "float >= 0",
+        "Each step subtracts ``learning_rate * weight_decay * w``, not from biases.",
+        default=0.0002,
+    )
+    n_gibbs_steps: int = parameter(
+        "int >= 1",
+        """Number k of steps of the chain in contrastive divergence, CD-k. The hidden units of the
+        chain are sampled, the visible ones are probabilities.""",
+        default=1,
+    )
+    final_removal: bool = parameter(
+        "bool",
+        """Whether a fraction `zeta` is dropped once more after the last epoch of `fit`, and
+        nothing grown, as in the source.""",
+        default=False,
+    )
+    verbose: Any = parameter(
+        "bool or int >= 0", "Whether to print a line for each epoch.", default=False
+    )
+    random_state: Any = same_parameter(Training, "random_state", default=None)
 
     # ------------------------------------------------------------ learning
 
