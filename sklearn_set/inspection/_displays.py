@@ -5,6 +5,11 @@ Owns: drawing. May not touch: training; it reads public fitted attributes only.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 from scipy.stats import binom
 
@@ -19,27 +24,61 @@ __all__ = [
 ]
 
 
-def _axes(ax):
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            'Displays need matplotlib. Install it with `pip install "sklearn-set[plot]"`.'
-        ) from error
-    if ax is None:
-        _, ax = plt.subplots(layout="constrained")
-    return ax
+class _Display:
+    """What the displays share: a subclass holds the data and draws them in `_draw`."""
 
+    _draw: Callable[..., None]
+    ax_: Any
+    figure_: Any
+    #: Of the figure that is made if no axes are given.
+    _subplots: ClassVar[dict] = {}
+    #: numpydoc section of the class; a subclass with further attributes has its own.
+    _attributes: ClassVar[str] = """
+        Attributes
+        ----------
+        ax_ : matplotlib Axes
+            Axes with the drawing.
+        figure_ : matplotlib Figure
+            Figure of the axes.
+    """
 
-def _finish(display, ax):
-    display.ax_ = ax
-    display.figure_ = ax.figure
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    return display
+    def __init_subclass__(cls):
+        sections = (cls.__doc__ or "", cls._attributes)
+        cls.__doc__ = "\n\n".join(map(inspect.cleandoc, sections))
+
+    def plot(self, ax=None, **style):
+        """Draw the data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of them, default=None
+            As in `from_estimator`; None makes new ones.
+        **style : dict
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                'Displays need matplotlib. Install it with `pip install "sklearn-set[plot]"`.'
+            ) from error
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained", **self._subplots)
+        self._draw(ax, **style)
+        panels = np.ravel(ax)
+        for panel in panels:
+            panel.spines[["top", "right"]].set_visible(False)
+        self.ax_, self.figure_ = panels[0], panels[0].figure
+        return self
 
 
 def _check_layer(estimator, layer: int) -> int:
+    check_has(estimator, "coefs_")
     n_layers = len(estimator.coefs_)
     if not -n_layers <= layer < n_layers:
         raise ValueError(
@@ -48,7 +87,8 @@ def _check_layer(estimator, layer: int) -> int:
     return layer % n_layers
 
 
-class LearningCurveDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class LearningCurveDisplay(_Display):
     """Loss of each epoch, on training and (if there are) held-out samples.
 
     The area between the curves is the generalisation gap. Create it with
@@ -64,20 +104,12 @@ class LearningCurveDisplay:
         Score on held-out samples.
     name : str, default=None
         Name of the estimator for the legend.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     """
 
-    def __init__(self, *, loss, validation_loss=None, validation_score=None, name=None):
-        self.loss = loss
-        self.validation_loss = validation_loss
-        self.validation_score = validation_score
-        self.name = name
+    loss: Any
+    validation_loss: Any = None
+    validation_score: Any = None
+    name: str | None = None
 
     @classmethod
     def from_estimator(cls, estimator, *, name=None, ax=None, **line_kw):
@@ -107,57 +139,43 @@ class LearningCurveDisplay:
             name=type(estimator).__name__ if name is None else name,
         ).plot(ax=ax, **line_kw)
 
-    def plot(self, ax=None, **line_kw):
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **line_kw : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        display : LearningCurveDisplay
-        """
-        ax = _axes(ax)
+    def _draw(self, ax, **line_kw):
         epochs = np.arange(1, len(self.loss) + 1)
         prefix = f"{self.name}, " if self.name else ""
-        (line,) = ax.plot(epochs, self.loss, label=f"{prefix}training", **line_kw)
+        (self.line_,) = ax.plot(epochs, self.loss, label=f"{prefix}training", **line_kw)
         if self.validation_loss is not None:
-            style = {**line_kw, "color": line.get_color(), "linestyle": "--"}
+            color = self.line_.get_color()
+            style = {**line_kw, "color": color, "linestyle": "--"}
             ax.plot(epochs, self.validation_loss, label=f"{prefix}held out", **style)
-            ax.fill_between(
-                epochs, self.loss, self.validation_loss, color=line.get_color(), alpha=0.1, lw=0
-            )
+            ax.fill_between(epochs, self.loss, self.validation_loss, color=color, alpha=0.1, lw=0)
         ax.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
         ax.legend(frameon=False)
-        self.line_ = line
-        return _finish(self, ax)
 
 
-class TopologyHistoryDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class TopologyHistoryDisplay(_Display):
     """Connections, hidden neurons and rewired connections over the epochs.
 
     Parameters
     ----------
     history : dict
         ``history_`` of an estimator.
-
-    Attributes
-    ----------
-    axes_ : ndarray of matplotlib Axes of shape (3,)
-        Connections by layer, living hidden neurons, connections grown at each
-        epoch and how many of them outlived the next rewiring.
-    ax_ : matplotlib Axes
-        The first of them.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     """
 
-    def __init__(self, *, history):
-        self.history = history
+    history: dict
+
+    _subplots = {"ncols": 3, "figsize": (12, 3.4)}
+    _attributes = """
+        Attributes
+        ----------
+        axes_ : ndarray of matplotlib Axes of shape (3,)
+            Connections by layer, living hidden neurons, connections grown at each
+            epoch and how many of them outlived the next rewiring.
+        ax_ : matplotlib Axes
+            The first of them.
+        figure_ : matplotlib Figure
+            Figure of the axes.
+    """
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
@@ -176,24 +194,8 @@ class TopologyHistoryDisplay:
         check_has(estimator, "history_")
         return cls(history=estimator.history_).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Draw the three panels.
-
-        Parameters
-        ----------
-        ax : array-like of 3 matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-
-        Returns
-        -------
-        display : TopologyHistoryDisplay
-        """
-        if ax is None:
-            _axes(False)  # for the error message without matplotlib
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
-        axes = np.asarray(ax).ravel()
+    def _draw(self, ax):
+        axes = self.axes_ = np.ravel(ax)
         if len(axes) != 3:
             raise ValueError(f"ax must hold 3 axes, got {len(axes)}.")
         history = self.history
@@ -207,27 +209,24 @@ class TopologyHistoryDisplay:
         axes[0].stackplot(
             epochs, *[c for _, c in layers], labels=[f"layer {n}" for n, _ in layers], alpha=0.85
         )
-        axes[0].set(ylabel="Connections", ylim=(0, None))
         for number, sizes in columns("hidden_layer_size_"):
             style = "-" if int(number) % 2 == 0 else "--"  # equal sizes stay visible
             axes[1].step(epochs, sizes, style, where="mid", label=f"hidden layer {number}")
-        axes[1].set(ylabel="Hidden neurons", ylim=(0, None))
         axes[2].plot(epochs, history["n_grown"], label="grown at the epoch's start")
         axes[2].plot(
             epochs, history["n_survived"], label="of those grown before, survived", ls="--"
         )
-        axes[2].set(ylabel="Connections", ylim=(0, None))
-        for panel in axes:
-            panel.set_xlabel("Epoch")
+        for panel, label in zip(axes, ("Connections", "Hidden neurons", "Connections")):
+            panel.set(xlabel="Epoch", ylabel=label, ylim=(0, None))
             if panel.get_legend_handles_labels()[0]:
                 panel.legend(frameon=False, fontsize="small")
-            _finish(self, panel)
-        self.axes_ = axes
-        return _finish(self, axes[0])
 
 
-class DegreeDistributionDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class DegreeDistributionDisplay(_Display):
     """How many neurons have how many connections, against a random graph.
+
+    The axes are logarithmic.
 
     Parameters
     ----------
@@ -238,20 +237,12 @@ class DegreeDistributionDisplay:
         number of connections.
     side : {"in", "out"}
         Which degrees these are.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the distribution.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     """
 
-    def __init__(self, *, degrees, n_places, density, side):
-        self.degrees = degrees
-        self.n_places = n_places
-        self.density = density
-        self.side = side
+    degrees: np.ndarray
+    n_places: int
+    density: float
+    side: str
 
     @classmethod
     def from_estimator(cls, estimator, layer=0, *, side="out", ax=None, **scatter_kw):
@@ -273,35 +264,20 @@ class DegreeDistributionDisplay:
         -------
         display : DegreeDistributionDisplay
         """
-        check_has(estimator, "coefs_")
+        layer = _check_layer(estimator, layer)
         if side not in ("out", "in"):
             raise ValueError(f"side={side!r} is unknown; use 'out' or 'in'.")
-        coef = estimator.coefs_[_check_layer(estimator, layer)]
+        coef = estimator.coefs_[layer]
         n_in, n_out = coef.shape
         if side == "in":
             degrees, n_places = np.diff(coef.indptr), n_in
         else:
             degrees, n_places = np.bincount(coef.indices, minlength=n_in), n_out
         density = coef.nnz / (n_in * n_out)
-        return cls(degrees=degrees, n_places=n_places, density=density, side=side).plot(
-            ax=ax, **scatter_kw
-        )
+        display = cls(degrees=degrees, n_places=n_places, density=density, side=side)
+        return display.plot(ax=ax, **scatter_kw)
 
-    def plot(self, ax=None, **scatter_kw):
-        """Draw the distribution on logarithmic axes.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **scatter_kw : dict
-            Passed to ``ax.scatter``.
-
-        Returns
-        -------
-        display : DegreeDistributionDisplay
-        """
-        ax = _axes(ax)
+    def _draw(self, ax, **scatter_kw):
         from matplotlib.ticker import LogLocator, NullLocator
 
         counts = np.bincount(self.degrees)
@@ -309,25 +285,19 @@ class DegreeDistributionDisplay:
         shares = counts[seen] / len(self.degrees)
         self.scatter_ = ax.scatter(seen + 1, shares, s=16, label="network", **scatter_kw)
         expected = binom.pmf(np.arange(len(counts) + 1), self.n_places, self.density)
-        visible = expected > 0.5 / len(self.degrees)
-        ax.plot(
-            np.arange(len(expected))[visible] + 1, expected[visible], color="0.5", label="random"
-        )
-        ax.set(
-            xscale="log",
-            yscale="log",
-            xlabel=f"{self.side.capitalize()}-degree + 1",
-            ylabel="Share of neurons",
-        )
+        visible = np.flatnonzero(expected > 0.5 / len(self.degrees))
+        ax.plot(visible + 1, expected[visible], color="0.5", label="random")
+        ax.set(xscale="log", yscale="log", ylabel="Share of neurons")
+        ax.set_xlabel(f"{self.side.capitalize()}-degree + 1")
         for axis in (ax.xaxis, ax.yaxis):  # degrees often span less than a decade
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter("{x:g}")
             axis.set_minor_locator(NullLocator())
         ax.legend(frameon=False)
-        return _finish(self, ax)
 
 
-class InputConnectivityDisplay:
+@dataclass(kw_only=True, eq=False, repr=False)
+class InputConnectivityDisplay(_Display):
     """How strongly each input is wired into the network.
 
     Parameters
@@ -335,25 +305,17 @@ class InputConnectivityDisplay:
     strengths : ndarray of shape (n_features,)
         ``feature_importances_``.
     image_shape : tuple of int or None
-        Height and width, for pixels.
+        Height and width, for pixels: draws an image. None draws ranked bars.
     feature_names : array-like of str or None
         Names of the features.
     n_features : int
         Number of bars, without `image_shape`.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the map or the bars.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     """
 
-    def __init__(self, *, strengths, image_shape=None, feature_names=None, n_features=20):
-        self.strengths = strengths
-        self.image_shape = image_shape
-        self.feature_names = feature_names
-        self.n_features = n_features
+    strengths: np.ndarray
+    image_shape: tuple[int, int] | None = None
+    feature_names: Any = None
+    n_features: int = 20
 
     @classmethod
     def from_estimator(
@@ -387,30 +349,20 @@ class InputConnectivityDisplay:
             n_features=n_features,
         ).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Draw the map or the bars.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-
-        Returns
-        -------
-        display : InputConnectivityDisplay
-        """
-        strengths = np.asarray(self.strengths)
-        if self.image_shape is not None and np.prod(self.image_shape) != len(strengths):
+    def __post_init__(self):
+        shape, n = self.image_shape, len(self.strengths)
+        if shape is not None and np.prod(shape) != n:
             raise ValueError(
-                f"image_shape={self.image_shape} has {np.prod(self.image_shape)} pixels, the "
-                f"network {len(strengths)} features."
+                f"image_shape={shape} has {np.prod(shape)} pixels, the network {n} features."
             )
-        ax = _axes(ax)
+
+    def _draw(self, ax):
+        strengths = np.asarray(self.strengths)
         if self.image_shape is not None:
             self.image_ = ax.imshow(strengths.reshape(self.image_shape), cmap="viridis")
             ax.figure.colorbar(self.image_, ax=ax, label="Share of the input strength")
             ax.set(xticks=[], yticks=[])
-            return _finish(self, ax)
+            return
         top = np.argsort(-strengths, kind="stable")[: self.n_features][::-1]
         names = top if self.feature_names is None else np.asarray(self.feature_names)[top]
         self.bars_ = ax.barh(np.arange(len(top)), strengths[top])
@@ -418,11 +370,11 @@ class InputConnectivityDisplay:
         ax.set_yticks(np.arange(len(top)), [str(name) for name in names])
         ax.set_xlabel("Share of the input strength")
         ax.legend(frameon=False, loc="lower right")
-        return _finish(self, ax)
 
 
-class SparsityPatternDisplay:
-    """The weights of one layer where they are.
+@dataclass(kw_only=True, eq=False, repr=False)
+class SparsityPatternDisplay(_Display):
+    """The weights of one layer where they are, blue if negative and red if positive.
 
     Parameters
     ----------
@@ -430,18 +382,10 @@ class SparsityPatternDisplay:
         Weights.
     layer : int
         Number of the layer.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the pattern.
-    figure_ : matplotlib Figure
-        Figure of the axes.
     """
 
-    def __init__(self, *, coef, layer):
-        self.coef = coef
-        self.layer = layer
+    coef: Any
+    layer: int
 
     @classmethod
     def from_estimator(cls, estimator, layer=0, *, ax=None, **scatter_kw):
@@ -461,37 +405,16 @@ class SparsityPatternDisplay:
         -------
         display : SparsityPatternDisplay
         """
-        check_has(estimator, "coefs_")
         layer = _check_layer(estimator, layer)
         return cls(coef=estimator.coefs_[layer], layer=layer).plot(ax=ax, **scatter_kw)
 
-    def plot(self, ax=None, **scatter_kw):
-        """Draw the pattern, blue for negative and red for positive weights.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **scatter_kw : dict
-            Passed to ``ax.scatter``.
-
-        Returns
-        -------
-        display : SparsityPatternDisplay
-        """
-        ax = _axes(ax)
+    def _draw(self, ax, **scatter_kw):
         coo = self.coef.tocoo()
+        n_in, n_out = coo.shape
         limit = np.quantile(np.abs(coo.data), 0.95) if coo.nnz else 1.0
-        style = {"s": min(20.0, max(0.3, 3e4 / max(coo.nnz, 1))), "cmap": "coolwarm", "lw": 0}
-        self.scatter_ = ax.scatter(
-            coo.col,
-            coo.row,
-            c=coo.data,
-            vmin=-limit,
-            vmax=limit,
-            **{**style, **scatter_kw},
-        )
-        n_in, n_out = self.coef.shape
+        size = min(20.0, max(0.3, 3e4 / max(coo.nnz, 1)))
+        style = {"s": size, "cmap": "coolwarm", "lw": 0, **scatter_kw}
+        self.scatter_ = ax.scatter(coo.col, coo.row, c=coo.data, vmin=-limit, vmax=limit, **style)
         ax.set(
             xlim=(-0.5, n_out - 0.5),
             ylim=(n_in - 0.5, -0.5),
@@ -500,4 +423,3 @@ class SparsityPatternDisplay:
             title=f"Layer {self.layer}: {coo.nnz:,} of {n_in * n_out:,} places",
         )
         ax.figure.colorbar(self.scatter_, ax=ax, label="Weight")
-        return _finish(self, ax)
