@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -57,47 +58,20 @@ class Rule:
         return {}
 
 
-# ---------------------------------------------------------------- drop
-
-
 class DropRule(Rule):
     """Base class of the rules that decide which connections of a layer are dropped.
 
-    A subclass defines `scores`, or `keep` if it does not drop by rank.
+    A subclass defines `scores`, or `keep` if it does not drop by rank. The `layers` of a
+    `network` have `weights`, `indices` (source neurons), `indptr`, `connectivity` and, if the
+    rule needs it, `sensitivity`; `number` is the layer in question, counted from 0.
     """
 
     def scores(self, network: Network, number: int) -> np.ndarray:
-        """How much each connection of layer `number` is worth, >= 0; the smallest leave.
-
-        Parameters
-        ----------
-        network : Network
-            Its `layers` have `weights`, `indices` (source neurons), `indptr`,
-            `connectivity` and, if the rule needs it, `sensitivity`.
-        number : int
-            The layer, counted from 0.
-
-        Returns
-        -------
-        scores : ndarray of shape (nnz,)
-        """
+        """How much each connection is worth, >= 0, of shape (nnz,); the smallest leave."""
         raise NotImplementedError(f"{type(self).__name__} must define scores or keep.")
 
     def keep(self, network: Network, number: int, fraction: float) -> np.ndarray:
-        """Mark what stays: by default all but the ``floor(fraction * n)`` lowest scores.
-
-        Parameters
-        ----------
-        network : Network
-        number : int
-            The layer, counted from 0.
-        fraction : float
-            The fraction to be dropped.
-
-        Returns
-        -------
-        keep : ndarray of bool of shape (nnz,)
-        """
+        """Mark in shape (nnz,) what stays: all but the ``floor(fraction * n)`` lowest scores."""
         scores = np.ascontiguousarray(self.scores(network, number))
         if scores.dtype not in (np.float32, np.float64):
             scores = scores.astype(np.float64)
@@ -114,7 +88,6 @@ class DropMagnitude(DropRule):
     """
 
     def keep(self, network, number, fraction):
-        """Mark what stays."""
         weights = network.layers[number].weights
         negative, _, positive = _native.count_signs(weights)
         return _native.drop_nearest_zero(
@@ -133,7 +106,6 @@ class DropSensitivity(DropRule):
     needs = frozenset({"sensitivity"})
 
     def keep(self, network, number, fraction):
-        """Mark what stays."""
         layer = network.layers[number]
         if layer.sensitivity is None or not layer.sensitivity.any():
             return np.ones(layer.nnz, dtype=np.uint8)
@@ -149,7 +121,6 @@ class DropWeakestPaths(DropRule):
     """
 
     def scores(self, network, number):
-        """Strength of the paths through each connection."""
         layer = network.layers[number]
         paths_in = np.ones(network.layers[0].n_in)
         for before in network.layers[:number]:
@@ -189,7 +160,6 @@ class AdaptiveThreshold(DropRule):
         self.threshold_ = initial
 
     def keep(self, network, number, fraction):
-        """Mark what stays."""
         size = np.abs(network.layers[number].weights)
         keep = size >= self.threshold_
         if size.size and not keep.any():
@@ -197,7 +167,6 @@ class AdaptiveThreshold(DropRule):
         return keep
 
     def after(self, n_dropped, n_connections, fraction):
-        """Adapt the threshold."""
         wanted = fraction * n_connections
         if n_dropped < (1 - self.tolerance) * wanted:
             self.threshold_ *= 2
@@ -205,11 +174,7 @@ class AdaptiveThreshold(DropRule):
             self.threshold_ /= 2
 
     def columns(self):
-        """The threshold."""
         return {"threshold": self.threshold_}
-
-
-# ---------------------------------------------------------------- grow
 
 
 @dataclass(frozen=True)
@@ -274,17 +239,9 @@ class GrowthRule(Rule):
     """
 
     def places(self, site: Site) -> np.ndarray:
-        """Free places for new connections.
+        """At most ``site.n_new`` distinct free places, as ``destination * n_in + source``.
 
-        Parameters
-        ----------
-        site : Site
-
-        Returns
-        -------
-        places : ndarray of int
-            At most ``site.n_new`` distinct free places, as
-            ``destination * n_in + source``. Those missing are drawn at random.
+        Those missing are drawn at random.
         """
         raise NotImplementedError(f"{type(self).__name__} must define places.")
 
@@ -311,7 +268,6 @@ class GrowRandom(GrowthRule):
     """At free places drawn uniformly, those of dropped connections included (SET)."""
 
     def rewiring(self, site):
-        """Grow in one draw."""
         return site.layer.connectivity.grow(site.keep, site.n_new, site.rng)
 
 
@@ -322,12 +278,9 @@ class GrowElsewhere(GrowthRule):
     """
 
     def rewiring(self, site):
-        """Grow in one draw."""
         layer = site.layer
-        n_places = layer.n_in * layer.n_out
-        return layer.connectivity.grow(
-            site.keep, site.n_new, site.rng, site.n_new > n_places - layer.nnz
-        )
+        too_few = site.n_new > layer.n_in * layer.n_out - layer.nnz
+        return layer.connectivity.grow(site.keep, site.n_new, site.rng, regrow_dropped=too_few)
 
 
 class GrowSteepest(GrowthRule):
@@ -339,7 +292,6 @@ class GrowSteepest(GrowthRule):
     needs = frozenset({"gradient"})
 
     def places(self, site):
-        """The steepest places."""
         return np.empty(0, dtype=np.int64) if site.steepest is None else site.steepest
 
 
@@ -351,8 +303,6 @@ DROPS: dict[str, type[DropRule]] = {
 }
 GROWS: dict[str, type[GrowthRule]] = {"random": GrowRandom, "gradient": GrowSteepest}
 
-
-# ---------------------------------------------------------------- new weights
 
 NewWeights = Callable[[Layer, int, np.random.Generator], np.ndarray]
 
@@ -378,18 +328,14 @@ def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndar
     return weights
 
 
-@dataclass(frozen=True)
-class WeightsAsAtStart:
-    """First weights drawn as at the start of training, by the distribution `init`."""
-
-    init: str
-
-    def __call__(self, layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndarray:
-        if self.init == "normal":  # one scale for all
-            return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
-        # Drawn for a whole layer, so that the scale is that of the neurons entered.
-        weights = initial_weights(layer.connectivity, self.init, layer.weights.dtype, rng)
-        return rng.choice(weights, n_new)
+def weights_as_at_start(
+    layer: Layer, n_new: int, rng: np.random.Generator, init: str
+) -> np.ndarray:
+    """Drawn as at the start of training, by the distribution `init`."""
+    if init == "normal":  # one scale for all
+        return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
+    # Drawn for a whole layer, so that the scale is that of the neurons entered.
+    return rng.choice(initial_weights(layer.connectivity, init, layer.weights.dtype, rng), n_new)
 
 
 def new_weights_rule(name: str, init: str) -> NewWeights:
@@ -398,10 +344,8 @@ def new_weights_rule(name: str, init: str) -> NewWeights:
     "zero" is that of the SET reference with masks, "init", with ``init="normal"``, that of
     the sparse SET reference.
     """
-    return {"small": small_weights, "zero": zero_weights}.get(name) or WeightsAsAtStart(init)
-
-
-# ---------------------------------------------------------------- schedules, redistribution
+    rules: dict[str, NewWeights] = {"small": small_weights, "zero": zero_weights}
+    return rules.get(name) or partial(weights_as_at_start, init=init)
 
 
 def constant(progress: float) -> float:
