@@ -98,9 +98,7 @@ class DSRClassifier(_DSR, BaseSparseMLPClassifier):
 class DSRRegressor(_DSR, BaseSparseMLPRegressor):
     """Sparse multilayer perceptron for regression whose connections move between layers.
 
-    Dynamic Sparse Reparameterization [2]_: every few steps the connections below one
-    threshold, which adapts, are dropped in all layers, and as many grow, most of
-    them where most survived, so that the layers' densities find themselves.
+    Dynamic Sparse Reparameterization [2]_, see the notes of `DSRClassifier`.
 
     Parameters
     ----------
@@ -114,10 +112,6 @@ class DSRRegressor(_DSR, BaseSparseMLPRegressor):
     --------
     SETRegressor : Each layer keeps its number of connections.
     DSRClassifier : The same for classification.
-
-    Notes
-    -----
-    The method is described at `DSRClassifier`.
 
     References
     ----------

@@ -227,11 +227,8 @@ class SETFeatureSelector(SelectorMixin, Declared):
             decay_rule="per_step",
         )
         network.start_optimizer(optimizer)
-        evolution = Evolution(
-            fraction=self.zeta,
-            new_weights=new_weights_rule(self.new_weights, self.init),
-            evolve_output=True,
-        )
+        new_weights = new_weights_rule(self.new_weights, self.init)
+        evolution = Evolution(self.zeta, new_weights=new_weights, evolve_output=True)
         noisy = X
         if self.noise > 0:
             noisy = X + (self.noise * generators.init.standard_normal(X.shape)).astype(X.dtype)

@@ -125,13 +125,10 @@ class _Machine:
         positive = self._statistics(data, hidden, n)
         negative = self._statistics(reconstruction, chain, n)
         layer = self.layer
-        for values, velocity, p, q, decay in zip(
-            (layer.weights, layer.bias, self.visible_bias),
-            (layer.first, layer.bias_first, self.visible_first),
-            positive,
-            negative,
-            (weight_decay, 0.0, 0.0),
-        ):
+        learned = (layer.weights, layer.bias, self.visible_bias)
+        velocities = (layer.first, layer.bias_first, self.visible_first)
+        decays = (weight_decay, 0.0, 0.0)
+        for values, velocity, p, q, decay in zip(learned, velocities, positive, negative, decays):
             velocity *= momentum
             velocity += learning_rate * ((p - q) / n - decay * values)
             values += velocity
@@ -178,8 +175,7 @@ class _Machine:
         n = X.shape[0]
         data = self.load(X)
         sums = self.hidden(data, _IDENTITY)[:, :n].astype(np.float64)
-        visible = data[:, :n].astype(np.float64)
-        change = 1 - 2 * visible  # of v_i when it is flipped
+        change = 1 - 2 * data[:, :n].astype(np.float64)  # of v_i when it is flipped
         softplus = np.logaddexp(0, sums)
         flipped = np.logaddexp(0, sums[indices] + weights * change[sources]) - softplus[indices]
         gain = self.visible_bias[:, np.newaxis] * change + by_source @ flipped
@@ -296,8 +292,6 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     )
     random_state: Any = same_parameter(Training, "random_state", default=None)
 
-    # ------------------------------------------------------------ learning
-
     @fit_context
     def fit(self, X, y=None):
         """Fit the machine to training data.
@@ -367,15 +361,9 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         return Evolution(fraction=self.zeta, evolve_output=True)
 
     def _train_epoch(self, machine: _Machine, X) -> None:
-        machine.train_epoch(
-            X,
-            self._evolution(),
-            self.batch_size,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            n_gibbs_steps=self.n_gibbs_steps,
-        )
+        names = ("learning_rate", "momentum", "weight_decay", "n_gibbs_steps")
+        settings = {name: getattr(self, name) for name in names}
+        machine.train_epoch(X, self._evolution(), self.batch_size, **settings)
         if self.verbose:
             last = {name: column[-1] for name, column in machine.history.items()}
             print(
@@ -383,8 +371,6 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
                 f"{last['reconstruction_error']:.6f}, {last['n_connections']} connections "
                 f"({last['n_dropped']} rewired)"
             )
-
-    # ------------------------------------------------------------ using it
 
     def _each_block(self, X, function) -> np.ndarray:
         """Results of a function of blocks of samples, one after another."""
@@ -456,8 +442,6 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         size = max(1, 2_000_000 // max(1, self._machine.layer.nnz))  # bounds the memory
         parts = [X[i : i + size] for i in range(0, X.shape[0], size)]
         return np.concatenate([self._machine.pseudo_likelihood(part) for part in parts])
-
-    # ------------------------------------------------------------ attributes
 
     @property
     def components_(self) -> sparse.csr_array:

@@ -1,13 +1,13 @@
 """The parts of scikit-learn that are not public, or differ between 1.7 and 1.9.
 
-Owns: every such import, so that a change there is mended here, and a small
-stand-in for the callbacks of scikit-learn 1.9 on older versions: the same
-protocol (setup, on_fit_task_begin, on_fit_task_end, teardown), without
-propagation from meta-estimators.
+Owns: every such import, and a stand-in for the callbacks of scikit-learn 1.9 on older
+versions: the same protocol (setup, on_fit_task_begin, on_fit_task_end, teardown), without
+propagation from meta-estimators. May not touch: what is done with them.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import uuid
@@ -46,12 +46,11 @@ except ImportError:  # scikit-learn < 1.9
         def __init__(self, estimator, task_name: str, task_id: int, max_subtasks: int, parent):
             self._callbacks = getattr(estimator, "_skl_callbacks", [])
             self._n_subtasks = 0
-            self.estimator_name = type(estimator).__name__
+            self._estimator, self.estimator_name = estimator, type(estimator).__name__
             self.task_name, self.task_id, self.parent = task_name, task_id, parent
             self.max_subtasks, self.sequential_subtasks = max_subtasks, True
             self.root_uuid = uuid.uuid4() if parent is None else parent.root_uuid
             self.init_time = datetime.now(UTC)
-            self._estimator = estimator
 
         def subcontext(self, task_name: str = "", max_subtasks: int = 0) -> _Context:
             self._n_subtasks += 1
@@ -61,17 +60,14 @@ except ImportError:  # scikit-learn < 1.9
             stop = False
             for callback in self._callbacks:
                 method = getattr(callback, hook)
-                wanted = {}
-                for name, parameter in inspect.signature(method).parameters.items():
-                    if parameter.kind is parameter.KEYWORD_ONLY:
-                        wanted[name] = self._value(name, estimator, values)
-                stop |= bool(method(estimator, self, **wanted))
+                parameters = inspect.signature(method).parameters.values()
+                wanted = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+                given = {name: self._value(name, estimator, values) for name in wanted}
+                stop |= bool(method(estimator, self, **given))
             return stop
 
         @staticmethod
         def _value(name: str, estimator, values: dict[str, Any]):
-            import copy
-
             if name != "fitted_estimator":
                 value = values.get(name)
                 return value() if callable(value) else value

@@ -103,19 +103,12 @@ class _Graph:
         output = self.name(kind.lower()) if output is None else output
         if "op_version" not in attributes and not domain:
             attributes["op_version"] = self.container.target_opset
-        self.container.add_node(
-            kind,
-            inputs,
-            output,
-            op_domain=domain,
-            name=self.scope.get_unique_operator_name(kind),
-            **attributes,
-        )
+        name = self.scope.get_unique_operator_name(kind)
+        self.container.add_node(kind, inputs, output, op_domain=domain, name=name, **attributes)
         return output
 
     def constant(self, values: np.ndarray, kind=None) -> str:
-        name = self.name("constant")
-        kind = self.kind if kind is None else kind
+        name, kind = self.name("constant"), self.kind if kind is None else kind
         self.container.add_initializer(name, kind, list(values.shape), values.ravel().tolist())
         return name
 
@@ -128,9 +121,8 @@ class _Graph:
         rows = coef.tocsr().tocoo()  # sorted by row, as the format requires
         name = self.name("weights")
         places = rows.row.astype(np.int64) * n_out + rows.col
-        values = helper.make_tensor(
-            f"{name}_values", self.kind, [coef.nnz], rows.data.astype(self.dtype)
-        )
+        data = rows.data.astype(self.dtype)
+        values = helper.make_tensor(f"{name}_values", self.kind, [coef.nnz], data)
         indices = helper.make_tensor(f"{name}_indices", self.proto.INT64, [coef.nnz], places)
         tensor = helper.make_sparse_tensor(values, indices, [n_in, n_out])
         return self.node("Constant", [], output=name, sparse_value=tensor)

@@ -147,30 +147,25 @@ def fetch_asu(
     """Fetch a dataset of the ASU feature-selection collection (classification).
 
     The file is downloaded once and then read from `data_home`. Each time, its
-    checksum decides whether it is the published file; a truncated or altered
-    one is never used.
+    checksum decides whether it is the published file.
 
     Parameters
     ----------
     name : str
-        A name from `list_asu`, as the SET and NPSET papers spell it
-        ("Lung-discrete") or as the file is called ("lung_small.mat"). Case,
-        hyphens, underscores and a final ".mat" do not matter.
+        A name from `list_asu`, as the papers spell it ("Lung-discrete") or as the file is
+        called ("lung_small.mat"). Case, hyphens, underscores and ".mat" do not matter.
     data_home : str or path-like, default=None
-        The folder of the `.mat` files themselves. By default, the subfolder
-        `asu` of scikit-learn's data folder, see
+        The folder of the `.mat` files; by default the subfolder `asu` of
         :func:`sklearn.datasets.get_data_home`.
     download_if_missing : bool, default=True
-        If False, raise an error when the file is not in `data_home` or is not
-        the published one, instead of downloading it.
+        If False, raise an error instead of downloading the file.
     return_X_y : bool, default=False
         If True, return `(data, target)` instead of a Bunch.
     as_frame : bool, default=False
         If True, `data` is a pandas DataFrame (with sparse columns where the
         file is sparse) and `target` a pandas Series.
     n_retries : int, default=3
-        How many times to try again after a temporary failure of the network or
-        the server.
+        How many times to try again after a temporary failure.
     delay : float, default=1.0
         Seconds between two tries.
 
@@ -196,13 +191,11 @@ def fetch_asu(
     Raises
     ------
     ValueError
-        If the name is unknown, a parameter is out of range, or the file holds no
-        usable `X` and `Y`.
+        If the name is unknown, a parameter is out of range, or the file is malformed.
     FileNotFoundError
         If the file is missing and `download_if_missing=False`.
     OSError
-        If the file cannot be downloaded, written or read, or if it is not the
-        published one.
+        If the file cannot be downloaded, written or read, or is not the published one.
     ImportError
         If `as_frame=True` and pandas is not installed.
 
@@ -284,7 +277,7 @@ def _canonical_name(name: str) -> str:
         return names[key(name)]
     close = difflib.get_close_matches(key(name), names, n=3, cutoff=0.6)
     # Two spellings can lead to one name.
-    matches = list(dict.fromkeys(repr(names[match]) for match in close))
+    matches = dict.fromkeys(repr(names[match]) for match in close)
     hint = f" Did you mean {' or '.join(matches)}?" if matches else ""
     raise ValueError(
         f"Unknown dataset name={name!r}.{hint} list_asu() lists all {len(_DATASETS)} names."
@@ -297,8 +290,7 @@ def _import_pandas() -> Any:
         import pandas
     except ImportError as error:
         raise ImportError(
-            "as_frame=True needs pandas, which is not installed. Install it "
-            "(pip install pandas) or use as_frame=False."
+            "as_frame=True needs pandas. Install it (pip install pandas) or use as_frame=False."
         ) from error
     return pandas
 

@@ -244,15 +244,14 @@ def _steepest_places(run: list[SparseLinear], wanted) -> dict[int, np.ndarray]:
 
 def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:
     bias = layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+    changes = prune or (rewire and layer.evolves)
     return _ModuleLayer(
         layer.connectivity,
         layer.weight.detach().numpy(),
         bias.detach().numpy(),
         sensitivity=layer._sensitivity,
         newborn=layer._newborn,
-        of_weights=state.slots(layer.weight, "weight")
-        if prune or (rewire and layer.evolves)
-        else [],
+        of_weights=state.slots(layer.weight, "weight") if changes else [],
         of_bias=state.slots(layer.bias, "bias") if prune else [],
     )
 

@@ -115,12 +115,7 @@ class _Product(torch.autograd.Function):
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
 
 
-def _draw(
-    shape: tuple[int, int],
-    density: float | None,
-    epsilon: float | None,
-    rng: np.random.Generator,
-) -> Connectivity:
+def _draw(shape: tuple[int, int], density, epsilon, rng: np.random.Generator) -> Connectivity:
     """Random connections of a layer, as many as the one that is given of two asks for."""
     if density is not None and epsilon is None:
         if not 0 < density <= 1:
@@ -154,7 +149,7 @@ class SparseLinear(nn.Module):
         Share of the possible connections that exist, in (0, 1]; their number is rounded.
     epsilon : float, default=None
         Instead of `density`: ``epsilon * (in_features + out_features)`` places are drawn with
-        replacement (Mocanu et al. 2018 [1]_, eq. 1); a narrow layer ends up nearly full.
+        replacement (Mocanu et al. 2018, eq. 1); a narrow layer ends up nearly full.
     bias : bool, default=True
         Whether a bias is learned.
     init : {"he_uniform", "he_normal", "glorot_uniform", "normal"}, default="he_uniform"
@@ -188,12 +183,6 @@ class SparseLinear(nn.Module):
         in a call, if the input has other features.
     TypeError
         In a call, if the input or the weights are not on the CPU, or are of another dtype.
-
-    References
-    ----------
-    .. [1] Mocanu, D.C., Mocanu, E., Stone, P., Nguyen, P.H., Gibescu, M., Liotta, A.,
-       "Scalable training of artificial neural networks with adaptive sparse
-       connectivity inspired by network science", Nature Communications 9:2383, 2018.
 
     Examples
     --------
@@ -274,9 +263,7 @@ class SparseLinear(nn.Module):
             a stored zero too. float32 or float64.
         bias : array-like of shape (out_features,), default=None
             None: the layer has no bias.
-        evolves : bool, default=True
-            Whether `evolve` rewires this layer.
-        track : collection of {"sensitivity", "gradient"}, default=()
+        evolves, track : bool, collection of str
             As in the constructor.
 
         Returns
