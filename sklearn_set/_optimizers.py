@@ -29,9 +29,7 @@ class Optimizer:
     weight_decay : float
         Strength of the decay.
     decay_rule : {"l2", "per_epoch", "per_step"}
-        "l2": ``weight_decay * w`` joins the gradient. "per_epoch": each of an
-        epoch's n steps subtracts ``weight_decay / n * w``. "per_step": each step
-        subtracts ``weight_decay * w``, biases included (the SET reference).
+        As in the estimators.
     l2_until : int
         Before this epoch "per_epoch" acts as "l2".
     """

@@ -80,20 +80,17 @@ class _Machine:
         """Probabilities of the hidden units, given visible ones (or the sums behind them)."""
         layer = self.layer
         out = _rows(layer.n_out, visible.shape[1], self.dtype)
-        _native.product(
-            layer.indptr, layer.indices, layer.weights, layer.bias, visible, out, activation
-        )
+        index = layer.connectivity.index
+        _native.product(*index, layer.weights, layer.bias, visible, out, activation)
         return out
 
     def visible(self, hidden: np.ndarray) -> np.ndarray:
         """Probabilities of the visible units, given hidden ones."""
         layer = self.layer
-        weights = layer.weights[layer.by_source_positions]
+        indptr, positions, indices = layer.connectivity.transposed
+        weights = layer.weights[positions]
         out = _rows(layer.n_in, hidden.shape[1], self.dtype)
-        _native.product(
-            layer.by_source_indptr, layer.by_source_indices, weights, self.visible_bias, hidden,
-            out, _LOGISTIC,
-        )  # fmt: skip
+        _native.product(indptr, indices, weights, self.visible_bias, hidden, out, _LOGISTIC)
         return out
 
     def sample(self, probability: np.ndarray) -> np.ndarray:

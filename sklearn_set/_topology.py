@@ -52,13 +52,17 @@ class Connectivity:
         return len(self.indices)
 
     @property
+    def index(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.indptr, self.indices
+
+    @property
     def density(self) -> float:
         places = self.shape[0] * self.shape[1]
         return self.nnz / places if places else 0.0
 
     @cached_property
     def transposed(self) -> Transposed:
-        return Transposed(*_native.transpose(self.indptr, self.indices, self.shape[0]))
+        return Transposed(*_native.transpose(*self.index, self.shape[0]))
 
     def in_degree(self) -> np.ndarray:
         """Number of connections into each destination neuron."""
@@ -94,7 +98,7 @@ class Connectivity:
         that are not kept are free, unless `regrow_dropped` is False.
         """
         indptr, indices, source = _native.grow_random(
-            self.indptr, self.indices, self.shape[0], keep, n_new, regrow_dropped, draw_seed(rng)
+            *self.index, self.shape[0], keep, n_new, regrow_dropped, draw_seed(rng)
         )
         return Rewiring(Connectivity(indptr, indices, self.shape), source)
 
@@ -103,9 +107,7 @@ class Connectivity:
 
         Places are flat keys, destination * n_in + source, ascending.
         """
-        indptr, indices, source = _native.grow_at(
-            self.indptr, self.indices, self.shape[0], keep, places
-        )
+        indptr, indices, source = _native.grow_at(*self.index, self.shape[0], keep, places)
         return Rewiring(Connectivity(indptr, indices, self.shape), source)
 
     def without_neurons(
@@ -117,7 +119,7 @@ class Connectivity:
             return None if keep is None else np.ascontiguousarray(keep, dtype=np.uint8)
 
         indptr, indices, source = _native.remove_neurons(
-            self.indptr, self.indices, self.shape[0], as_mask(keep_in), as_mask(keep_out)
+            *self.index, self.shape[0], as_mask(keep_in), as_mask(keep_out)
         )
         n_in = self.shape[0] if keep_in is None else int(np.count_nonzero(keep_in))
         return Rewiring(Connectivity(indptr, indices, (n_in, len(indptr) - 1)), source)

@@ -66,15 +66,9 @@ class _Product(torch.autograd.Function):
         a = _by_neuron(x)
         out = torch.empty((connectivity.shape[1], a.shape[1]), dtype=x.dtype)
         start = x.new_zeros(connectivity.shape[1]) if bias is None else bias.detach()
-        _native.product(
-            connectivity.indptr,
-            connectivity.indices,
-            weight.detach().numpy(),
-            start.numpy(),
-            a.numpy(),
-            out.numpy(),
-            n_threads=effective_n_threads(torch.get_num_threads()),
-        )
+        arrays = [tensor.numpy() for tensor in (weight.detach(), start, a, out)]
+        n_threads = effective_n_threads(torch.get_num_threads())
+        _native.product(*connectivity.index, *arrays, n_threads=n_threads)
         ctx.save_for_backward(a, weight)
         ctx.layer, ctx.connectivity = layer, connectivity
         return _by_sample(out, len(x))
@@ -89,28 +83,13 @@ class _Product(torch.autograd.Function):
         below = of_weights = of_bias = None
         if ctx.needs_input_grad[0]:
             out = torch.empty((connectivity.shape[0], a.shape[1]), dtype=a.dtype)
-            by_source = connectivity.transposed
-            _native.transposed_product(
-                by_source.indptr,
-                by_source.positions,
-                by_source.indices,
-                weights,
-                delta.numpy(),
-                out.numpy(),
-                n_threads=n_threads,
-            )
+            arrays = [weights, delta.numpy(), out.numpy()]
+            _native.transposed_product(*connectivity.transposed, *arrays, n_threads=n_threads)
             below = _by_sample(out, len(gradient))
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             of_weights, of_bias = torch.empty_like(weight), weight.new_empty(connectivity.shape[1])
-            _native.gradient(
-                connectivity.indptr,
-                connectivity.indices,
-                a.numpy(),
-                delta.numpy(),
-                of_weights.numpy(),
-                of_bias.numpy(),
-                n_threads=n_threads,
-            )
+            arrays = [tensor.numpy() for tensor in (a, delta, of_weights, of_bias)]
+            _native.gradient(*connectivity.index, *arrays, n_threads=n_threads)
             ctx.layer._observe(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
 
