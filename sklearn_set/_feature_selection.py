@@ -76,18 +76,15 @@ class SETFeatureSelector(SelectorMixin, Declared):
     connections that were grown lately and learnt nothing do not count. The source grows
     weights with ``new_weights="init"``.
 
-    The method needs sparse layers. A dense autoencoder can copy each feature through
-    its own path. Related features help to reconstruct each other, so they end up
-    with the smallest weights: with 80 features, of which 12 were related, and 200
-    hidden neurons, none of the 12 was among the 12 best at a density of 23 %, and
-    10 at 7 %.
+    The method needs sparse layers: a dense autoencoder copies each feature through its own
+    path, and related features, which help to reconstruct each other, end up with the
+    smallest weights. With 80 features, of which 12 were related, and 200 hidden neurons,
+    none of the 12 was among the 12 best at a density of 23 %, and 10 at 7 %.
 
-    Features that are unrelated to all others are discarded. If your target may
-    depend on such a feature, use a supervised selector.
-
-    Features that are constant but for a few samples become spikes when they are
-    scaled, which the autoencoder memorises; remove them before, for example with
-    `VarianceThreshold`.
+    Features that are unrelated to all others are discarded: if your target may depend on
+    such a feature, use a supervised selector. Features that are constant but for a few
+    samples become spikes when they are scaled, which the autoencoder memorises; remove them
+    before, for example with `VarianceThreshold`.
 
     References
     ----------

@@ -203,10 +203,8 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     n_iter_ : int
         Number of epochs trained.
     history_ : dict of str to list
-        Columns with one entry an epoch: the mean squared error of
-        reconstruction, the number of connections, how many were dropped and
-        grown at its start, how many grown at the rewiring before outlived the
-        drop, and the time in seconds.
+        Columns with one entry an epoch, as in `SETClassifier`, with the mean squared
+        error of reconstruction.
     n_features_in_ : int
         Number of features seen while fitting.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -364,9 +362,8 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         if self.verbose:
             last = {name: column[-1] for name, column in machine.history.items()}
             print(
-                f"Epoch {machine.epoch}, reconstruction error "
-                f"{last['reconstruction_error']:.6f}, {last['n_connections']} connections "
-                f"({last['n_dropped']} rewired)"
+                f"Epoch {machine.epoch}, reconstruction error {last['reconstruction_error']:.6f}, "
+                f"{last['n_connections']} connections ({last['n_dropped']} rewired)"
             )
 
     def _each_block(self, X, function) -> np.ndarray:
@@ -442,34 +439,28 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
 
     @property
     def components_(self) -> sparse.csr_array:
-        """Weights, of shape (n_components, n_features)."""
         layer = self._fitted().layer
         shape = (layer.n_out, layer.n_in)
         return sparse.csr_array((layer.weights, layer.indices, layer.indptr), shape=shape)
 
     @property
     def intercept_hidden_(self) -> np.ndarray:
-        """Biases of the hidden units."""
         return self._fitted().layer.bias
 
     @property
     def intercept_visible_(self) -> np.ndarray:
-        """Biases of the visible units."""
         return self._fitted().visible_bias
 
     @property
     def n_connections_(self) -> int:
-        """Number of connections."""
         return self._fitted().layer.nnz
 
     @property
     def n_iter_(self) -> int:
-        """Number of epochs trained."""
         return self._fitted().epoch
 
     @property
     def history_(self) -> dict[str, list]:
-        """Columns with one entry an epoch."""
         return self._fitted().history
 
     @property

@@ -86,11 +86,7 @@ class Connectivity:
         return sums[self.indptr[1:]] - sums[self.indptr[:-1]]
 
     def grow(
-        self,
-        keep: np.ndarray,
-        n_new: int,
-        rng: np.random.Generator,
-        regrow_dropped: bool = True,
+        self, keep: np.ndarray, n_new: int, rng: np.random.Generator, regrow_dropped: bool = True
     ) -> Rewiring:
         """Keep the connections marked in `keep` and add `n_new` at random free places.
 

@@ -62,9 +62,8 @@ class TimeBudget(_EpochCallback):
 class ValidationMonitor(_EpochCallback):
     """Score the model on held-out samples after every epoch.
 
-    Unlike `X_val` in ``fit`` it holds its samples itself, so that a search
-    cannot slice them. In a Pipeline, give samples as the network sees them
-    (transformed). In worker processes of a search the log stays in the worker.
+    Unlike `X_val` in ``fit`` it holds its samples itself, so that a search cannot slice
+    them. In a Pipeline, give transformed samples. In worker processes the log stays there.
 
     Parameters
     ----------

@@ -39,10 +39,4 @@ PAPER_SET = {
 #: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4). How it
 #: breaks ties between neurons is not stated; with "plain_out_degree" the number of parameters
 #: on madelon, where the last hidden layer's degrees all tie, is nearer to the published one.
-PAPER_NPSET = {
-    **PAPER_SET,
-    "alpha": 0.04,
-    "beta": 10,
-    "gamma": 40,
-    "prune_by": "plain_out_degree",
-}
+PAPER_NPSET = {**PAPER_SET, "alpha": 0.04, "beta": 10, "gamma": 40, "prune_by": "plain_out_degree"}

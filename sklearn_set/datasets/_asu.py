@@ -102,20 +102,13 @@ def list_asu() -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        For each name the file's name (`file`), `n_samples`, `n_features`,
-        `n_classes` and the kind of its `values`. The 15 datasets of the NPSET
-        paper [1]_ come first, in the paper's order.
+        For each name the file's name (`file`), `n_samples`, `n_features`, `n_classes` and the
+        kind of its `values`. The 15 datasets of the NPSET paper (Liu et al. 2019,
+        https://arxiv.org/abs/1906.11626) come first, in the paper's order.
 
     See Also
     --------
     fetch_asu : Fetch one of them.
-
-    References
-    ----------
-    .. [1] S. Liu, D. C. Mocanu, M. Pechenizkiy. "On improving deep learning
-       generalization with adaptive sparse connectivity." ICML 2019 Workshop on
-       Understanding and Improving Generalization in Deep Learning.
-       https://arxiv.org/abs/1906.11626
 
     Examples
     --------
@@ -173,9 +166,8 @@ def fetch_asu(
     -------
     bunch : :class:`~sklearn.utils.Bunch`
         data : ndarray, sparse CSR matrix or DataFrame of shape (n_samples, n_features)
-            The values of the file: sparse where the file is sparse, and in
-            floating point, so that arithmetic on them cannot overflow (most
-            files hold 8-bit or 16-bit integers). No scaling is applied.
+            The values of the file: sparse where the file is sparse, and in floating point,
+            as integers of 8 or 16 bits could overflow. No scaling is applied.
         target : ndarray or Series of shape (n_samples,)
             The labels of the file; int64 where they are integers, such as -1
             and 1, or 1 to the number of classes.
@@ -210,11 +202,8 @@ def fetch_asu(
 
     Notes
     -----
-    Progress and retries are logged by the logger `sklearn_set.datasets._asu`.
-    A download goes to a temporary file and becomes visible under its name only
-    when it is complete and verified.
-
-    Word counts call for `log1p` or TF-IDF rather than for standardisation.
+    Progress and retries are logged by the logger `sklearn_set.datasets._asu`. A download
+    appears under its name only when it is complete and verified. Word counts call for `log1p` or TF-IDF rather than for standardisation.
 
     References
     ----------

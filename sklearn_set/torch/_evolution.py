@@ -136,17 +136,13 @@ def evolve(
         both layers stand in one ``torch.nn.Sequential`` with nothing but activations and
         dropout between them.
     drop : {"magnitude", "sensitivity", "path"} or DropRule, default="magnitude"
-        Which connections go: of either sign those nearest to zero (SET); those with the
-        smallest sum of ``|w * dL/dw|`` (the layers must track "sensitivity"); those on the
-        weakest paths through layers that feed each other; or as an instance of
-        `sklearn_set.rules.DropRule` says, which may change with each call.
+        Which connections go, as in `SETClassifier`; for "sensitivity" the layers must track
+        "sensitivity", "path" follows layers that feed each other.
     grow : {"random", "gradient"} or GrowthRule, default="random"
-        Where new ones come: anywhere (SET), or where the gradient of the last batch is
-        largest (RigL; the layers must track "gradient"; it is formed in blocks of rows), or
-        as an instance of `sklearn_set.rules.GrowthRule` says.
+        Where new ones come, as in `SETClassifier`; for "gradient", that of the last batch,
+        the layers must track "gradient".
     new_weights : {"small", "zero", "init"}, default="small"
-        Their first weights, as in the estimators: of random sign and a quarter of the He
-        limit; 0; or drawn at He scale as at the start.
+        Their first weights, as in `SETClassifier`; "init" at the scale of "he_uniform".
     generator : torch.Generator, default=None
         Source of randomness; torch's default one if None.
 
