@@ -203,7 +203,8 @@ def fetch_asu(
     Notes
     -----
     Progress and retries are logged by the logger `sklearn_set.datasets._asu`. A download
-    appears under its name only when it is complete and verified. Word counts call for `log1p` or TF-IDF rather than for standardisation.
+    appears under its name only when it is complete and verified. Word counts call for
+    `log1p` or TF-IDF rather than for standardisation.
 
     References
     ----------

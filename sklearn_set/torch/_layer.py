@@ -83,12 +83,12 @@ class _Product(torch.autograd.Function):
         below = of_weights = of_bias = None
         if ctx.needs_input_grad[0]:
             out = torch.empty((connectivity.shape[0], a.shape[1]), dtype=a.dtype)
-            arrays = [weights, delta.numpy(), out.numpy()]
+            arrays = (weights, delta.numpy(), out.numpy())
             _native.transposed_product(*connectivity.transposed, *arrays, n_threads=n_threads)
             below = _by_sample(out, len(gradient))
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             of_weights, of_bias = torch.empty_like(weight), weight.new_empty(connectivity.shape[1])
-            arrays = [tensor.numpy() for tensor in (a, delta, of_weights, of_bias)]
+            arrays = (a.numpy(), delta.numpy(), of_weights.numpy(), of_bias.numpy())
             _native.gradient(*connectivity.index, *arrays, n_threads=n_threads)
             ctx.layer._observe(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
