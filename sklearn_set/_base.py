@@ -25,7 +25,7 @@ from ._network import Network
 from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
-from ._regularization import decay_by_signal
+from ._regularization import Signal
 from ._reporting import report, unscaled_hint, warn_about
 from ._samples import Samples, bounded, check_weight
 from ._sklearn_compat import DOC_LINK_TEMPLATE, CallbackSupportMixin, fit_context
@@ -71,6 +71,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     ) -> InputSelection | None:
         """The selection of inputs; `before` is that of a fit that is continued."""
         return None
+
+    def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
+        """What is found in the samples before training."""
+        return Signal.of(samples)
 
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
         """What to learn from in place of the samples, which may be a chunk of a stream."""
@@ -122,7 +126,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             if self.early_stopping and held_out is None:
                 strata = targets.strata(samples.target)
                 samples, held_out = samples.split(self.validation_fraction, strata, rng)
-            model, samples = self._start(samples, targets, rng, continued)
+            model, samples = self._start(samples, targets, rng, continued, whole_data=True)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -162,7 +166,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 X, y, sample_weight, reset=not continued, **given
             )
             rng = check_random_state(self.random_state)
-            model, samples = self._start(samples, targets, rng, continued)
+            model, samples = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
             report(model, self.verbose)
         except BaseException:
@@ -214,14 +218,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             )
         return [int(size) for size in sizes]
 
-    def _make_optimizer(self, select: InputSelection | None) -> Optimizer:
+    def _make_optimizer(self, select: InputSelection | None, decay: float) -> Optimizer:
         momentum = 0.0 if self.solver == "adam" else self.momentum
         return Optimizer(
             rule="sgd" if self.solver == "nesterov" and momentum == 0 else self.solver,
             learning_rate=self.learning_rate_init,
             momentum=momentum,
             betas=(float(self.adam_betas[0]), float(self.adam_betas[1])),
-            weight_decay=self.weight_decay_,
+            weight_decay=decay,
             decay_rule=self.decay_rule,
             l2_until=0 if select is None else select.last_epoch,
         )
@@ -282,24 +286,29 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     # ------------------------------------------------------------ training
 
     def _start(
-        self, samples: Samples, targets: Target, rng, continued: bool
+        self, samples: Samples, targets: Target, rng, continued: bool, *, whole_data: bool
     ) -> tuple[Model, Samples]:
         """The model to train, and the samples as its network reads them."""
         if continued:
-            conditioner = self.conditioner_
-        else:
-            conditioner = self._make_conditioner()
-            conditioner.learn(samples.X, samples.target, samples.weight)
+            samples = replace(samples, X=self.conditioner_.apply(samples.X))
+            return self._continued(samples, rng), samples
+        conditioner = self._make_conditioner()
+        conditioner.learn(samples.X, samples.target, samples.weight)
         samples = replace(samples, X=conditioner.apply(samples.X))
-        begin = self._continued if continued else self._begun
-        meaning = {"conditioner": conditioner, "targets": targets}
-        return begin(samples, rng, stops_early=self.early_stopping, **meaning), samples
+        return self._begun(samples, targets, conditioner, rng, whole_data), samples
 
-    def _begun(self, samples: Samples, rng, **meaning) -> Model:
+    def _begun(
+        self,
+        samples: Samples,
+        targets: Target,
+        conditioner: InputConditioner,
+        rng,
+        whole_data: bool,
+    ) -> Model:
         """A model with a new network."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         network = Network.random(
-            [samples.X.shape[1], *self._hidden_layer_sizes(), meaning["targets"].n_outputs],
+            [samples.X.shape[1], *self._hidden_layer_sizes(), targets.n_outputs],
             epsilon=self.epsilon,
             init=self.init,
             activation=self.activation,
@@ -307,26 +316,38 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             dtype=samples.X.dtype,
             rng=generators.init,
         )
-        select = self._make_selection(samples, None, meaning["conditioner"])
-        self.weight_decay_ = self.weight_decay
-        if self.weight_decay == "auto":
-            batch_size = self._batch_size(samples)
-            n_batches = -(-len(samples.target) // batch_size)
+        select = self._make_selection(samples, None, conditioner)
+        decay, shrinkage = self.weight_decay, self.shrinkage
+        if "auto" in (decay, shrinkage):
+            signal = self._find_signal(samples, select)
+        if decay == "auto":
+            n_batches = -(-len(samples.target) // self._batch_size(samples))
             reach = self.learning_rate_init * n_batches
-            self.weight_decay_ = decay_by_signal(samples, network, reach, *self._DECAY_BY_SIGNAL)
-        optimizer = self._make_optimizer(select)
+            decay = signal.decay(network, reach, *self._DECAY_BY_SIGNAL)
+        if shrinkage == "auto":
+            shrinkage = signal.shrinkage if whole_data else 0.0
+        optimizer = self._make_optimizer(select, decay)
         network.start_optimizer(optimizer)
-        evolution = self._make_evolution(select)
-        return Model(network, optimizer, evolution, generators, **meaning)
+        return Model(
+            network,
+            optimizer,
+            self._make_evolution(select),
+            generators,
+            conditioner=conditioner,
+            targets=targets,
+            stops_early=self.early_stopping,
+            shrinkage=shrinkage,
+            constant=targets.constant(samples.target, samples.weight),
+        )
 
-    def _continued(self, samples: Samples, rng, **meaning) -> Model:
+    def _continued(self, samples: Samples, rng) -> Model:
         """Where the last fit stopped, with its optimizer's and rules' state if that was kept."""
         kept = self._learner
         old = kept.evolution.select if kept else None
-        select = self._make_selection(samples, old, meaning["conditioner"])
-        if self.weight_decay != "auto":
-            self.weight_decay_ = self.weight_decay
-        optimizer, evolution = self._make_optimizer(select), self._make_evolution(select)
+        select = self._make_selection(samples, old, self.conditioner_)
+        decay = self.weight_decay_ if self.weight_decay == "auto" else self.weight_decay
+        optimizer, evolution = self._make_optimizer(select, decay), self._make_evolution(select)
+        shrinkage, constant = 0.0, None  # done for good where no learner was kept
         if kept is not None:
             before = kept.copy()
             evolution.resume(before.evolution)
@@ -335,6 +356,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 before.network.start_optimizer(optimizer)
                 optimizer.n_steps = 0
             network, generators, progress = before.network, before.generators, before.progress
+            shrinkage, constant = kept.shrinkage, kept.constant
         else:
             history = {name: list(column) for name, column in self.history_.items()}
             seeds = [*rng.randint(0, 2**31 - 1, size=4).tolist(), self.n_iter_]
@@ -343,7 +365,18 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             progress = Progress(self.n_iter_, self.t_, history)
             generators = Generators.spawn(seeds)
         network.set_activation(self.activation, self.dropout)
-        return Model(network, optimizer, evolution, generators, progress, **meaning)
+        return Model(
+            network,
+            optimizer,
+            evolution,
+            generators,
+            progress,
+            conditioner=self.conditioner_,
+            targets=self._targets,
+            stops_early=self.early_stopping,
+            shrinkage=shrinkage,
+            constant=constant,
+        )
 
     def _train(
         self,
@@ -398,6 +431,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
 
         def validate(network: Network) -> tuple[float, float]:
+            network = model.shown(network)
             raw = network.predict(data, n_threads)
             loss = targets.loss.value(raw, held_out.target, held_out.weight)
             if given_scorer:
@@ -418,7 +452,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         def as_if_stopped():  # evaluated only for callbacks that ask for it
             history = copy.deepcopy(model.progress.history)  # it goes on
             seen = replace(model, progress=replace(model.progress, history=history))
-            return seen.attributes(model.network.copy())
+            return seen.attributes(model.shown(model.network.copy()))
 
         task = context.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -436,7 +470,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """Become the fitted estimator of a model."""
         if not keep_state:
             model.network.drop_optimizer()
-        self.__dict__.update(model.attributes(model.network))
+        self.__dict__.update(model.attributes(model.shown(model.network)))
         self._learner = model if keep_state else None
 
     def _roll_back(self, before: dict) -> None:

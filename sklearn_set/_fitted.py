@@ -26,6 +26,14 @@ class Model(Learner):
     conditioner: InputConditioner = field(kw_only=True)
     targets: Target = field(kw_only=True)
     stops_early: bool = field(default=False, kw_only=True)
+    shrinkage: float = field(default=0.0, kw_only=True)
+    constant: np.ndarray | None = field(default=None, kw_only=True)  # raw outputs shrunk to
+
+    def shown(self, network: Network) -> Network:
+        """A network of the model as it predicts: with outputs shrunk."""
+        if self.shrinkage == 0 or self.constant is None:
+            return network
+        return network.with_shrunk_outputs(self.shrinkage, self.constant)
 
     def attributes(self, network: Network) -> dict:
         """All that makes an estimator a fitted one, but for what `validate_data` sets."""
@@ -41,6 +49,8 @@ class Model(Learner):
             "_targets": targets,
             "_learner": None,
             "conditioner_": self.conditioner,
+            "weight_decay_": self.optimizer.weight_decay,
+            "shrinkage_": self.shrinkage,
             "n_iter_": progress.epoch,
             "t_": progress.n_samples_seen,
             "n_layers_": len(network.layers) + 1,
@@ -73,6 +83,8 @@ class FittedNetwork(Declared):
             `errors_` say what was chosen and why.
         weight_decay_ : float
             The decay that was used.
+        shrinkage_ : float
+            The shrinkage of the outputs that was used.
         coefs_ : list of scipy.sparse.csc_array
             Weights of each layer, of shape (fan_in, fan_out); they share memory with
             the model. The first layer's are those of the conditioned inputs.

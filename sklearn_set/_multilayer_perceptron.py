@@ -23,6 +23,7 @@ from ._network_parameters import LIU, MOCANU, InputSelecting, NeuronPruning, Rew
 from ._pruning import InputSelection
 from ._pruning import NeuronPruning as Pruning
 from ._regression import BaseSparseMLPRegressor
+from ._regularization import Signal
 from ._relevance import best_number, null_fraction
 from ._samples import Samples
 from ._topology import decimal_floor
@@ -112,6 +113,14 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
                 "or give a share between 0 and 1."
             )
         return InputSelection.over(int(wanted), self.max_iter)
+
+    def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
+        if select is None:
+            return super()._find_signal(samples, select)
+        # All inputs together tell little of what the selected ones will. The decay is then
+        # 0.06 times the error out of sample.
+        error = self.selection_errors_.get(select.n_selected, 0.0)
+        return Signal(0.06 / self._DECAY_BY_SIGNAL[0] * error)
 
 
 class _NPSET(NeuronPruning, _SET):

@@ -276,6 +276,16 @@ class Network:
         """A copy with arrays of its own, with or without optimizer state."""
         return Network((layer.copy(state=state) for layer in self.layers), self.features)
 
+    def with_shrunk_outputs(self, shrinkage: float, towards: np.ndarray) -> Network:
+        """The network with raw outputs pulled that far to constant ones.
+
+        It shares all arrays but the last layer's weights and biases.
+        """
+        last = copy.copy(self.layers[-1])
+        last.weights = ((1 - shrinkage) * last.weights).astype(self.dtype)
+        last.bias = ((1 - shrinkage) * last.bias + shrinkage * towards).astype(self.dtype)
+        return Network([*self.layers[:-1], last], self.features)
+
     def restore(self, kept: Network) -> None:
         """Go back to a copy. Optimizer state, where connections differ, starts afresh."""
         self.features = kept.features

@@ -1,10 +1,12 @@
 """How strongly a network is to be held back, told before training.
 
 Owns: the strength by the signal that the infinitely wide network finds. May not touch:
-training, the network.
+training, networks.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,41 +16,52 @@ from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network import Network
 from ._samples import Samples
 
-__all__ = ["decay_by_signal"]
+__all__ = ["Signal"]
 
 _FEWEST = 10  # samples that tell anything
 _GAIN = 2.0  # that the weights into a neuron must be able to reach together
+_STRONG = 0.75  # relative error below which outputs are taken as they are
 
 
-def decay_by_signal(
-    samples: Samples, network: Network, reach: float, factor: float, least: float, most: float
-) -> float:
-    """The share of a weight that an epoch takes away.
-
-    ``factor * error * sqrt(ridge)`` of kernel ridge regression (see `_kernel.py`) on the
-    samples: its relative leave-one-out error and its best ridge grow with the noise of the
-    targets. An epoch moves a weight by `reach` (the learning rate times the number of
-    batches) at most, so that a decay of ``reach * in-degree / 2`` lets the weights into a
-    neuron sum to 2: more would keep small networks and those of few batches from learning.
+@dataclass(frozen=True)
+class Signal:
+    """What the infinitely wide network finds in samples, out of sample.
 
     Parameters
     ----------
-    samples : Samples
-        As the network reads them.
-    network : Network
-        Its layers' in-degrees count.
-    reach, factor : float
-    least, most : float
-        Bounds of the decay.
+    noise : float
+        Its squared leave-one-out error, relative to that of the mean, times the root of its
+        best ridge.
+    shrinkage : float
+        How far outputs are to be pulled to those of the constant model.
     """
-    rows = few_rows(samples.X, N_JUDGED)
-    if len(rows) < _FEWEST:
-        return least
-    with threadpool_limits(1, "blas"):  # the same bits on any number of threads
-        kernel = KernelRidge(
-            arc_cosine_kernel(samples.X[rows].astype(np.float64)),
-            target_matrix(samples.target[rows]),
-        )
-    in_degree = min(layer.nnz / layer.n_out for layer in network.layers)
-    most = max(least, min(most, reach * in_degree / _GAIN))
-    return float(np.clip(factor * kernel.error * np.sqrt(kernel.ridge), least, most))
+
+    noise: float = 0.0
+    shrinkage: float = 0.0
+
+    @classmethod
+    def of(cls, samples: Samples) -> Signal:
+        """The signal in samples as a network reads them."""
+        rows = few_rows(samples.X, N_JUDGED)
+        if len(rows) < _FEWEST:
+            return cls()
+        with threadpool_limits(1, "blas"):  # the same bits on any number of threads
+            kernel = KernelRidge(
+                arc_cosine_kernel(samples.X[rows].astype(np.float64)),
+                target_matrix(samples.target[rows]),
+            )
+        shrinkage = np.clip((kernel.error - _STRONG) / (1 - _STRONG), 0, 1)
+        return cls(kernel.error * kernel.ridge**0.5, float(shrinkage))
+
+    def decay(
+        self, network: Network, reach: float, factor: float, least: float, most: float
+    ) -> float:
+        """The share of a weight that an epoch is to take away, ``factor * noise``.
+
+        An epoch moves a weight by `reach` (the learning rate times the number of batches) at
+        most, so that a decay of ``reach * in-degree / 2`` lets the weights into a neuron sum
+        to 2: more would keep small networks and those of few batches from learning.
+        """
+        in_degree = min(layer.nnz / layer.n_out for layer in network.layers)
+        most = max(least, min(most, reach * in_degree / _GAIN))
+        return float(np.clip(factor * self.noise, least, most))

@@ -40,6 +40,9 @@ class Target(Protocol):
     def score(self, raw: np.ndarray, target: np.ndarray, weight) -> float:
         """Default score of raw outputs on encoded targets."""
 
+    def constant(self, target: np.ndarray, weight) -> np.ndarray:
+        """Raw outputs (n_outputs,) of the best constant model of encoded targets."""
+
     def strata(self, target: np.ndarray) -> np.ndarray | None:
         """Labels by which a split of the samples is to be stratified, if there are."""
 
@@ -146,6 +149,17 @@ class Classes:
         """Accuracy."""
         return accuracy_score(target, self.decide(raw), sample_weight=weight)
 
+    def constant(self, target, weight) -> np.ndarray:
+        """Logits of the classes' (weighted) frequencies, as if each had half a sample more."""
+        if target.ndim == 1:
+            target = target[:, None] == np.arange(len(self.labels))
+        weight = np.ones(len(target)) if weight is None else weight * len(target) / weight.sum()
+        share = (weight @ target + 0.5) / (len(target) + 0.5 * target.shape[1])
+        if self.loss.out_activation == "softmax":
+            return np.log(share)
+        share = share[-self.n_outputs :]
+        return np.log(share / (1 - share))
+
     def strata(self, target) -> np.ndarray | None:
         """The classes themselves."""
         return None if self.multilabel else target
@@ -207,6 +221,11 @@ class Values:
     def score(self, raw, target, weight) -> float:
         """R²."""
         return r2_score(target, self.loss.activate(raw), sample_weight=weight)
+
+    def constant(self, target, weight) -> np.ndarray:
+        """The (weighted) mean, its logarithm for the Poisson loss."""
+        mean = np.average(target.astype(np.float64), axis=0, weights=weight)
+        return np.log(np.maximum(mean, 1e-300)) if self.loss.name == "poisson" else mean
 
     def strata(self, target) -> None:
         """None: values have no classes."""

@@ -114,6 +114,16 @@ class Training(Declared):
         subtracts ``weight_decay * w``, from biases too, as the SET reference code does.""",
         default="per_epoch",
     )
+    shrinkage: Any = parameter(
+        'float in [0, 1] or "auto"',
+        """
+        How far the trained network's raw outputs are pulled to those of the constant model
+        (class frequencies or mean): by 0 not at all. "auto" is ``(error - 0.75) / 0.25``, from
+        0 to 1, with the relative leave-one-out error of an infinitely wide network (see
+        `InputConditioner`), 0 in `partial_fit`: where little can be told from the inputs,
+        predictions are less confident. The value used is `shrinkage_`.""",
+        default="auto",
+    )
     dropout: float = parameter(
         "float in [0, 1)",
         """Probability that the output of a hidden neuron is dropped for a sample while training;

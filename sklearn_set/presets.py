@@ -34,6 +34,7 @@ PAPER_SET = {
     "evolve_output": True,
     "select_inputs": False,
     "conditioning": None,
+    "shrinkage": 0.0,
 }
 
 #: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4). How it

@@ -188,8 +188,8 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
         targets = _classes(estimator, network.n_outputs, classes)
     else:
         targets = _values(estimator, network.n_outputs)
-    result.weight_decay_ = 0.0 if result.weight_decay == "auto" else result.weight_decay
-    optimizer, evolution = result._make_optimizer(None), result._make_evolution()
+    decay = 0.0 if result.weight_decay == "auto" else result.weight_decay
+    optimizer, evolution = result._make_optimizer(None, decay), result._make_evolution()
     generators = Generators.spawn(0)
     model = Model(
         network, optimizer, evolution, generators, conditioner=conditioner, targets=targets

@@ -66,9 +66,11 @@ class _Product(torch.autograd.Function):
         a = _by_neuron(x)
         out = torch.empty((connectivity.shape[1], a.shape[1]), dtype=x.dtype)
         start = x.new_zeros(connectivity.shape[1]) if bias is None else bias.detach()
-        arrays = [tensor.numpy() for tensor in (weight.detach(), start, a, out)]
-        n_threads = effective_n_threads(torch.get_num_threads())
-        _native.product(*connectivity.index, *arrays, n_threads=n_threads)
+        indptr, indices = connectivity.index
+        weights, n_threads = weight.detach().numpy(), effective_n_threads(torch.get_num_threads())
+        _native.product(
+            indptr, indices, weights, start.numpy(), a.numpy(), out.numpy(), n_threads=n_threads
+        )
         ctx.save_for_backward(a, weight)
         ctx.layer, ctx.connectivity = layer, connectivity
         return _by_sample(out, len(x))
@@ -83,13 +85,16 @@ class _Product(torch.autograd.Function):
         below = of_weights = of_bias = None
         if ctx.needs_input_grad[0]:
             out = torch.empty((connectivity.shape[0], a.shape[1]), dtype=a.dtype)
-            arrays = (weights, delta.numpy(), out.numpy())
-            _native.transposed_product(*connectivity.transposed, *arrays, n_threads=n_threads)
+            indptr, positions, indices = connectivity.transposed
+            _native.transposed_product(
+                indptr, positions, indices, weights, delta.numpy(), out.numpy(), n_threads=n_threads
+            )
             below = _by_sample(out, len(gradient))
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             of_weights, of_bias = torch.empty_like(weight), weight.new_empty(connectivity.shape[1])
-            arrays = (a.numpy(), delta.numpy(), of_weights.numpy(), of_bias.numpy())
-            _native.gradient(*connectivity.index, *arrays, n_threads=n_threads)
+            indptr, indices = connectivity.index
+            found = of_weights.numpy(), of_bias.numpy()
+            _native.gradient(indptr, indices, a.numpy(), delta.numpy(), *found, n_threads=n_threads)
             ctx.layer._observe(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
 
