@@ -45,6 +45,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     _by_position = ("hidden_layer_sizes", "activation")
     #: weight_decay="auto": factor of error * sqrt(ridge) of the kernel, least, most.
     _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
+    #: What stands for sqrt(ridge) where inputs are selected.
+    _NOISE_SELECTED = 0.0
     _doc_link_module = "sklearn_set"
     _doc_link_template = DOC_LINK_TEMPLATE
 

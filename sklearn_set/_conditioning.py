@@ -44,7 +44,7 @@ LEE = """\
 Lee, J., Bahri, Y., Novak, R., Schoenholz, S.S., Pennington, J., Sohl-Dickstein, J.,
 "Deep neural networks as Gaussian processes", ICLR, 2018."""
 
-_GAIN = 0.9  # relative error below which decorrelation pays; .8 to .95 choose alike
+_GAIN = 0.95  # relative error below which decorrelation pays; .8 to .95 choose alike
 _STRENGTHS = (0.1, 0.01, 0.001, 1e-4, 1e-5)
 _ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
 _BLOCK = 2**22  # values at a time
@@ -84,7 +84,7 @@ class InputConditioner(TransformerMixin, Conditioning):
     The choice: the leave-one-out error of kernel ridge regression with the arc-cosine
     kernel of two ReLU layers [1]_, which is an infinitely wide network [2]_, is known in
     closed form. Columns are decorrelated, with the strength of the smallest error, if that
-    error is at most 0.9 of the one of the scaled columns. It is computed on 400 distinct
+    error is at most 0.95 of the one of the scaled columns. It is computed on 400 distinct
     samples at most; components are computed from 2,000 at most.
 
     References

@@ -117,10 +117,9 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
         if select is None:
             return super()._find_signal(samples, select)
-        # All inputs together tell little of what the selected ones will. The decay is then
-        # 0.06 times the error out of sample.
+        # All inputs together tell little of what the selected ones will.
         error = self.selection_errors_.get(select.n_selected, 0.0)
-        return Signal(0.06 / self._DECAY_BY_SIGNAL[0] * error)
+        return Signal(self._NOISE_SELECTED * error)
 
 
 class _NPSET(NeuronPruning, _SET):

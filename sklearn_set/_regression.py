@@ -22,6 +22,7 @@ class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
     _targets: Values
     max_iter = 200
     _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
+    _NOISE_SELECTED = 0.2
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given samples.

@@ -13,7 +13,9 @@ from sklearn_set._mixtures import Mixtures, noise_for
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._training import Generators
 
-SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
+SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
+    "select_inputs": False, "random_state": 0,
+}  # fmt: skip
 
 
 def generators(seed):

@@ -11,7 +11,9 @@ from sklearn_set._losses import Loss
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._training import Generators, Learner, train
 
-SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
+SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
+    "select_inputs": False, "random_state": 0,
+}  # fmt: skip
 
 
 def test_average_is_the_mean_over_the_last_epochs():
