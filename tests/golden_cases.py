@@ -90,8 +90,8 @@ def estimators():
     X, y = numbers((80, 12), 4, np.float64), numbers(80, 5, np.float64)
     classes = np.digitize(X[:, 0] + X[:, 1], [-0.2, 0.2])
     settings = dict(
-        hidden_layer_sizes=(30, 20), epsilon=4, max_iter=5, conditioning=None, select_inputs=False,
-        random_state=0,
+        hidden_layer_sizes=(30, 20), epsilon=4, max_iter=5, conditioning=None, shrinkage=0,
+        select_inputs=False, random_state=0,
     )  # fmt: skip
     pruning = dict(beta=1, gamma=2, alpha=0.1)
     decay = dict(weight_decay=0.02, decay_rule="per_epoch")

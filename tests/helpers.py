@@ -22,6 +22,7 @@ SHORT = {
     "mixup": 0,
     "averaging": 0,
     "conditioning": None,
+    "shrinkage": 0,
     "random_state": 0,
     "n_jobs": 1,
 }

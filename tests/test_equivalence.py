@@ -143,7 +143,7 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
         sample_weight = (sample_weight / sample_weight.mean(axis=1, keepdims=True)).ravel()
     parameters = {"learning_rate_init": 0.01, **extra, **SOLVERS[solver]}
     mine = dict(parameters)
-    mine.update(mixup=0, averaging=0, conditioning=None)
+    mine.update(mixup=0, averaging=0, conditioning=None, shrinkage=0)
     if theirs is not MLPClassifier:
         mine["scale_target"] = False
     if betas := mine.pop("betas", None):
@@ -173,7 +173,7 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
 SMALL = {
     "hidden_layer_sizes": (30, 25), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "random_state": 3, "mixup": 0, "averaging": 0, "conditioning": None,
-    "weight_decay": 0.01, "decay_rule": "l2",
+    "weight_decay": 0.01, "decay_rule": "l2", "shrinkage": 0,
 }  # fmt: skip
 EVOLVED = {"dropout": 0.2, "activation": "all_relu", "evolve_output": True}
 
@@ -276,7 +276,7 @@ def wide_problem(sparse, dtype):
 # MIN_WORK_PER_THREAD of network.cpp.
 WIDE = {
     "hidden_layer_sizes": (800, 600), "epsilon": 15, "batch_size": 64, "max_iter": 4,
-    "alpha": 0.05, "beta": 2, "gamma": 1, "conditioning": None, "random_state": 0,
+    "alpha": 0.05, "beta": 2, "gamma": 1, "conditioning": None, "shrinkage": 0, "random_state": 0,
 }  # fmt: skip
 
 

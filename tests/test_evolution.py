@@ -329,7 +329,7 @@ def test_no_neuron_dies_on_a_wide_dataset(weight_decay, activation):
     rng = np.random.default_rng(0)
     data = rng.normal(size=(60, 2000))
     y = (data[:, 0] > 0).astype(int)
-    options = {"epsilon": 2, "max_iter": 50, "random_state": 0}
+    options = {"epsilon": 2, "max_iter": 50, "select_inputs": False, "random_state": 0}
     model = SETClassifier((300, 300), activation, weight_decay=weight_decay, **options)
     model.fit(data, y)
     weights = np.concatenate([coef.data for coef in model.coefs_])

@@ -15,7 +15,7 @@ from sklearn_set._relevance import null_fraction
 
 SMALL = {
     "hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
-    "weight_decay": 0.02,
+    "weight_decay": 0.02, "shrinkage": 0,
     "random_state": 0,
 }  # fmt: skip
 INPUTS = {"select_inputs": 20}

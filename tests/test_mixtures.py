@@ -14,7 +14,7 @@ from sklearn_set._optimizers import Optimizer
 from sklearn_set._training import Generators
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
-    "select_inputs": False, "random_state": 0,
+    "select_inputs": False, "shrinkage": 0, "random_state": 0,
 }  # fmt: skip
 
 
@@ -173,7 +173,12 @@ def test_noise_teaches_indifference_to_differences_within_classes():
     train, test = table(40), table(400)
 
     def score(noise):
-        parameters = {"epsilon": 10, "max_iter": 60, "mixup_noise": noise, "conditioning": None}
+        parameters = {
+            "epsilon": 10,
+            "max_iter": 60,
+            "mixup_noise": noise,
+            "conditioning": None,
+        }
         models = [SETClassifier((30,), **parameters, random_state=seed) for seed in range(5)]
         return np.mean([model.fit(*train).score(*test) for model in models])
 

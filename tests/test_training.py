@@ -12,7 +12,7 @@ from sklearn_set._optimizers import Optimizer
 from sklearn_set._training import Generators, Learner, train
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
-    "select_inputs": False, "random_state": 0,
+    "select_inputs": False, "shrinkage": 0, "random_state": 0,
 }  # fmt: skip
 
 

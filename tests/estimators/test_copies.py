@@ -64,6 +64,7 @@ def test_a_fitted_model_is_small(dtype, early_stopping):
         "early_stopping": early_stopping,
         "max_iter": 30,
         "conditioning": None,
+        "shrinkage": 0,
     }
     pruning = {"alpha": 0.01, "beta": 2, "gamma": 10}
     model = NPSETClassifier((400, 400), **options, **pruning, random_state=0)

@@ -15,7 +15,13 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:alpha=.*prunes no neuron"
 )
 QUICK = dict(
-    hidden_layer_sizes=(9, 5), epsilon=3, max_iter=4, random_state=0, n_jobs=1, conditioning=None
+    hidden_layer_sizes=(9, 5),
+    epsilon=3,
+    max_iter=4,
+    random_state=0,
+    n_jobs=1,
+    conditioning=None,
+    shrinkage=0,
 )
 
 

@@ -30,7 +30,7 @@ def wide_data():
 
 WIDE = {
     "hidden_layer_sizes": (800, 600), "epsilon": 15, "batch_size": 64, "max_iter": 3,
-    "conditioning": None, "random_state": 0,
+    "conditioning": None, "shrinkage": 0, "random_state": 0,
 }  # fmt: skip
 
 
