@@ -286,7 +286,13 @@ WIDE = {
     "extra",
     [
         {"evolve_output": True, "mixup_noise": 0.5},
-        {"solver": "nesterov", "activation": "all_relu", "decay_rule": "per_step", "dropout": 0.2},
+        {
+            "solver": "nesterov",
+            "activation": "all_relu",
+            "decay_rule": "per_step",
+            "weight_decay": 0.02,
+            "dropout": 0.2,
+        },
     ],
     ids=["adam", "sgd"],
 )

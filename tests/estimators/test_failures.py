@@ -224,7 +224,9 @@ def test_interrupt_keeps_what_was_learned(monkeypatch, early_stopping, n_jobs):
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to itself")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_long_prediction_can_be_interrupted(n_jobs):
-    network = SETClassifier((2000, 2000), max_iter=1, random_state=0).fit(X, Y)._network
+    plain = {"conditioning": None, "select_inputs": False}
+    model = SETClassifier((2000, 2000), max_iter=1, **plain, random_state=0)
+    network = model.fit(X, Y)._network
     data = Data(np.ones((1_000_000, X.shape[1])), np.float64)  # many seconds
     out = np.full((1_000_000, 3), np.nan)
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
