@@ -66,7 +66,8 @@ class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predicted targets.
         """
-        outputs = self._targets.loss.activate(self._raw_predict(X))
+        raw = self._raw_predict(X)
+        outputs = self._targets.loss.activate(raw)
         return self._targets.decode(outputs).astype(outputs.dtype)
 
     def __sklearn_tags__(self):
