@@ -98,13 +98,13 @@ class _Graph:
     def name(self, hint: str) -> str:
         return self.scope.get_unique_variable_name(hint)
 
-    def node(self, kind: str, inputs, output: str | None = None, domain: str = "", **attributes):
-        """Add a node; returns the name of its output."""
+    def node(self, kind: str, *inputs, output: str | None = None, **attributes) -> str:
+        """Add a node; numbers among its inputs become constants. Returns its output's name."""
+        names = [x if isinstance(x, str) else self._numbers(x) for x in inputs]
         output = self.name(kind.lower()) if output is None else output
-        if "op_version" not in attributes and not domain:
-            attributes["op_version"] = self.container.target_opset
+        attributes |= {"op_version": self.container.target_opset}
         name = self.scope.get_unique_operator_name(kind)
-        self.container.add_node(kind, inputs, output, op_domain=domain, name=name, **attributes)
+        self.container.add_node(kind, names, output, name=name, **attributes)
         return output
 
     def constant(self, values: np.ndarray, kind=None) -> str:
@@ -117,7 +117,7 @@ class _Graph:
 
         n_in, n_out = coef.shape
         if coef.nnz >= _SPARSE_BELOW * n_in * n_out:
-            return self.constant(coef.toarray().astype(self.dtype))
+            return self._numbers(coef.toarray())
         rows = coef.tocsr().tocoo()  # sorted by row, as the format requires
         name = self.name("weights")
         places = rows.row.astype(np.int64) * n_out + rows.col
@@ -125,16 +125,15 @@ class _Graph:
         values = helper.make_tensor(f"{name}_values", self.kind, [coef.nnz], data)
         indices = helper.make_tensor(f"{name}_indices", self.proto.INT64, [coef.nnz], places)
         tensor = helper.make_sparse_tensor(values, indices, [n_in, n_out])
-        return self.node("Constant", [], output=name, sparse_value=tensor)
+        return self.node("Constant", output=name, sparse_value=tensor)
 
     def raw_outputs(self, model, X: str) -> str:
         """The network up to its raw outputs."""
         current = self._conditioned(model.conditioner_, self.node("Cast", X, to=self.kind))
         activations: list[tuple[str, float]] = [*model._network.activations, ("identity", 0.0)]
         for coef, bias, activation in zip(model.coefs_, model.intercepts_, activations):
-            product = self.node("MatMul", [current, self.weights(coef)])
-            current = self.node("Add", [product, self.constant(bias.astype(self.dtype))])
-            current = self._activation(activation[0], activation[1], current)
+            current = self.node("Add", self.node("MatMul", current, self.weights(coef)), bias)
+            current = self._activation(*activation, current)
         return current
 
     def _numbers(self, values) -> str:
@@ -148,17 +147,14 @@ class _Graph:
         scaling = columns.scaling
         Z = self._affine(X, scaling.mean, scaling.deviation)
         if conditioner.method_ == "decorrelate":
-            basis = self.constant(columns.components.basis.astype(self.dtype))
-            unit = self._level(self.node("MatMul", [self._bounded(Z), basis]))
-            return self.node("Mul", [unit, self._numbers(columns.gain)])
+            unit = self.node("MatMul", self._bounded(Z), columns.components.basis)
+            return self.node("Mul", self._level(unit), columns.gain)
         if len(scaling.heavy):
             Z = self._heavy_tails(scaling, X, Z)
         return self._level(Z)
 
     def _affine(self, X: str, center, scale) -> str:
-        return self.node(
-            "Mul", [self.node("Sub", [X, self._numbers(center)]), self._numbers(1 / scale)]
-        )
+        return self.node("Mul", self.node("Sub", X, center), 1 / scale)
 
     def _heavy_tails(self, scaling, X: str, Z: str) -> str:
         """Z, but the columns with heavy tails by their asinh: sign(u) log(|u| + sqrt(u² + 1))."""
@@ -167,26 +163,22 @@ class _Graph:
         for values, heavy in zip(full, given):
             values[scaling.heavy] = heavy
         u = self._affine(X, full[0], full[1])
-        size = self.node("Abs", u)
-        one = self._numbers(1)
-        root = self.node("Sqrt", self.node("Add", [self.node("Mul", [u, u]), one]))
-        log = self.node("Log", self.node("Add", [size, root]))
-        asinh = self.node("Mul", [self.node("Sign", u), log])
+        root = self.node("Sqrt", self.node("Add", self.node("Mul", u, u), 1))
+        log = self.node("Log", self.node("Add", self.node("Abs", u), root))
+        asinh = self.node("Mul", self.node("Sign", u), log)
         is_heavy = np.zeros(len(scaling.mean), dtype=bool)
         is_heavy[scaling.heavy] = True
         mask = self.constant(is_heavy, self.proto.BOOL)
-        return self.node("Where", [mask, self._affine(asinh, full[2], full[3]), Z])
+        return self.node("Where", mask, self._affine(asinh, full[2], full[3]), Z)
 
     def _bounded(self, Z: str) -> str:
-        below = self.node("Min", [Z, self._numbers(1e6)])
-        return self.node("Max", [below, self._numbers(-1e6)])
+        return self.node("Max", self.node("Min", Z, 1e6), -1e6)
 
     def _level(self, Z: str) -> str:
         Z = self._bounded(Z)
-        third = self.node("Mul", [Z, self._numbers(1 / BOUND)])
-        square = self.node("Mul", [third, third])
-        root = self.node("Sqrt", self.node("Add", [square, self._numbers(1)]))
-        return self.node("Div", [Z, root])
+        third = self.node("Mul", Z, 1 / BOUND)
+        root = self.node("Sqrt", self.node("Add", self.node("Mul", third, third), 1))
+        return self.node("Div", Z, root)
 
     def _activation(self, kind: str, slope: float, current: str) -> str:
         plain = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
@@ -198,17 +190,13 @@ class _Graph:
             return self._gelu(current)
         # Not LeakyRelu, which onnxruntime has for single precision only.
         below = self.node("Relu", self.node("Neg", current))
-        scaled = self.node("Mul", [below, self.constant(np.array([slope], self.dtype))])
-        return self.node("Sub", [self.node("Relu", current), scaled])
+        return self.node("Sub", self.node("Relu", current), self.node("Mul", below, slope))
 
     def _gelu(self, z: str) -> str:
-        def times(a: str, factor: float) -> str:
-            return self.node("Mul", [a, self.constant(np.array([factor], self.dtype))])
-
-        cube = self.node("Mul", [self.node("Mul", [z, z]), z])
-        inner = times(self.node("Add", [z, times(cube, 0.044715)]), np.sqrt(2 / np.pi))
-        one = self.constant(np.ones(1, self.dtype))
-        return self.node("Mul", [times(z, 0.5), self.node("Add", [self.node("Tanh", inner), one])])
+        cube = self.node("Mul", self.node("Mul", z, z), z)
+        inner = self.node("Add", z, self.node("Mul", cube, 0.044715))
+        tanh = self.node("Tanh", self.node("Mul", inner, np.sqrt(2 / np.pi)))
+        return self.node("Mul", self.node("Mul", z, 0.5), self.node("Add", tanh, 1))
 
 
 def _convert_regressor(scope, operator, container) -> None:
@@ -217,9 +205,8 @@ def _convert_regressor(scope, operator, container) -> None:
     raw = graph.raw_outputs(model, operator.inputs[0].full_name)
     if model.out_activation_ == "exp":
         raw = graph.node("Exp", raw)
-    scaled = graph.node("Mul", [raw, graph.constant(model._targets.scale.astype(graph.dtype))])
-    offset = graph.constant(model._targets.offset.astype(graph.dtype))
-    graph.node("Add", [scaled, offset], output=operator.outputs[0].full_name)
+    scaled = graph.node("Mul", raw, model._targets.scale)
+    graph.node("Add", scaled, model._targets.offset, output=operator.outputs[0].full_name)
 
 
 def _convert_classifier(scope, operator, container) -> None:
@@ -229,20 +216,19 @@ def _convert_classifier(scope, operator, container) -> None:
     label, probabilities = (variable.full_name for variable in operator.outputs)
     if model._targets.multilabel:
         graph.node("Sigmoid", raw, output=probabilities)
-        positive = graph.node("Greater", [raw, graph.constant(np.zeros(1, graph.dtype))])
+        positive = graph.node("Greater", raw, 0)
         graph.node("Cast", positive, output=label, to=graph.proto.INT64)
         return
     if model.out_activation_ == "softmax":
         graph.node("Softmax", raw, output=probabilities, axis=1)
     elif model.n_outputs_ == 1:
         one = graph.node("Sigmoid", raw)
-        zero = graph.node("Sub", [graph.constant(np.ones(1, graph.dtype)), one])
-        graph.node("Concat", [zero, one], output=probabilities, axis=1)
+        graph.node("Concat", graph.node("Sub", 1, one), one, output=probabilities, axis=1)
     else:
         outputs = graph.node("Sigmoid", raw)
         axes = graph.constant(np.array([1]), graph.proto.INT64)
-        total = graph.node("ReduceSum", [outputs, axes], keepdims=1)
-        graph.node("Div", [outputs, total], output=probabilities)
+        total = graph.node("ReduceSum", outputs, axes, keepdims=1)
+        graph.node("Div", outputs, total, output=probabilities)
     place = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
     classes = model.classes_
     if np.issubdtype(classes.dtype, np.number) or classes.dtype == bool:
@@ -251,4 +237,4 @@ def _convert_classifier(scope, operator, container) -> None:
         values = graph.name("classes")
         encoded = [str(name).encode() for name in classes]
         container.add_initializer(values, graph.proto.STRING, [len(encoded)], encoded)
-    graph.node("Gather", [values, place], output=label, axis=0)
+    graph.node("Gather", values, place, output=label, axis=0)
