@@ -91,8 +91,7 @@ def _check_layer(estimator, layer: int) -> int:
 class LearningCurveDisplay(_Display):
     """Loss of each epoch, on training and (if there are) held-out samples.
 
-    The area between the curves is the generalisation gap. Create it with
-    `from_estimator`.
+    The area between the curves is the generalisation gap.
 
     Parameters
     ----------
@@ -203,19 +202,17 @@ class TopologyHistoryDisplay(_Display):
 
         def columns(prefix):
             names = [name for name in history if name.startswith(prefix)]
-            return [(name.removeprefix(prefix), np.asarray(history[name])) for name in names]
+            return {name.removeprefix(prefix): history[name] for name in names}
 
         layers = columns("n_connections_")
-        axes[0].stackplot(
-            epochs, *[c for _, c in layers], labels=[f"layer {n}" for n, _ in layers], alpha=0.85
-        )
-        for number, sizes in columns("hidden_layer_size_"):
+        labels = [f"layer {number}" for number in layers]
+        axes[0].stackplot(epochs, *layers.values(), labels=labels, alpha=0.85)
+        for number, sizes in columns("hidden_layer_size_").items():
             style = "-" if int(number) % 2 == 0 else "--"  # equal sizes stay visible
             axes[1].step(epochs, sizes, style, where="mid", label=f"hidden layer {number}")
         axes[2].plot(epochs, history["n_grown"], label="grown at the epoch's start")
-        axes[2].plot(
-            epochs, history["n_survived"], label="of those grown before, survived", ls="--"
-        )
+        label = "of those grown before, survived"
+        axes[2].plot(epochs, history["n_survived"], label=label, ls="--")
         for panel, label in zip(axes, ("Connections", "Hidden neurons", "Connections")):
             panel.set(xlabel="Epoch", ylabel=label, ylim=(0, None))
             if panel.get_legend_handles_labels()[0]:
