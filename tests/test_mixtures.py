@@ -179,6 +179,7 @@ def test_noise_teaches_indifference_to_differences_within_classes():
             "mixup_noise": noise,
             "conditioning": None,
             "shrinkage": 0,
+            "weight_decay": 0.02,
         }
         models = [SETClassifier((30,), **parameters, random_state=seed) for seed in range(5)]
         return np.mean([model.fit(*train).score(*test) for model in models])

@@ -34,7 +34,9 @@ def main():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((200, 100)), rng.integers(0, 3, 200)
     S = sparse.csr_array(np.where(X > 1, X, 0))
-    settings = dict(hidden_layer_sizes=(200, 100), epsilon=5, max_iter=4, random_state=0)
+    settings = dict(
+        hidden_layer_sizes=(200, 100), epsilon=5, max_iter=4, conditioning=None, random_state=0
+    )
     models = [
         NPSETClassifier(**settings, beta=1, gamma=2, early_stopping=True, warm_start=True),
         SETRegressor(**settings, drop="sensitivity", grow="gradient", n_jobs=2),
