@@ -478,7 +478,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _roll_back(self, before: dict) -> None:
         """Become what the estimator was, but for the callbacks' context of this fit."""
         for name in vars(self).copy():  # another thread may add some
-            if name not in before and name != "_callback_fit_ctx":
+            if name not in before and "callback" not in name:
                 self.__dict__.pop(name, None)
         self.__dict__.update(before)
 
