@@ -10,8 +10,7 @@ order of the images, so nothing can be learned from it. Who finds the pixels?
 # %%
 # The data
 # --------
-# Pixels that are black in nearly all images are left out. Standardised, such a column is a
-# spike in a few rows, and a network may learn it by heart.
+# Pixels that are black in nearly all images are left out: they hold next to nothing.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,9 +19,8 @@ from sklearn.feature_selection import SelectFromModel, SelectKBest, f_classif
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_set import SETClassifier, SETFeatureSelector, SparseMLPClassifier
+from sklearn_set import SETClassifier, SETFeatureSelector
 
 images, y = load_digits(return_X_y=True)
 used = (images > 0).mean(axis=0) > 0.1
@@ -49,10 +47,12 @@ def as_image(values):
 #
 # * :class:`~sklearn_set.SETFeatureSelector` never sees the targets. It keeps the columns that
 #   help to restore the others from noise.
-# * `SelectFromModel` asks a fitted network for the strength of its inputs: once that of a
-#   `SETClassifier`, once that of a `SparseMLPClassifier`, which is told to stop reading inputs
-#   while it learns (by itself it does so only where four fifths of the columns or more are noise).
+# * `SelectFromModel` asks a fitted `SETClassifier` for the strength of its inputs: once of a
+#   network that reads all columns, once of one that stops reading inputs while it learns, until
+#   40 are left (``select_inputs=40``).
 # * `SelectKBest` looks at one column at a time.
+#
+# The estimators of this package scale their inputs themselves, so the Pipelines need no scaler.
 
 
 def by_strength(network):
@@ -61,12 +61,8 @@ def by_strength(network):
 
 selectors = {
     "SETFeatureSelector": SETFeatureSelector(40, random_state=0),
-    "SETClassifier": by_strength(SETClassifier(max_iter=80, random_state=0)),
-    "SparseMLPClassifier": by_strength(
-        SparseMLPClassifier(
-            prune_layers=("input",), alpha=0.04, beta=5, gamma=40, max_iter=80, random_state=0
-        )
-    ),
+    "all inputs": by_strength(SETClassifier(select_inputs=False, max_iter=80, random_state=0)),
+    "select_inputs=40": by_strength(SETClassifier(select_inputs=40, max_iter=80, random_state=0)),
     "SelectKBest": SelectKBest(f_classif, k=40),
 }
 
@@ -75,18 +71,18 @@ def judge():
     return SETClassifier((200,), max_iter=60, random_state=0)
 
 
-alone = make_pipeline(StandardScaler(), judge()).fit(X_train, y_train)
+alone = judge().fit(X_train, y_train)
 print(f"{'all 192 columns':20} accuracy {alone.score(X_test, y_test):.3f}")
 selected = {}
 for name, selector in selectors.items():
-    model = make_pipeline(StandardScaler(), selector, judge()).fit(X_train, y_train)
-    selected[name] = model[1].get_support()
+    model = make_pipeline(selector, judge()).fit(X_train, y_train)
+    selected[name] = model[0].get_support()
     n_pixels, n_shuffled = selected[name][is_pixel].sum(), selected[name][~is_pixel].sum()
     accuracy = model.score(X_test, y_test)
     print(f"{name:20} accuracy {accuracy:.3f}, {n_pixels} pixels, {n_shuffled} shuffled columns")
 
 # %%
-# Which pixels they keep (white: left out from the start).
+# All four keep pixels only. What they keep (white: left out from the start):
 
 fig, axes = plt.subplots(1, 5, figsize=(11, 3), layout="constrained")
 axes[0].imshow(images.mean(axis=0).reshape(8, 8), cmap="gray")
@@ -102,17 +98,16 @@ plt.show()
 # Two kinds of importance
 # -----------------------
 # ``feature_importances_`` is the strength of an input: the sum of its absolute weights.
-# It costs nothing, but speaks of the wiring and not of data: it sees nothing of what
-# the later layers do with an input.
+# It costs nothing. But it tells of the wiring only: it sees nothing of what the later layers do
+# with an input.
 #
 # `permutation_importance` shuffles one column of held-out samples and measures how much the
-# score falls. It speaks of this model's predictions. But it needs many
-# predictions, and where columns say the same, as neighbouring pixels do, it gives
-# each of them little: the others stand in. Neither says what *causes* anything.
+# score falls. It tells of this model's predictions. But it needs many predictions. Where
+# columns say the same, as neighbouring pixels do, it gives each of them little: the others
+# stand in. Neither says what *causes* anything.
 
-network = SETClassifier(max_iter=80, random_state=0)
-model = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
-permuted = permutation_importance(model, X_test[:500], y_test[:500], n_repeats=3, random_state=0)
+network = SETClassifier(max_iter=80, random_state=0).fit(X_train, y_train)
+permuted = permutation_importance(network, X_test[:500], y_test[:500], n_repeats=3, random_state=0)
 
 # %%
 

@@ -3,10 +3,9 @@ What the Greek letters do
 =========================
 
 A wide table with few rows: 300 images of digits, whose 64 pixels are widened to
-2,080 columns by the products of all pairs. `NPSETClassifier` learns on it inside a
-Pipeline, a grid search varies :math:`\alpha, \beta, \gamma, \epsilon, \zeta`, and the
-result stands beside the same network with a static topology, LogisticRegression and
-MLPClassifier.
+2,080 columns by the products of all pairs. `NPSETClassifier` learns from it. A grid search
+varies :math:`\alpha, \beta, \gamma, \epsilon, \zeta`. The result stands beside the same
+network with a static topology, LogisticRegression and MLPClassifier.
 
 * :math:`\epsilon` sets how many connections a layer has,
 * :math:`\zeta` which fraction of them is rewired after an epoch,
@@ -28,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier
@@ -47,11 +46,10 @@ print(f"{X_train.shape[0]} training rows, {X_train.shape[1]} columns, {X_test.sh
 # neurons a candidate ended with.
 
 
-def score(pipeline, X, y):
-    network = pipeline[-1]
+def score(network, X, y):
     print(".", end="", file=sys.stderr, flush=True)  # progress
     return {
-        "accuracy": accuracy_score(y, pipeline.predict(X)),
+        "accuracy": accuracy_score(y, network.predict(X)),
         "connections": network.n_connections_,
         "neurons": sum(network.hidden_layer_sizes_),
     }
@@ -64,12 +62,9 @@ letters = {
     "epsilon": [5, 20],
     "zeta": [0.1, 0.3],
 }
-pipeline = make_pipeline(
-    StandardScaler(), NPSETClassifier(hidden_layer_sizes=(500, 500), max_iter=80, random_state=0)
-)
-grid = {f"npsetclassifier__{letter}": values for letter, values in letters.items()}
+npset = NPSETClassifier((500, 500), max_iter=80, random_state=0)
 search = GridSearchCV(
-    pipeline, grid, scoring=score, refit="accuracy", cv=StratifiedKFold(3), n_jobs=2
+    npset, letters, scoring=score, refit="accuracy", cv=StratifiedKFold(3), n_jobs=2
 )
 n_fits = 3 * 2 ** len(letters)
 print(f"Grid search over the five letters, {n_fits} fits ", end="", file=sys.stderr)
@@ -82,7 +77,7 @@ print(f" {time.perf_counter() - started:.0f} s", file=sys.stderr)
 results = search.cv_results_
 print(f"\n{'':12}{'accuracy':>10}{'connections':>13}{'neurons':>9}   (cross-validated means)")
 for letter, values in letters.items():
-    column = np.asarray(results[f"param_npsetclassifier__{letter}"], dtype=float)
+    column = np.asarray(results[f"param_{letter}"], dtype=float)
     for value in values:
         rows = column == value
         means = [
@@ -91,14 +86,14 @@ for letter, values in letters.items():
         ]
         print(f"{letter:>8} {value:<5g}{means[0]:>8.3f}{means[1]:>13,.0f}{means[2]:>9.0f}")
 
-best = {name.split("__")[1]: value for name, value in search.best_params_.items()}
-print("\nbest:", ", ".join(f"{letter}={value:g}" for letter, value in best.items()))
+best = ", ".join(f"{letter}={value:g}" for letter, value in search.best_params_.items())
+print("\nbest:", best)
 
 # %%
 # The winner beside its rivals, all on the same test rows. The accuracy is that of the
 # final model. "Static" is the same network without evolution and pruning.
 
-network = search.best_estimator_[-1]
+network = search.best_estimator_
 static = SETClassifier(
     network.hidden_layer_sizes,
     epsilon=network.epsilon,
@@ -108,7 +103,7 @@ static = SETClassifier(
 )
 rivals = {
     "NPSETClassifier": search.best_estimator_,
-    "the same, static": make_pipeline(StandardScaler(), static),
+    "the same, static": static,
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
     "MLPClassifier": make_pipeline(
         StandardScaler(), MLPClassifier(network.hidden_layer_sizes, max_iter=80, random_state=0)
@@ -121,7 +116,7 @@ for name, model in rivals.items():
         warnings.simplefilter("ignore", ConvergenceWarning)  # MLPClassifier's
         model.fit(X_train, y_train)
     seconds = time.perf_counter() - began
-    final = model[-1]
+    final = model[-1] if isinstance(model, Pipeline) else model
     if hasattr(final, "n_connections_"):
         n_parameters = final.n_connections_ + sum(b.size for b in final.intercepts_)
     elif hasattr(final, "coefs_"):
@@ -141,7 +136,7 @@ import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(2, 5, figsize=(11, 4.6), layout="constrained", sharey="row")
 for column, (letter, values) in enumerate(letters.items()):
-    given = np.asarray(results[f"param_npsetclassifier__{letter}"], dtype=float)
+    given = np.asarray(results[f"param_{letter}"], dtype=float)
     for row, (name, label) in enumerate(
         {"accuracy": "Accuracy", "connections": "Connections"}.items()
     ):

@@ -3,9 +3,8 @@ Successive halving: epochs as the resource
 ==========================================
 
 A random search gives every candidate the same time. `HalvingRandomSearchCV` starts many
-candidates with few epochs, gives the best third three times as many, and so on. It works
-with ``max_iter`` as the resource. One thing must be known about the calendar of NPSET: see
-below.
+candidates with few epochs, gives the best third three times as many, and goes on like this.
+``max_iter`` is the resource. The calendar of NPSET needs care: see below.
 """
 
 # %%
@@ -23,8 +22,6 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingRandomSearchCV, train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier
 
@@ -32,18 +29,17 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=400, stratify=y, random_state=0
 )
-pipeline = make_pipeline(StandardScaler(), SETClassifier((200, 200), random_state=0))
 distributions = {
-    "setclassifier__epsilon": loguniform(2, 60),
-    "setclassifier__zeta": uniform(0, 0.6),
-    "setclassifier__learning_rate_init": loguniform(3e-4, 3e-2),
-    "setclassifier__weight_decay": loguniform(1e-4, 1e-1),
-    "setclassifier__mixup": uniform(0, 1),
+    "epsilon": loguniform(2, 60),
+    "zeta": uniform(0, 0.6),
+    "learning_rate_init": loguniform(3e-4, 3e-2),
+    "weight_decay": loguniform(1e-4, 1e-1),
+    "mixup": uniform(0, 1),
 }
 search = HalvingRandomSearchCV(
-    pipeline,
+    SETClassifier((200, 200), random_state=0),
     distributions,
-    resource="setclassifier__max_iter",
+    resource="max_iter",
     n_candidates=27,
     min_resources=6,
     max_resources=162,
@@ -54,7 +50,7 @@ search = HalvingRandomSearchCV(
 search.fit(X_train, y_train)
 print(f"accuracy on the test set: {search.score(X_test, y_test):.3f}")
 for name, value in search.best_params_.items():
-    print(f"  {name.removeprefix('setclassifier__')}: {value:.3g}")
+    print(f"  {name}: {value:.3g}")
 
 # %%
 # Each line is a candidate. What is out after 6 epochs has cost next to nothing.
@@ -89,7 +85,6 @@ calendars = {
     "alpha=0.04, beta=10, gamma=40 (default)": {},
     "alpha=0.25, beta=1, gamma=4": {"alpha": 0.25, "beta": 1, "gamma": 4},
 }
-X_scaled = StandardScaler().fit_transform(X_train)
 budgets = (6, 18, 54, 162)
 sizes = {name: [] for name in calendars}
 for name, calendar in calendars.items():
@@ -97,7 +92,7 @@ for name, calendar in calendars.items():
         model = NPSETClassifier((200, 200), max_iter=budget, random_state=0, **calendar)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
-            model.fit(X_scaled, y_train)
+            model.fit(X_train, y_train)
         sizes[name].append(sum(model.hidden_layer_sizes_))
         print(f"{name}, max_iter={budget}: {sizes[name][-1]} neurons left")
         for warning in caught:

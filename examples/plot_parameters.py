@@ -19,14 +19,13 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier
 
 pixels, y = load_digits(return_X_y=True)
 rng = np.random.default_rng(0)
 X = np.hstack([pixels, *[rng.permuted(pixels, axis=0) for _ in range(3)]])
-X = StandardScaler().fit_transform(X).astype(np.float32)
+X = X.astype(np.float32)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=300, stratify=y, random_state=0
 )
@@ -64,6 +63,7 @@ NUMBERS = {
     "evolve_every": [1, 3, 10, 30],
     "learning_rate_init": [1e-4, 1e-3, 1e-2, 1e-1],
     "weight_decay": [0, 5e-3, 2e-2, 0.1, 0.5],
+    "shrinkage": [0, 0.3, 0.6, 0.9],
     "alpha": [0.01, 0.04, 0.08, 0.16],
     "beta": [1, 5, 15, 30],
     "gamma": [5, 10, 20, 40],
@@ -75,9 +75,10 @@ NUMBERS = {
     "batch_size": [8, 32, 128, 300],
     "max_iter": [5, 20, 60, 150],
     "momentum": [0, 0.5, 0.9, 0.99],
+    "select_inputs": [16, 48, 96, 192],
 }
 start, _ = fitted()
-fig, axes = plt.subplots(3, 6, figsize=(15, 7.5), layout="constrained", sharey=True)
+fig, axes = plt.subplots(4, 5, figsize=(13, 9.5), layout="constrained", sharey=True)
 for ax, (name, values) in zip(axes.flat, NUMBERS.items()):
     if name in ("alpha", "beta", "gamma", "prune_every"):
         fixed = {"estimator": NPSETClassifier, **PRUNING}
@@ -94,7 +95,8 @@ for ax, (name, values) in zip(axes.flat, NUMBERS.items()):
     ax.spines[["top", "right"]].set_visible(False)
 for ax in axes[:, 0]:
     ax.set_ylabel("Accuracy")
-axes[-1, -1].set_axis_off()
+for ax in axes.flat[len(NUMBERS) :]:
+    ax.set_axis_off()
 plt.show()
 
 # %%
@@ -104,16 +106,16 @@ plt.show()
 # own, which the labels give.
 
 CHOICES = {
-    "activation": ["relu", "leaky_relu", "all_relu", "tanh", "logistic", "identity"],
+    "activation": ["relu", "leaky_relu", "all_relu", "gelu", "tanh", "logistic", "identity"],
     "init": ["he_uniform", "he_normal", "glorot_uniform", "normal"],
     "new_weights": ["small", "zero", "init"],
     "drop": ["magnitude", "sensitivity", "path"],
     "grow": ["random", "gradient"],
     "zeta_schedule": ["constant", "cosine", "linear"],
     "loss": ["log_loss", "squared_error"],
-    "solver": ["adam", "sgd"],
-    "learning_rate": ["constant", "invscaling", "adaptive"],
-    "decay_rule": [("per_epoch", 0.02), ("l2", 0.01), ("decoupled", 1), ("per_step", 0.003)],
+    "solver": ["adam", "sgd", "nesterov"],
+    "conditioning": ["auto", "scale", 0.01, None],
+    "decay_rule": [("per_epoch", 0.02), ("l2", 0.01), ("per_step", 0.003)],
     "prune_by": ["out_degree", "plain_out_degree", "strength"],
     "evolve_output": [False, True],
 }
@@ -124,10 +126,8 @@ for ax, (name, values) in zip(axes.flat, CHOICES.items()):
         params = {name: value}
         if name == "decay_rule":
             params = dict(zip(("decay_rule", "weight_decay"), value))
-        elif name == "learning_rate":
-            params.update(SGD)
-        elif name == "solver" and value == "sgd":
-            params = SGD
+        elif value in ("sgd", "nesterov"):
+            params["learning_rate_init"] = SGD["learning_rate_init"]
         elif name == "prune_by":
             params.update(PRUNING, estimator=NPSETClassifier)
         scores.append(fitted(**params)[0])
@@ -138,7 +138,7 @@ for ax, (name, values) in zip(axes.flat, CHOICES.items()):
     labels = [f"{v[0]}, {v[1]}" if isinstance(v, tuple) else str(v) for v in values]
     ax.set_yticks(places, labels)
     ax.invert_yaxis()
-    ax.set(title=name + (' (solver="sgd")' if name == "learning_rate" else ""), xlim=(0.6, 0.95))
+    ax.set(title=name, xlim=(0.6, 0.95))
     ax.grid(axis="y", color="0.92")
     ax.spines[["top", "right"]].set_visible(False)
 for ax in axes[-1]:

@@ -85,7 +85,7 @@ for package in MODULES:
 # %%
 # From words to columns
 # ---------------------
-# TF-IDF needs no `StandardScaler`, which would have to make the matrix dense.
+# The matrix stays sparse: the network scales sparse columns without centring them.
 
 vectorizer = TfidfVectorizer(
     sublinear_tf=True, min_df=2, token_pattern=r"[a-z]{2,}", stop_words="english", dtype=np.float32

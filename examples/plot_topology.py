@@ -11,7 +11,6 @@ others grow at random places. What remains of the randomness after eighty epochs
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier
 from sklearn_set.inspection import (
@@ -22,7 +21,6 @@ from sklearn_set.inspection import (
 )
 
 X, y = load_digits(return_X_y=True)
-X = StandardScaler().fit_transform(X)
 
 # %%
 # Watching one network
