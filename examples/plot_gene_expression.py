@@ -92,8 +92,8 @@ plt.show()
 # What became of the network
 # --------------------------
 # Fitted to all tumours: the sizes of the networks, and how unevenly the evolving
-# connections share the genes among themselves. In the beginning every gene has about as
-# many connections as any other. The curve below would then be the diagonal.
+# connections are spread over the genes. In the beginning every gene has about as many
+# connections as any other, and the curve below would be close to the diagonal.
 
 fig, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for model in (SETClassifier(random_state=0), NPSETClassifier(random_state=0)):

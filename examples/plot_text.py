@@ -98,9 +98,8 @@ print(f"{X_train.shape[0]:,} texts, {X_train.shape[1]:,} words; {share:.2%} of t
 # %%
 # Three classifiers
 # -----------------
-# The network reads the matrix as it is. TF-IDF values are small, a few hundredths where a
-# standardised feature has one, so the weights must become larger than elsewhere; the default
-# `weight_decay` leaves them room.
+# TF-IDF values are small, a few hundredths where a standardised feature has one. The network
+# scales them itself; the two others take them as they are.
 
 models = {
     "SETClassifier": SETClassifier((100,), epsilon=20, max_iter=30, random_state=0),
