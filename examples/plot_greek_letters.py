@@ -90,7 +90,7 @@ best = ", ".join(f"{letter}={value:g}" for letter, value in search.best_params_.
 print("\nbest:", best)
 
 # %%
-# The winner beside its rivals, all on the same test rows. The accuracy is that of the
+# The best candidate beside other models, all on the same test rows. The accuracy is that of the
 # final model. "Static" is the same network without evolution and pruning.
 
 network = search.best_estimator_

@@ -52,9 +52,10 @@ def fitted(estimator=SETClassifier, **params):
 # -------
 # Blue: accuracy. Grey bars: connections at the end, relative to the largest
 # number in the panel. The dashed line is the `SETClassifier` that all start from. Its size is
-# set by `hidden_layer_sizes` and `epsilon` alone. The second row begins with `NPSETClassifier`:
-# `alpha`, `beta`, `gamma` and `prune_every`, varied about 0.04, 5, 20 and 1, shrink the network
-# while it learns.
+# set by `hidden_layer_sizes` and `epsilon` alone. `alpha`, `beta`, `gamma` and `prune_every` are
+# parameters of `NPSETClassifier`, varied about 0.04, 5, 20 and 1. They shrink the network while it
+# learns. `shrinkage` makes predictions less confident; the predicted classes hardly change.
+# `select_inputs` keeps the number of connections, unless the inputs that are left have no room.
 
 NUMBERS = {
     "hidden_layer_sizes": [(25, 25), (50, 50), (100, 100), (300, 300)],

@@ -7,7 +7,7 @@ the way, and per batch only the words that occur in it are touched.
 
 The texts lie on every machine that runs this: the docstrings of the functions and
 classes of NumPy, SciPy, scikit-learn and Python's standard library. From one of them,
-the name of its package blotted out, the network is to say where it comes from. (Other
+the name of its package removed, the network is to say where it comes from. (Other
 versions have other docstrings, so the numbers vary a little.)
 """
 
