@@ -69,9 +69,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         return InputConditioner(self.conditioning)
 
     def _make_selection(
-        self, samples: Samples, before: InputSelection | None, conditioner: InputConditioner
+        self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
     ) -> InputSelection | None:
-        """The selection of inputs; `before` is that of a fit that is continued."""
+        """The selection of inputs; `before` is the evolution of a fit that is continued."""
         return None
 
     def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
@@ -345,7 +345,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _continued(self, samples: Samples, rng) -> Model:
         """Where the last fit stopped, with its optimizer's and rules' state if that was kept."""
         kept = self._learner
-        old = kept.evolution.select if kept else None
+        old = kept.evolution if kept else Evolution()
         select = self._make_selection(samples, old, self.conditioner_)
         decay = self.weight_decay_ if self.weight_decay == "auto" else self.weight_decay
         optimizer, evolution = self._make_optimizer(select, decay), self._make_evolution(select)

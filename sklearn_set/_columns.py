@@ -5,6 +5,8 @@ Owns: this arithmetic, its derivative and its inverse. May not touch: which of i
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import numpy as np
 from scipy import linalg, sparse
 
@@ -52,16 +54,18 @@ def spread_rows(n_rows: int, n_wanted: int) -> np.ndarray:
 
 
 def distinct_rows(X) -> np.ndarray:
-    """Numbers of the rows that are not the same as one before, byte for byte."""
-    first: dict[bytes, int] = {}
+    """Numbers of the rows that are not the same as one before, byte for byte.
+
+    In an order that depends on the rows' values alone: choices made on them do not change
+    when samples are given in another order or repeated.
+    """
     if sparse.issparse(X):
         ends = zip(X.indptr, X.indptr[1:])
         rows = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
     else:
         rows = (row.tobytes() for row in X)
-    for number, row in enumerate(rows):
-        first.setdefault(row, number)
-    return np.array(list(first.values()))
+    digests = (int.from_bytes(blake2b(row, digest_size=8).digest(), "big") for row in rows)
+    return np.unique(np.fromiter(digests, np.uint64, X.shape[0]), return_index=True)[1]
 
 
 def few_rows(X, n_wanted: int) -> np.ndarray:
@@ -224,8 +228,9 @@ class Scaled(AsTheyAre):
             return level(self.scaling.apply(X))
         if self.scaling.mean.any():
             raise ValueError(
-                "X is sparse, but the columns of the dense samples that were fitted are centred, "
-                "which would make X dense. Use X.toarray(), or fit to sparse samples."
+                f"X of shape {X.shape} is sparse, but the columns of the dense samples that were "
+                "fitted are centred, which would make X dense. Use X.toarray(), or fit to sparse "
+                "samples."
             )
         data = level(X.data.astype(np.float64) / self.scaling.deviation[X.indices])
         return type(X)((data, X.indices, X.indptr), shape=X.shape)
@@ -251,7 +256,8 @@ class Decorrelated(AsTheyAre):
     def apply(self, X):
         if sparse.issparse(X):
             raise ValueError(
-                "X is sparse, but its columns are to be decorrelated, which makes them dense. "
+                f"X of shape {X.shape} is sparse, but its columns are to be decorrelated, which "
+                "makes them dense. "
                 'Use X.toarray(), or conditioning="scale".'
             )
         Z = np.clip(self.scaling.standardise(X), -1e6, 1e6)

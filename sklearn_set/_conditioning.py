@@ -27,6 +27,7 @@ from ._columns import (
     level,
     spread_rows,
 )
+from ._data import check_sparse
 from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
@@ -168,6 +169,8 @@ class InputConditioner(TransformerMixin, Conditioning):
         if self.conditioning is None:
             self.method_, self.columns = "none", AsTheyAre(X.shape[1])
             return self
+        if sparse.issparse(X):
+            check_sparse(X)
         with threadpool_limits(1, "blas"):  # the same bits on any number of threads
             scaling = Scaling(X, weight)
             if isinstance(self.conditioning, Real):
@@ -226,7 +229,19 @@ class InputConditioner(TransformerMixin, Conditioning):
         return self.apply(X)
 
     def apply(self, X):
-        """Condition validated samples."""
+        """Condition validated samples.
+
+        Parameters
+        ----------
+        X : ndarray or csr matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X_new : ndarray or csr matrix
+            Of the dtype of `X`.
+        """
+        if sparse.issparse(X):
+            check_sparse(X)
         if sparse.issparse(X) or self.conditioning is None:
             return self.columns.apply(X).astype(X.dtype, copy=False)
         conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)

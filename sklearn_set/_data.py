@@ -10,12 +10,22 @@ from scipy import sparse
 
 from . import _native
 
-__all__ = ["Data"]
+__all__ = ["Data", "check_sparse"]
 
 
 def _readable(values, dtype) -> np.ndarray:
     """The values as the core takes them: of this type, in C order and aligned."""
     return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def check_sparse(X: sparse.csr_array) -> None:
+    """Check the columns that a sparse matrix names: SciPy does not."""
+    for wrong in (X.indices.min(initial=0), X.indices.max(initial=-1)):
+        if not -1 < wrong < X.shape[1] and X.indices.size:
+            raise ValueError(
+                f"The sparse matrix X is malformed: it has {X.shape[1]} columns and a column "
+                f"index {wrong}. Build it anew from its entries."
+            )
 
 
 class Data:
@@ -39,11 +49,8 @@ class Data:
         self.loss, self.target, self.sample_weight = loss, target, sample_weight
         native = _native.DataF32 if self.dtype == np.float32 else _native.DataF64
         if sparse.issparse(X):
-            if X.indices.dtype != np.int32 and X.indices.size and X.indices.max() >= X.shape[1]:
-                raise ValueError(  # the core checks the rest, but 2**32 would become 0 on the way
-                    f"The sparse matrix X is malformed: it has {X.shape[1]} columns and a column "
-                    f"index {X.indices.max()}. Build it anew from its entries."
-                )
+            if X.indices.dtype != np.int32:  # 2**32 would become 0 on the way to the core
+                check_sparse(X)
             self.native = native(
                 None,
                 _readable(X.data, self.dtype),

@@ -245,6 +245,11 @@ class Evolution:
                 f"{number}, which has {network.layers[number].nnz} connections. Give a value for "
                 "each."
             )
+        if keep.dtype != bool and not np.isin(keep, (0, 1)).all():
+            raise ValueError(
+                f"{type(self.drop).__name__} marked connections of layer {number} with other "
+                "values than 0 and 1 (or False and True)."
+            )
         return np.ascontiguousarray(keep, dtype=np.uint8)
 
     def _quotas(self, network: Network, keeps: dict[int, np.ndarray]) -> list[int]:

@@ -86,10 +86,10 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         return InputConditioner(wanted)
 
     def _make_selection(
-        self, samples: Samples, before: InputSelection | None, conditioner: InputConditioner
+        self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
     ) -> InputSelection | None:
         if before is not None and self.select_inputs == "auto":
-            return before
+            return before.select  # what was found in the first samples holds
         self.null_fraction_: float | None = None
         self.selection_errors_: dict[str | int, float] = {}
         if self.select_inputs is False or conditioner.method_ == "decorrelate":

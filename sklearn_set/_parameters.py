@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, dataclass_transform
 
-from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, Options, StrOptions
+from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, Options, RealNotInt, StrOptions
 from ._version import StampedEstimator
 
 __all__ = ["Declared", "constraint_of", "parameter", "same_parameter"]
@@ -64,6 +64,13 @@ def constraint_of(kind: str) -> list:
                 low, high = int(part["low"]), None if part["high"] == "inf" else int(part["high"])
                 number = Interval(number, low, high, closed=_CLOSED[part["left"] + part["right"]])
             found.append(number)
+    if any(isinstance(each, Interval) and each.type is Integral for each in found):
+        found = [
+            Interval(RealNotInt, each.left, each.right, closed=each.closed)
+            if isinstance(each, Interval) and each.type is Real
+            else each
+            for each in found
+        ]
     return found
 
 

@@ -46,10 +46,11 @@ class Signal:
         if len(rows) < _FEWEST:
             return cls()
         with threadpool_limits(1, "blas"):  # the same bits on any number of threads
-            kernel = KernelRidge(
-                arc_cosine_kernel(samples.X[rows].astype(np.float64)),
-                target_matrix(samples.target[rows]),
-            )
+            with np.errstate(over="ignore", invalid="ignore"):
+                K = arc_cosine_kernel(samples.X[rows].astype(np.float64))
+            if not np.isfinite(K).all():
+                return cls()  # training will say what is wrong with these inputs
+            kernel = KernelRidge(K, target_matrix(samples.target[rows]))
         shrinkage = np.clip((kernel.error - _STRONG) / (1 - _STRONG), 0, 1)
         return cls(kernel.error * kernel.ridge**0.5, float(shrinkage))
 

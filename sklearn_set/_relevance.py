@@ -19,7 +19,9 @@ _BLOCK = 2**22  # values at a time
 _NUMBERS = (12, 25, 50, 100, 200)  # of features that may be selected
 _ROWS = 400  # samples that the evidence is taken from
 _FOLDS = 3
-_GAIN = 0.95  # relative error below which a selection pays
+_FEWEST = 100  # samples: of fewer, chance selects too often
+_LARGEST = 1e15  # inputs, whose squares float32 can add up
+_GAIN = 0.92  # relative error below which a selection pays
 
 
 def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> float:
@@ -81,7 +83,7 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
     In each of three folds the features are ranked by their squared correlation with the
     targets, on the training rows of the fold alone; kernel ridge regression (see
     `_kernel.py`) with the first of them predicts the others. Features are left out if this
-    has at most 0.95 of the error that it has with all of them.
+    has at most 0.92 of the error that it has with all of them, or of that of the mean.
 
     Parameters
     ----------
@@ -97,6 +99,8 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
     """
     rows = distinct_rows(X)
     X, Y = X[rows], target_matrix(target[rows])
+    if len(X) < _FEWEST or not np.abs(X).max(initial=0.0) < _LARGEST:
+        return None, {}
     fold = np.empty(len(X), dtype=int)
     fold[np.lexsort(Y.T)] = np.arange(len(X)) % _FOLDS  # the targets are spread over the folds
     candidates = [n for n in _NUMBERS if n < X.shape[1] / 2]
@@ -116,7 +120,7 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
         total += float(np.square(Y[judge] - Y[learn].mean(axis=0)).sum())
     errors = {name: error / max(total, 1e-300) for name, error in errors.items()}
     best = min(candidates, key=errors.__getitem__, default=None)
-    if best is None or errors[best] > _GAIN * errors["all"]:
+    if best is None or errors[best] > _GAIN * min(1.0, errors["all"]):
         return None, errors
     return best, errors
 

@@ -150,11 +150,10 @@ class Classes:
         return accuracy_score(target, self.decide(raw), sample_weight=weight)
 
     def constant(self, target, weight) -> np.ndarray:
-        """Logits of the classes' (weighted) frequencies, as if each had half a sample more."""
+        """Logits of the classes' (weighted) frequencies, at least 1e-3 and at most 0.999."""
         if target.ndim == 1:
             target = target[:, None] == np.arange(len(self.labels))
-        weight = np.ones(len(target)) if weight is None else weight * len(target) / weight.sum()
-        share = (weight @ target + 0.5) / (len(target) + 0.5 * target.shape[1])
+        share = np.clip(np.average(target, axis=0, weights=weight), 1e-3, 0.999)
         if self.loss.out_activation == "softmax":
             return np.log(share)
         share = share[-self.n_outputs :]

@@ -75,6 +75,17 @@ class DropRule(Rule):
         scores = np.ascontiguousarray(self.scores(network, number))
         if scores.dtype not in (np.float32, np.float64):
             scores = scores.astype(np.float64)
+        name, nnz = type(self).__name__, network.layers[number].nnz
+        if scores.shape != (nnz,):
+            raise ValueError(
+                f"{name} gave scores of shape {scores.shape} for layer {number}, which has {nnz} "
+                "connections. Give a score for each."
+            )
+        if not (scores >= 0).all():
+            raise ValueError(
+                f"{name} gave the score {scores[~(scores >= 0)][0]} to a connection of layer "
+                f"{number}; scores must be numbers >= 0."
+            )
         return _native.drop_smallest(scores, decimal_floor(fraction, len(scores)))
 
 
@@ -247,12 +258,27 @@ class GrowthRule(Rule):
 
     def rewiring(self, site: Site) -> Rewiring:
         """The layer's connections without those dropped and with the new ones."""
-        places = np.sort(np.asarray(self.places(site), dtype=np.int64))
+        places = np.sort(np.asarray(self.places(site)))
+        name = f"{type(self).__name__}.places gave"
+        n_places = site.layer.n_in * site.layer.n_out
         n_missing = site.n_new - len(places)
         if n_missing < 0:
             raise ValueError(
-                f"{type(self).__name__}.places gave {len(places)} places for layer "
-                f"{site.number}, where {site.n_new} connections are to grow. Give no more."
+                f"{name} {len(places)} places for layer {site.number}, where {site.n_new} "
+                "connections are to grow. Give no more."
+            )
+        if len(places) and not np.issubdtype(places.dtype, np.integer):
+            raise ValueError(f"{name} {places.dtype} numbers; places are integers.")
+        places = places.astype(np.int64)
+        if len(places) and (places[0] < 0 or places[-1] >= n_places):
+            raise ValueError(
+                f"{name} {places[0]} to {places[-1]} for layer {site.number}; its places are 0 to "
+                f"{n_places - 1}."
+            )
+        if (np.diff(places) == 0).any() or not site.free(places).all():
+            raise ValueError(
+                f"{name} a place of layer {site.number} that is taken, or one twice. Places must "
+                "be free (site.free tells) and distinct."
             )
         grown = site.layer.connectivity.grow_at(site.keep, places)
         if n_missing == 0:

@@ -313,8 +313,8 @@ def averaged(n_rounds, n_workers, own_topology, every):
             give(model, layers)
             curve.append(100 * model.score(X_test, y_test))
             if not own_topology and number + 1 < n_rounds:
-                counts = evolution.no_changes()
-                evolution.rewire(model._network, rng, counts, 0.3)
+                network = model._network
+                evolution.rewire(network, rng, 0.3, evolution.evolving(network))
                 layers = arrays(model)
             states = [layers] * n_workers
     for pipe, process in zip(pipes, processes):

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import SETClassifier
 from sklearn_set._evolution import Evolution
-from sklearn_set._training import Course, Streams, train
+from sklearn_set._training import Generators, Learner, train
 
 from .material import adam, make_data, make_network, ms, steps_of
 
@@ -93,16 +93,18 @@ def _grid_search(options, report):
 def _overheads(options, report):
     network = make_network((4, 4, 2), 2)
     data = make_data(256, 4, 2)
-    streams = Streams.spawn(0)
+    generators = Generators.spawn(0)
     X, y = data.X[:8], data.target[:8]
     model = SETClassifier((4,), epsilon=2, max_iter=1, random_state=0)
 
     def epochs(n, zeta):
         few = make_data(4, 4, 2)
-        return lambda: train(
-            make_network((4, 4, 2), 2), few, adam(), Evolution(zeta), streams, Course(),
-            n_epochs=n, batch_size=4,
-        )  # fmt: skip
+
+        def run():
+            learner = Learner(make_network((4, 4, 2), 2), adam(), Evolution(zeta), generators)
+            train(learner, few, n_epochs=n, batch_size=4)
+
+        return run
 
     tasks = {
         "call": steps_of(network, data, 1, 1),

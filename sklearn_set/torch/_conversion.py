@@ -257,7 +257,9 @@ def _split(children: list[nn.Module]) -> tuple[list[Layer], list[list[nn.Module]
                 "Dropout may follow each other."
             )
     if not layers:
-        raise ValueError("The module has no layer; it needs a SparseLinear or a Linear.")
+        raise ValueError(
+            f"The module {children!r} has no layer; it needs a SparseLinear or a Linear."
+        )
     return layers, between
 
 

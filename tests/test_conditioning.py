@@ -1,0 +1,290 @@
+"""Inputs as they come: their scale, decorrelation, and what is chosen by the infinite network."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.kernel_ridge import KernelRidge as DenseKernelRidge
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_set import InputConditioner, SETClassifier, SETRegressor
+from sklearn_set._columns import distinct_rows
+from sklearn_set._kernel import RIDGES, KernelRidge, arc_cosine_kernel
+from sklearn_set._regularization import Signal
+from sklearn_set._samples import Samples
+
+SMALL = dict(hidden_layer_sizes=(20,), max_iter=5, random_state=0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def spectra(rng, n=90, strength=0.6):
+    """Smooth collinear columns, whose target hides in directions of small variance."""
+    hidden = rng.normal(size=(n, 20)) * strength ** np.arange(20)
+    loadings = np.cos(np.outer(np.arange(20), np.linspace(0, np.pi, 120)))
+    return hidden @ loadings + 5, hidden[:, 8] / strength**8
+
+
+# ------------------------------------------------------------------ the kernel
+
+
+def test_the_kernel_is_that_of_random_relu_layers(rng):
+    """Mean over many random networks of the product of their outputs, to 3 %."""
+    X = rng.normal(size=(4, 7))
+    a, width = X, 40_000
+    W = rng.normal(size=(7, width)) * np.sqrt(1 / 7)
+    first = np.sqrt(2) * np.maximum(a @ W, 0)
+    np.testing.assert_allclose(arc_cosine_kernel(X, n_layers=1), first @ first.T / width, rtol=0.03)
+    assert np.allclose(np.diag(arc_cosine_kernel(X)), (X**2).mean(axis=1))
+    np.testing.assert_allclose(arc_cosine_kernel(sparse.csr_array(X)), arc_cosine_kernel(X))
+    np.testing.assert_allclose(arc_cosine_kernel(X, X[:2]), arc_cosine_kernel(X)[:, :2], rtol=1e-9)
+
+
+def test_leave_one_out_errors_are_those_of_fits_without_the_sample(rng):
+    X, Y = rng.normal(size=(15, 4)), rng.normal(size=(15, 2))
+    K = arc_cosine_kernel(X)
+    ridge = KernelRidge(K, Y)
+    K = K / np.trace(K) * 15
+
+    def error(penalty):
+        total = 0.0
+        for i in range(15):
+            rest = np.arange(15) != i
+            # A free intercept: a constant kernel so large that it is not penalised.
+            model = DenseKernelRidge(alpha=penalty, kernel="precomputed")
+            model.fit(K[np.ix_(rest, rest)] + 1e6, Y[rest])
+            total += np.square(model.predict(K[i : i + 1, rest] + 1e6)[0] - Y[i]).sum()
+        return total
+
+    errors = [error(penalty) for penalty in RIDGES]
+    assert ridge.ridge == RIDGES[np.argmin(errors)]
+    total = sum(np.square(Y[i] - np.delete(Y, i, axis=0).mean(axis=0)).sum() for i in range(15))
+    assert ridge.error == pytest.approx(min(errors) / total, rel=1e-4)
+    fitted = DenseKernelRidge(alpha=ridge.ridge, kernel="precomputed").fit(K + 1e6, Y)
+    np.testing.assert_allclose(
+        ridge.predict(arc_cosine_kernel(X)), fitted.predict(K + 1e6), atol=1e-4
+    )
+
+
+def test_distinct_rows_do_not_depend_on_the_order_of_the_samples(rng):
+    X = rng.normal(size=(20, 3))
+    twice = np.concatenate([X, X[:7]])
+    order = rng.permutation(27)
+    np.testing.assert_array_equal(X[distinct_rows(X)], twice[distinct_rows(twice)])
+    np.testing.assert_array_equal(X[distinct_rows(X)], twice[order][distinct_rows(twice[order])])
+    assert len(distinct_rows(sparse.csr_array(twice))) == 20
+
+
+# ------------------------------------------------------------------ the scale
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_unit_of_a_column_does_not_matter(rng, dtype):
+    X = rng.normal(size=(60, 5)) ** 3
+    y = X[:, 0] > 0
+    other = (X * [1, 1e-6, 1e6, 3, 40] + [0, 1e-7, 5e6, -9, 4]).astype(dtype)
+    X = X.astype(dtype)
+    tolerance = 1e-3 if dtype == np.float32 else 1e-9
+    one, two = (InputConditioner("scale").fit(Z, y).transform(Z) for Z in (X, other))
+    np.testing.assert_allclose(one, two, atol=tolerance)
+    before = StandardScaler().fit_transform(X)
+    three = InputConditioner("scale").fit(before, y).transform(before)
+    np.testing.assert_allclose(one, three, atol=tolerance)
+    assert one.dtype == dtype
+
+
+@pytest.mark.parametrize("conditioning", ["scale", 0.01])
+def test_no_value_makes_a_prediction_explode(rng, conditioning):
+    X, y = spectra(rng)
+    X[:, 3] = 0
+    X[0, 3] = 1e-3  # hardly varies in training
+    model = SETRegressor(**SMALL, conditioning=conditioning).fit(X, y)
+    wild = X[:4].copy()
+    wild[0, 3], wild[1, 7], wild[2] = 1e9, -1e300, 1e12
+    predicted = model.predict(wild)
+    assert np.isfinite(predicted).all()
+    assert np.abs(predicted - y.mean()).max() < 20 * y.std()
+    assert np.abs(model.conditioner_.apply(wild)).max() <= 3
+
+
+def test_constant_columns_say_nothing(rng):
+    X = rng.normal(size=(30, 3))
+    X[:, 1] = 0.1
+    conditioner = InputConditioner("scale").fit(X)
+    X[:, 1] = 17
+    assert (conditioner.transform(X)[:, 1] == 0).all()
+
+
+def test_heavy_tails_become_logarithms(rng):
+    X = np.stack([rng.normal(size=400), np.exp(3 * rng.normal(size=400))], axis=1)
+    Z = InputConditioner("scale").fit_transform(X)
+    rank = np.argsort(np.argsort(X[:, 1]))
+    assert np.corrcoef(Z[:, 1], rank)[0, 1] > 0.8 > np.corrcoef(X[:, 1], rank)[0, 1] + 0.3
+    assert abs(Z.mean()) < 0.1 and np.abs(Z[:, 1].std() - 1) < 0.25
+
+
+def test_sparse_columns_stay_sparse(rng):
+    X = sparse.random(50, 30, density=0.2, random_state=0, format="csr")
+    conditioner = InputConditioner().fit(X, np.arange(50) % 2)
+    Z = conditioner.transform(X)
+    assert sparse.issparse(Z) and conditioner.method_ == "scale"
+    np.testing.assert_array_equal(Z.indices, X.indices)
+    deviation = X.toarray().std(axis=0)
+    scaled = X.toarray() / np.where(deviation > 0, deviation, 1)
+    np.testing.assert_allclose(Z.toarray(), scaled / np.sqrt(1 + (scaled / 3) ** 2))
+    np.testing.assert_allclose(conditioner.inverse_transform(Z).toarray(), X.toarray())
+    with pytest.raises(ValueError, match=r"conditioning=0\.1 .* but X is sparse"):
+        SETClassifier(**SMALL, conditioning=0.1).fit(X, np.arange(50) % 2)
+
+
+def test_weights_are_repetitions(rng):
+    X, y = spectra(rng, 40)
+    weight = rng.integers(0, 3, 40)
+    rows = rng.permutation(np.repeat(np.arange(40), weight))
+    weighted = InputConditioner(0.01).fit(X, y, weight)
+    repeated = InputConditioner(0.01).fit(X[rows], y[rows])
+    np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-6)
+
+
+# ------------------------------------------------------------------ decorrelation
+
+
+def test_components_are_uncorrelated_and_come_back(rng):
+    X, y = spectra(rng)
+    conditioner = InputConditioner(1e-4).fit(X, y)
+    Z = conditioner.transform(X)
+    correlation = np.corrcoef(Z[:, :10].T) - np.eye(10)
+    assert np.abs(correlation).max() < 0.2  # but for what levels off
+    np.testing.assert_allclose(conditioner.inverse_transform(Z), X, atol=1e-6)
+    names = conditioner.get_feature_names_out()
+    assert list(names[:2]) == ["component0", "component1"] and len(names) == Z.shape[1]
+
+
+def test_decorrelation_is_chosen_where_it_pays(rng):
+    X, y = spectra(rng)
+    found = SETRegressor(**SMALL).fit(X, y).conditioner_
+    assert found.method_ == "decorrelate" and found.strength_ in found.errors_
+    assert found.errors_[found.strength_] <= 0.95 * found.errors_["scale"]
+    assert found.errors_[found.strength_] == min(found.errors_.values())
+    common = rng.normal(size=(90, 1))  # what matters is what varies most
+    plain = common * rng.normal(size=40) + rng.normal(size=(90, 40))
+    refused = SETRegressor(**SMALL).fit(plain, common[:, 0]).conditioner_
+    assert refused.method_ == "scale" and len(refused.errors_) > 1
+    assert SETRegressor(**SMALL, conditioning=None).fit(X, y).conditioner_.errors_ == {}
+
+
+def test_it_learns_what_it_could_not(rng):
+    X, y = spectra(rng, 300)
+    scores = {
+        conditioning: SETRegressor((50,), max_iter=60, random_state=0, conditioning=conditioning)
+        .fit(X[:200], y[:200])
+        .score(X[200:], y[200:])
+        for conditioning in ("scale", "auto")
+    }
+    assert scores["auto"] > scores["scale"] + 0.2 and scores["auto"] > 0.8
+
+
+def test_all_speaks_of_the_users_columns(rng):
+    X, y = spectra(rng)
+    model = SETClassifier(**SMALL, conditioning=1e-3).fit(X, y > 0)
+    assert model.feature_importances_.shape == (120,)
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    assert model.coefs_[0].shape[0] == model.conditioner_.transform(X).shape[1] < 120
+    with pytest.raises(ValueError, match="select_inputs=5 needs columns"):
+        SETClassifier(**SMALL, conditioning=1e-3, select_inputs=5).fit(X, y > 0)
+
+
+@pytest.mark.parametrize("conditioning", ["auto", "scale", 0.01, None])
+def test_streams_and_refits_keep_the_first_condition(rng, conditioning):
+    X, y = spectra(rng)
+    model = SETClassifier(**SMALL, conditioning=conditioning)
+    model.partial_fit(X[:50], y[:50] > 0, classes=[False, True])
+    before = model.conditioner_.transform(X)
+    model.partial_fit(10 * X[50:], y[50:] > 0)
+    np.testing.assert_array_equal(model.conditioner_.transform(X), before)
+    assert model.predict(X).shape == (90,)
+
+
+# ------------------------------------------------------------------ strength by signal
+
+
+def signal_of(X, y):
+    return Signal.of(
+        Samples(InputConditioner("scale").fit_transform(X), y.reshape(len(y), -1), None)
+    )
+
+
+def test_noise_is_held_back_more(rng):
+    X = rng.normal(size=(200, 20))
+    clear = X[:, 0] + X[:, 1]
+    noisy = clear + 5 * rng.normal(size=200)
+    strong, weak, none = (
+        signal_of(X, clear),
+        signal_of(X, noisy),
+        signal_of(X, rng.normal(size=200)),
+    )
+    assert strong.noise < weak.noise and strong.shrinkage == 0 < weak.shrinkage
+    assert none.shrinkage > 0.8
+    one, two = (SETRegressor(**SMALL).fit(X, y) for y in (clear, noisy))
+    assert one.weight_decay_ <= two.weight_decay_ and one.shrinkage_ < two.shrinkage_
+
+
+def test_pure_noise_is_told_like_the_class_frequencies(rng):
+    """Log-loss at most 0.03 above that of the frequencies, where it was 0.3 without shrinkage."""
+    X, y = rng.normal(size=(240, 60)), rng.integers(0, 2, 240)
+    log_loss = {}
+    for shrinkage in ("auto", 0.0):
+        model = SETClassifier(random_state=0, max_iter=60, shrinkage=shrinkage)
+        model.fit(X[:120], y[:120])
+        p = model.predict_proba(X[120:])[np.arange(120), y[120:]]
+        log_loss[shrinkage] = -np.log(p).mean()
+    assert log_loss["auto"] < np.log(2) + 0.03 < log_loss[0.0] - 0.1
+
+
+@pytest.mark.parametrize("targets", ["two", "three", "labels", "values", "poisson"])
+def test_full_shrinkage_is_the_constant_model(rng, targets):
+    X = rng.normal(size=(60, 5))
+    weight = rng.integers(1, 4, 60)
+    if targets in ("two", "three"):
+        y = rng.integers(0, 2 if targets == "two" else 3, 60)
+        model = SETClassifier(**SMALL, shrinkage=1.0).fit(X, y, weight)
+        shares = np.bincount(y, weights=weight) / weight.sum()
+        np.testing.assert_allclose(model.predict_proba(X), np.tile(shares, (60, 1)))
+    elif targets == "labels":
+        y = rng.integers(0, 2, (60, 3))
+        model = SETClassifier(**SMALL, shrinkage=1.0).fit(X, y, weight)
+        shares = np.average(y, axis=0, weights=weight)
+        np.testing.assert_allclose(model.predict_proba(X), np.tile(shares, (60, 1)))
+    else:
+        y = rng.gamma(2, size=60)
+        loss = "poisson" if targets == "poisson" else "squared_error"
+        model = SETRegressor(**SMALL, shrinkage=1.0, loss=loss).fit(X, y, weight)
+        np.testing.assert_allclose(model.predict(X), np.average(y, weights=weight), rtol=1e-6)
+    assert model.shrinkage_ == 1
+
+
+def test_a_continued_fit_is_shrunk_once(rng):
+    X, y = rng.normal(size=(60, 5)), rng.integers(0, 2, 60)
+    model = SETClassifier(**SMALL, shrinkage=0.5, warm_start=True).fit(X, y)
+    learned = model._learner.network.layers[-1].weights
+    np.testing.assert_allclose(model.coefs_[-1].data, 0.5 * learned)
+    model.fit(X, y)
+    np.testing.assert_allclose(
+        model.coefs_[-1].data, 0.5 * model._learner.network.layers[-1].weights
+    )
+
+
+def test_small_networks_can_still_learn(rng):
+    """The decay leaves neurons of few inputs, trained on few batches, able to learn."""
+    X = rng.normal(size=(80, 12))
+    y = np.digitize(X[:, 0] + X[:, 1], [-0.2, 0.2])
+    model = SETClassifier((30, 20), epsilon=4, max_iter=60, random_state=0, shrinkage=0)
+    assert model.fit(X, y).score(X, y) > 0.75
+
+
+def test_parameters_that_do_not_go_together(rng):
+    X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
+    with pytest.raises(ValueError, match=r"weight_decay=.auto. .* decay_rule='l2'"):
+        SETClassifier(**SMALL, decay_rule="l2").fit(X, y)
