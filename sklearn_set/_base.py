@@ -325,7 +325,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         if decay == "auto":
             n_batches = -(-len(samples.target) // self._batch_size(samples))
             reach = self.learning_rate_init * n_batches
-            decay = signal.decay(network, reach, *self._DECAY_BY_SIGNAL)
+            factor, least, most = self._DECAY_BY_SIGNAL
+            decay = signal.decay(network, reach, factor, least, most) if whole_data else least
         if shrinkage == "auto":
             shrinkage = signal.shrinkage if whole_data else 0.0
         optimizer = self._make_optimizer(select, decay)

@@ -102,8 +102,8 @@ class Training(Declared):
         ``1.5 * error * sqrt(ridge)``, between 0.02 and 0.4, for classes, and
         ``0.3 * error * sqrt(ridge)``, between 0.005 and 0.15, for values, with the relative
         leave-one-out error and the best ridge of an infinitely wide network (see
-        `InputConditioner`): noisy targets are memorised less. The value used is
-        `weight_decay_`.""",
+        `InputConditioner`): noisy targets are memorised less. In `partial_fit` it is the
+        lower bound. The value used is `weight_decay_`.""",
         default="auto",
     )
     decay_rule: str = parameter(

@@ -38,8 +38,8 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
 
     Parameters
     ----------
-    estimator : fitted SETClassifier, NPSETRegressor, SparseMLPClassifier, ...
-        Any of the SET*, NPSET*, SparseMLP* and DSR* estimators. It is copied.
+    estimator : fitted SETClassifier, NPSETRegressor, ...
+        Any of the SET*, NPSET* and DSR* estimators. It is copied.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
 def _check_perceptron(estimator, function: str) -> None:
     if not isinstance(estimator, BaseSparseMLP):
         raise TypeError(
-            f"{function} takes a SET*, NPSET*, SparseMLP* or DSR* estimator, not "
+            f"{function} takes a SET*, NPSET* or DSR* estimator, not "
             f"{type(estimator).__name__}."
         )
 
@@ -134,7 +134,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
         Of SparseLinear (or Linear) layers with the same activation behind all but the last
         one, each followed by Dropout or not, as `to_torch` makes it. It is copied. Its outputs
         mean what those of `to_torch` do.
-    estimator : SET*, NPSET* or SparseMLP* estimator
+    estimator : SET*, NPSET* or DSR* estimator
         Gives the class and the parameters of the result; `hidden_layer_sizes`, `activation`
         and `dropout` become those of `module`. If it is fitted, the result keeps its classes.
     classes : array-like of shape (n_classes,), default=None
