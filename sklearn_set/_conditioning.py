@@ -161,7 +161,18 @@ class InputConditioner(TransformerMixin, Conditioning):
         return self.learn(X, target, weight)
 
     def learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> InputConditioner:
-        """Fit to validated samples; `target` holds class indices (n,) or values."""
+        """Fit to validated samples.
+
+        Parameters
+        ----------
+        X : ndarray or csr matrix of shape (n_samples, n_features)
+        target : ndarray of class indices (n_samples,), or of values (n_samples, n_outputs)
+        weight : ndarray of shape (n_samples,) or None
+
+        Returns
+        -------
+        self : InputConditioner
+        """
         self.n_features_in_ = X.shape[1]
         self.columns: Any
         self.errors_: dict[str | float, float] = {}
@@ -252,7 +263,16 @@ class InputConditioner(TransformerMixin, Conditioning):
         return conditioned
 
     def in_columns(self, coef):
-        """Weights of the conditioned inputs, as weights of the (standardised) columns."""
+        """Weights of the conditioned inputs, as weights of the (standardised) columns.
+
+        Parameters
+        ----------
+        coef : sparse array of shape (n_conditioned, n_outputs)
+
+        Returns
+        -------
+        weights : array of shape (n_features, n_outputs)
+        """
         return self.columns.in_columns(coef)
 
     def inverse_transform(self, X):

@@ -96,8 +96,7 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
 def _check_perceptron(estimator, function: str) -> None:
     if not isinstance(estimator, BaseSparseMLP):
         raise TypeError(
-            f"{function} takes a SET*, NPSET* or DSR* estimator, not "
-            f"{type(estimator).__name__}."
+            f"{function} takes a SET*, NPSET* or DSR* estimator, not {type(estimator).__name__}."
         )
 
 
