@@ -28,7 +28,7 @@ from ._pruning import InputSelection
 from ._regularization import Signal
 from ._reporting import report, unscaled_hint, warn_about
 from ._samples import Samples, bounded, check_weight
-from ._sklearn_compat import DOC_LINK_TEMPLATE, CallbackSupportMixin, fit_context
+from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
 from ._threads import effective_n_threads
 from ._training import Generators, Learner, NonFiniteLossError, Patience, Progress, train
@@ -47,8 +47,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
     #: What stands for sqrt(ridge) where inputs are selected.
     _NOISE_SELECTED = 0.0
-    _doc_link_module = "sklearn_set"
-    _doc_link_template = DOC_LINK_TEMPLATE
 
     # ------------------------------------------------------------ what a kind of estimator adds
 
@@ -176,49 +174,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             raise
         self._commit(model, keep_state=True)
         return self
-
-    # ------------------------------------------------------------ parameters
-
-    def _check_parameters(self) -> None:
-        """Check what the single constraints cannot: combinations and likely mistakes."""
-        if self.epsilon <= 1e-3:
-            raise ValueError(
-                f"epsilon={self.epsilon} would leave layers without connections: here epsilon "
-                "sets the density, each layer starting with about epsilon * (n_in + n_out) "
-                "connections. Use a value such as 10; Adam's constant is no parameter."
-            )
-        for size in self._hidden_layer_sizes():
-            if size < 1:
-                raise ValueError(
-                    f"hidden_layer_sizes must be positive, got {self.hidden_layer_sizes!r}."
-                )
-        betas = np.asarray(self.adam_betas, dtype=float)
-        if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
-            raise ValueError(
-                f"adam_betas={self.adam_betas!r} must be two numbers in [0, 1), such as "
-                "(0.9, 0.999)."
-            )
-        if self.weight_decay == "auto" and self.decay_rule != "per_epoch":
-            raise ValueError(
-                f'weight_decay="auto" finds a decay for an epoch; decay_rule={self.decay_rule!r} '
-                "needs a number."
-            )
-        if self.weight_decay != "auto" and self.decay_rule != "l2" and self.weight_decay > 1:
-            raise ValueError(
-                f"weight_decay={self.weight_decay} with decay_rule={self.decay_rule!r} could take "
-                f"{self.weight_decay:g} times a weight away in one step. Lower weight_decay."
-            )
-        if self.n_jobs == 0:
-            raise ValueError("n_jobs=0 has no meaning; use None, a positive number or -1.")
-
-    def _hidden_layer_sizes(self) -> list[int]:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
-        if sizes.ndim != 1 or (sizes.size and not np.issubdtype(sizes.dtype, np.integer)):
-            raise ValueError(
-                "hidden_layer_sizes must be an integer or a sequence of integers, got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return [int(size) for size in sizes]
 
     def _make_optimizer(self, select: InputSelection | None, decay: float) -> Optimizer:
         momentum = 0.0 if self.solver == "adam" else self.momentum

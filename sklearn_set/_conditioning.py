@@ -32,7 +32,6 @@ from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
 from ._sklearn_compat import (
-    DOC_LINK_TEMPLATE,
     check_feature_names_in,
     fit_context,
 )
@@ -120,8 +119,6 @@ class InputConditioner(TransformerMixin, Conditioning):
         feature_names_in_ : ndarray of shape (`n_features_in_`,)
             Names of the features, if `X` had string names.
     """
-    _doc_link_module = "sklearn_set"
-    _doc_link_template = DOC_LINK_TEMPLATE
 
     @fit_context
     def fit(self, X, y=None, sample_weight=None):

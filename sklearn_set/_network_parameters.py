@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ._parameters import Declared, parameter
 from ._sklearn_compat import StrOptions
 from .rules import DROPS, GROWS, DropRule, GrowthRule
@@ -70,6 +72,29 @@ class Layers(Declared):
     evolve_output: bool = parameter(
         "bool", "Whether the output layer's connections are rewired too.", default=False
     )
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.epsilon <= 1e-3:
+            raise ValueError(
+                f"epsilon={self.epsilon} would leave layers without connections: here epsilon "
+                "sets the density, each layer starting with about epsilon * (n_in + n_out) "
+                "connections. Use a value such as 10; Adam's constant is no parameter."
+            )
+        for size in self._hidden_layer_sizes():
+            if size < 1:
+                raise ValueError(
+                    f"hidden_layer_sizes must be positive, got {self.hidden_layer_sizes!r}."
+                )
+
+    def _hidden_layer_sizes(self) -> list[int]:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes))
+        if sizes.ndim != 1 or (sizes.size and not np.issubdtype(sizes.dtype, np.integer)):
+            raise ValueError(
+                "hidden_layer_sizes must be an integer or a sequence of integers, got "
+                f"{self.hidden_layer_sizes!r}."
+            )
+        return [int(size) for size in sizes]
 
 
 class Rewiring(Declared):

@@ -135,6 +135,9 @@ class Declared(StampedEstimator):
     _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: ClassVar[dict] = {}
 
+    def _check_parameters(self) -> None:
+        """Check what the single constraints cannot: combinations and likely mistakes."""
+
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         cls._declared = {k: v for k, v in vars(cls).items() if isinstance(v, _Parameter)}

@@ -266,12 +266,8 @@ def train(
             resting = progress.epoch >= rest_from
             changes = Changes() if resting else epochs.evolve()
             loss, changes = epochs.run(changes, evolves=not resting)
-            if average is not None:
-                average.add(network)
-            elif resting:
-                average = WeightAverage(network)
+            average = _averaged(average, network) if resting else None
             columns = {"loss": loss}
-            score = held_out_loss = np.nan
             if validate is not None:
                 score, held_out_loss = validate(average.network if average else network)
                 columns |= {"validation_loss": held_out_loss, "validation_score": score}
@@ -294,6 +290,14 @@ def train(
         network.restore(patience.best)
     if diverged is not None:
         raise diverged
+
+
+def _averaged(average: WeightAverage | None, network: Network) -> WeightAverage:
+    """The average with the network as it is."""
+    if average is None:
+        return WeightAverage(network)
+    average.add(network)
+    return average
 
 
 def _sizes(network: Network) -> dict[str, int]:

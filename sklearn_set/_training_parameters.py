@@ -212,3 +212,24 @@ class Training(Declared):
     verbose: Any = parameter(
         "bool or int >= 0", "1 prints a line for each epoch, 2 adds the topology.", default=False
     )
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        betas = np.asarray(self.adam_betas, dtype=float)
+        if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
+            raise ValueError(
+                f"adam_betas={self.adam_betas!r} must be two numbers in [0, 1), such as "
+                "(0.9, 0.999)."
+            )
+        if self.weight_decay == "auto" and self.decay_rule != "per_epoch":
+            raise ValueError(
+                f'weight_decay="auto" finds a decay for an epoch; decay_rule={self.decay_rule!r} '
+                "needs a number."
+            )
+        if self.weight_decay != "auto" and self.decay_rule != "l2" and self.weight_decay > 1:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} with decay_rule={self.decay_rule!r} could take "
+                f"{self.weight_decay:g} times a weight away in one step. Lower weight_decay."
+            )
+        if self.n_jobs == 0:
+            raise ValueError("n_jobs=0 has no meaning; use None, a positive number or -1.")
