@@ -27,11 +27,11 @@ def main(what=None, *rest):
     elif what == "apart":  # see common.run_apart
         module, function, arguments = rest
         print(json.dumps(getattr(import_module(module), function)(**json.loads(arguments))))
-    elif what in names or what == "generalization.ablation":
+    elif what in names or what == "generalization.summary":
         sys.argv = [f"benchmarks {what}", *rest]
         import_module(what if "." in what else f"{what}.run").main()
     else:
-        sys.exit(f"{__doc__}\nNAME: generalization.ablation, {', '.join(names)}")
+        sys.exit(f"{__doc__}\nNAME: generalization.summary, {', '.join(names)}")
 
 
 if __name__ == "__main__":

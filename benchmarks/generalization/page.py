@@ -1,7 +1,12 @@
-"""Write doc/benchmarks/generalization.md from the results, and draw its figure."""
+"""Write doc/benchmarks/generalization.md from the results, and draw its figure.
+
+Owns: the tables and the plot of the page. May not touch: the results, their
+means and differences (`summary`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -9,131 +14,135 @@ import numpy as np
 import pandas as pd
 from common import DOC, table, write_page
 
-from .run import OURS, REGRESSION
+from .models import OURS
+from .summary import PRIOR, Comparison, mean_over, overall, read
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
-RESULTS, ABLATION = HERE / "results.csv", HERE / "ablation.csv"
+RESULTS = HERE / "results.csv"
 PAGE = DOC / "benchmarks" / "generalization.md"
-WHOLE = ("datasets", "wins", "ties", "losses")
+WHOLE = ("tables", "rows", "columns", "better", "worse", "worse by 2 errors")
+
+
+def cell(value: float | str, digits: int) -> str:
+    if isinstance(value, str):
+        return value
+    return "–" if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def markdown(frame: pd.DataFrame, digits: int, index: str) -> str:
-    def cell(value: float, column: str) -> str:
-        return "–" if pd.isna(value) else f"{value:.{0 if column in WHOLE else digits}f}"
-
     rows = [
-        [name, *(cell(value, str(column)) for column, value in row.items())]
-        for name, row in frame.iterrows()
+        [name, *(cell(v, 0 if c in WHOLE else digits) for c, v in zip(frame.columns, values))]
+        for name, values in zip(frame.index, frame.itertuples(index=False))
     ]
     return table([index, *frame.columns], rows)
 
 
-def means(results: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Mean of each model on each dataset; models on all datasets first."""
-    wide = results.pivot_table(index="dataset", columns="model", values=value)
-    others = [name for name in wide.columns if name not in OURS]
-    return wide[[name for name in OURS if name in wide.columns] + others]
+def ordered(frame: pd.DataFrame, ours: list[str]) -> pd.DataFrame:
+    """Columns of this package's models first, the constant model last."""
+    last = [name for name in (PRIOR,) if name in frame]
+    return frame[[*ours, *frame.columns.drop([*ours, *last]), *last]]
 
 
-def paired_means(results: pd.DataFrame, model: str, value: str) -> pd.DataFrame:
-    """Difference of `model` to each other one, over the splits that both have."""
-    wide = results.pivot_table(index=["dataset", "split"], columns="model", values=value)
-    rows = {}
-    for other in wide.columns.drop(model):
-        difference = (wide[model] - wide[other]).dropna().groupby("dataset").mean()
-        rows[other] = {
-            "datasets": len(difference),
-            "mean difference": 100 * difference.mean(),
-            "wins": (difference > 1e-9).sum(),
-            "ties": (difference.abs() <= 1e-9).sum(),
-            "losses": (difference < -1e-9).sum(),
-        }
-    return pd.DataFrame(rows).T.sort_values("mean difference")
+def summary(results: pd.DataFrame, score: Comparison, loss: Comparison | None) -> str:
+    names = score.complete
+    frame = pd.DataFrame({"mean": mean_over(score.means[names]), "mean rank": score.ranks()})
+    if loss is not None:
+        frame["mean log-loss"] = mean_over(loss.means).reindex(names)
+        balanced = Comparison(results, "balanced_accuracy", score.ours)
+        frame["balanced"] = mean_over(balanced.means).reindex(names)
+    own = results[results["dataset"].isin(score.means.index)]
+    for field, title in (("fit_seconds", "fit, s"), ("predict_seconds", "predict, s")):
+        frame[title] = own.pivot_table(index="dataset", columns="model", values=field).mean()
+    return markdown(frame.sort_values("mean", ascending=False), 2, "model")
 
 
-def plot(accuracy: pd.DataFrame, path: Path) -> None:
-    """Accuracy of each model relative to the best one of a dataset."""
-    behind = 100 * accuracy.sub(accuracy.max(axis=1), axis=0)
+def pairs(c: Comparison, digits: int) -> str:
+    """Differences of each of this package's models to the conventional ones."""
+    parts = []
+    for name in c.ours:
+        rows = {}
+        rivals = {other: other for other in c.others if other in c.complete}
+        for label, other in {"best of each table": c.best, **rivals}.items():
+            gap = c.differences(name, other)
+            mean, splits, tables = overall(gap)
+            better = c.sign * gap["mean"]
+            rows[label] = {
+                "mean difference": mean,
+                "± splits": splits,
+                "± tables": tables,
+                "better": (better > 1e-9).sum(),
+                "worse": (better < -1e-9).sum(),
+                "worse by 2 errors": (better < -2 * gap["error"]).sum(),
+            }
+        parts.append(markdown(pd.DataFrame(rows).T, digits, f"{name} against"))
+    return "\n\n".join(parts)
+
+
+def by_kind(c: Comparison, kinds: pd.Series, digits: int) -> str:
+    groups = c.means.groupby(kinds[c.means.index])
+    frame = ordered(pd.DataFrame({kind: mean_over(part) for kind, part in groups}).T, c.ours)
+    frame.insert(0, "tables", groups.size())
+    return markdown(frame, digits, "kind")
+
+
+def plot(c: Comparison, path: Path) -> None:
+    """Accuracy of each model relative to the best one of a table."""
+    means = c.means[[name for name in c.complete if name != PRIOR]]
+    behind = means.sub(means.max(axis=1), axis=0)
     order = behind.mean().sort_values().index
-    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
     spread = np.linspace(-0.22, 0.22, len(behind))
     for place, name in enumerate(order):
-        color = "tab:red" if name in OURS else "tab:gray"
+        color = "tab:red" if name in c.ours else "tab:gray"
         values = behind[name]
-        axes.scatter(values, place + spread, s=16, alpha=0.6, color=color, linewidths=0)
+        axes.scatter(values, place + spread, s=12, alpha=0.5, color=color, linewidths=0)
         axes.plot([values.mean()] * 2, [place - 0.36, place + 0.36], color=color, linewidth=2.5)
     axes.set_yticks(range(len(order)), order)
-    axes.set_xlabel("accuracy behind the best model of a dataset (points; line: mean)")
+    axes.set_xlabel("accuracy behind the best model of a table (points; line: mean)")
     axes.grid(axis="x", linewidth=0.4)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
 
-def ablation_table(results: pd.DataFrame) -> str:
-    by_set = results.groupby(["recipe", "topology", "dataset"])[["score", "log_loss"]].mean()
-    mean = by_set.groupby(["recipe", "topology"]).mean().unstack()
-    order = list(dict.fromkeys(results["recipe"]))
-    frame = pd.DataFrame(
-        {
-            "accuracy, evolving": 100 * mean["score", "evolving"],
-            "accuracy, static": 100 * mean["score", "static"],
-            "log-loss × 100, evolving": 100 * mean["log_loss", "evolving"],
-            "log-loss × 100, static": 100 * mean["log_loss", "static"],
-        }
-    ).loc[order]
-    n_splits, names = results["split"].nunique(), ", ".join(results["dataset"].unique())
-    return f"{names}; {n_splits} inner splits.\n\n" + markdown(frame, 1, "recipe")
+def sources(names: Iterable[str]) -> str:
+    frame = pd.read_csv(HERE / "tables.csv", index_col="table", keep_default_na=False).loc[names]
+    frame["classes"] = frame["classes"].where(frame["classes"] != "", "–")
+    columns = ["kind", "rows", "columns", "classes", "source", "reference", "preparation"]
+    return markdown(frame[columns], 0, "table")
 
 
-def counts(results: pd.DataFrame) -> str:
-    wide = results.pivot_table(index="dataset", columns="model", values="score", aggfunc="count")
-    few = {}
-    for name, column in wide.items():
-        few.setdefault(tuple(column.fillna(0).astype(int)), []).append(name)
-    lines = []
-    for numbers, names in few.items():
-        each = ", ".join(f"{dataset} {n}" for dataset, n in zip(wide.index, numbers))
-        lines.append(f"- {', '.join(names)}: {each}")
-    return "\n".join(lines)
+def comparisons() -> tuple[pd.DataFrame, list[Comparison]]:
+    results = read([RESULTS])
+    ours = [name for name in OURS if name in set(results["model"])]
+    measures = ("accuracy", "log_loss", "R2")
+    return results, [Comparison(results, measure, ours) for measure in measures]
 
 
-def by_kind(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Results of classification and of regression."""
-    results = pd.read_csv(path)
-    regression = results["dataset"].isin(REGRESSION)
-    return results[~regression], results[regression]
+def draw() -> None:
+    _, (accuracy, *_) = comparisons()
+    plot(accuracy, PAGE.with_name("generalization.png"))
 
 
-def write(results: Path = RESULTS, ablation: Path = ABLATION, page: Path = PAGE) -> None:
-    classification, regression = by_kind(results)
-    accuracy, loss = means(classification, "score"), means(classification, "log_loss")
-    seconds = means(classification, "fit_seconds")
-    complete = accuracy.dropna(axis=1)
-    summary = pd.DataFrame(
-        {
-            "mean accuracy": 100 * complete.mean(),
-            "mean rank": complete.rank(axis=1, ascending=False).mean(),
-            "mean log-loss": loss.mean(),
-            "fit, seconds": seconds.mean(),
-        }
-    ).loc[complete.columns]
-    pairs = paired_means(classification, "SparseMLP", "score")
+def write() -> None:
+    results, (accuracy, loss, r2) = comparisons()
+    kinds = results.drop_duplicates("dataset").set_index("dataset")["kind"]
+    seconds = results.pivot_table(index="dataset", columns="model", values="fit_seconds")
     parts = {
-        "summary": markdown(summary.sort_values("mean rank"), 2, "model"),
-        "pairs": markdown(pairs, 1, "SparseMLP against"),
-        "accuracy": markdown(100 * accuracy, 1, "dataset"),
-        "loss": markdown(loss.dropna(axis=1, how="all"), 3, "dataset"),
-        "seconds": markdown(seconds, 2, "dataset"),
-        "regression": markdown(means(regression, "score"), 3, "dataset"),
-        "ablation": ablation_table(pd.read_csv(ablation)),
-        "counts": counts(classification) + "\n" + counts(regression),
+        "summary": summary(results, accuracy, loss),
+        "summary_regression": summary(results, r2, None),
+        "pairs": pairs(accuracy, 1),
+        "pairs_loss": pairs(loss, 3),
+        "pairs_regression": pairs(r2, 1),
+        "kinds": by_kind(accuracy, kinds, 1),
+        "kinds_loss": by_kind(loss, kinds, 3),
+        "kinds_regression": by_kind(r2, kinds, 1),
+        "accuracy": markdown(ordered(accuracy.means, accuracy.ours), 1, "table"),
+        "loss": markdown(ordered(loss.means, loss.ours), 3, "table"),
+        "regression": markdown(ordered(r2.means, r2.ours), 1, "table"),
+        "seconds": markdown(ordered(seconds, accuracy.ours), 2, "table"),
+        "tables": sources(results["dataset"].unique()),
     }
-    write_page(HERE / "page.md.in", page, parts)
-
-
-def draw(results: Path = RESULTS, folder: Path = PAGE.parent) -> None:
-    accuracy = means(by_kind(results)[0], "score")
-    plot(accuracy.dropna(axis=1), folder / "generalization.png")
+    write_page(HERE / "page.md.in", PAGE, parts)
