@@ -126,7 +126,7 @@ def draw() -> None:
     plot(accuracy, PAGE.with_name("generalization.png"))
 
 
-def write() -> None:
+def write(page: Path = PAGE) -> None:
     results, (accuracy, loss, r2) = comparisons()
     kinds = results.drop_duplicates("dataset").set_index("dataset")["kind"]
     seconds = results.pivot_table(index="dataset", columns="model", values="fit_seconds")
@@ -145,4 +145,4 @@ def write() -> None:
         "seconds": markdown(ordered(seconds, accuracy.ours), 2, "table"),
         "tables": sources(results["dataset"].unique()),
     }
-    write_page(HERE / "page.md.in", PAGE, parts)
+    write_page(HERE / "page.md.in", page, parts)
