@@ -38,6 +38,8 @@ __all__ = ["BaseSparseMLP"]
 
 _AUTO_BATCH_SIZE = 32
 
+_AUTO_BATCH_SIZE = 32
+
 
 class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning, Layers):
     """Fit, partial_fit and raw prediction of sparse networks."""

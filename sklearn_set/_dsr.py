@@ -79,18 +79,13 @@ class DSRClassifier(_DSR, BaseSparseMLPClassifier):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import DSRClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(),
-    ...     DSRClassifier(hidden_layer_sizes=(300, 300), max_iter=40, random_state=0),
-    ... )
+    >>> model = DSRClassifier(hidden_layer_sizes=(300, 300), max_iter=40, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
     True
-    >>> len(set(model[-1].history_["n_connections"]))
+    >>> len(set(model.history_["n_connections"]))
     1
     """
 
@@ -121,14 +116,10 @@ class DSRRegressor(_DSR, BaseSparseMLPRegressor):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import DSRRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), DSRRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
-    ... )
+    >>> model = DSRRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
     True
     """

@@ -197,18 +197,13 @@ class SETClassifier(_SET, BaseSparseMLPClassifier):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import SETClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(),
-    ...     SETClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0),
-    ... )
+    >>> model = SETClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
     True
-    >>> [coef.shape for coef in model[-1].coefs_]
+    >>> [coef.shape for coef in model.coefs_]
     [(64, 300), (300, 300), (300, 10)]
 
     How many inputs the network reads in the end can be given:
@@ -248,14 +243,10 @@ class SETRegressor(_SET, BaseSparseMLPRegressor):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import SETRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), SETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
-    ... )
+    >>> model = SETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
     True
     """
@@ -289,18 +280,13 @@ class NPSETClassifier(_NPSET, BaseSparseMLPClassifier):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import NPSETClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(),
-    ...     NPSETClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0),
-    ... )
+    >>> model = NPSETClassifier(hidden_layer_sizes=(300, 300), max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.95)
     True
-    >>> model[-1].hidden_layer_sizes_
+    >>> model.hidden_layer_sizes_
     (66, 66)
     """
 
@@ -333,14 +319,10 @@ class NPSETRegressor(_NPSET, BaseSparseMLPRegressor):
     --------
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.model_selection import train_test_split
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from sklearn_set import NPSETRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = make_pipeline(
-    ...     StandardScaler(), NPSETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
-    ... )
+    >>> model = NPSETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
     True
     """

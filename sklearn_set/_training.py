@@ -312,7 +312,7 @@ def _sizes(network: Network) -> dict[str, int]:
 def _diverged(loss: float, learner: Learner) -> str:
     what = "A weight became infinite" if np.isfinite(loss) else f"The loss became {loss}"
     return (
-        f"{what} in epoch {learner.progress.epoch}: training diverged. Scale the inputs (for "
-        "example with StandardScaler; a regression target too), lower learning_rate_init (now "
-        f"{learner.optimizer.learning_rate:g}), or look for huge sample weights."
+        f"{what} in epoch {learner.progress.epoch}: training diverged. Lower learning_rate_init "
+        f'(now {learner.optimizer.learning_rate:g}), scale the inputs (conditioning="auto" does; a '
+        "regression target too), or look for huge sample weights."
     )

@@ -41,7 +41,7 @@ class TimeBudget(_EpochCallback):
     >>> from sklearn_set import SETClassifier
     >>> from sklearn_set.callback import TimeBudget
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = SETClassifier(max_iter=1_000_000, n_iter_no_change=float("inf"))
+    >>> model = SETClassifier(max_iter=1_000_000)
     >>> bool(model.set_callbacks(TimeBudget(0.2)).fit(X, y).n_iter_ < 100_000)
     True
     """

@@ -26,7 +26,7 @@ def test_the_page_is_in_step(tool):
 def test_the_page_has_what_is_raised(tool):
     """Some that are raised in odd ways, so that the reader of the source did not miss them."""
     page = tool.page()
-    assert "training diverged. Scale the inputs" in page
+    assert "training diverged. Lower learning_rate_init" in page
     assert "| ConvergenceWarning | `Training ended after {epoch} epochs" in page
     assert "| MemoryError | `Layers of" in page
     assert len(re.findall(r"^\| \w+ \| `", page, re.M)) > 50

@@ -14,9 +14,9 @@ HEAD = """\
 # Errors and warnings
 
 All that the package raises and warns of, read from its source by
-`tests/tools/messages.py`; a test keeps this page in step. What stands in braces is filled in when
-it happens. Errors that only pass on what another one said are left out. Beside these,
-scikit-learn's own checks of parameters and data speak.
+`tests/tools/messages.py`; a test keeps this page in step. Values in braces are filled in at run
+time. Errors that merely re-raise another message are omitted; scikit-learn's own validation
+errors are not listed.
 """
 
 
