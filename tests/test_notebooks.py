@@ -36,7 +36,8 @@ def test_html_shows_every_parameter(cls):
     for name in cls().get_params():
         assert re.search(rf"\b{name}\b", html), name
     if parse_version(sklearn.__version__) >= parse_version("1.8"):  # tooltips
-        assert "Source of" in html  # random_state's
+        text = "How columns are" if cls.__name__ == "InputConditioner" else "Source of"
+        assert text in html
 
 
 def test_html_of_a_fitted_pipeline(tumours):
@@ -93,9 +94,10 @@ def test_set_output_of_selectors_and_of_the_machine(tumours, container):
 
 def test_nullable_and_sparse_columns(tumours):
     X, y = tumours
-    expected = SETClassifier(**FAST).fit(X / 100, y).predict_proba(X / 100)
+    plain = dict(conditioning=None, weight_decay=0.02, shrinkage=0, select_inputs=False)
+    expected = SETClassifier(**FAST, **plain).fit(X / 100, y).predict_proba(X / 100)
     for frame in ((X / 100).convert_dtypes(), (X / 100).astype(pd.SparseDtype(float, 0))):
-        model = SETClassifier(**FAST).fit(frame, y.convert_dtypes())
+        model = SETClassifier(**FAST, **plain).fit(frame, y.convert_dtypes())
         np.testing.assert_allclose(model.predict_proba(frame), expected)
     model = SETRegressor(**FAST).fit(X / 100, X[["mean radius", "mean texture"]])
     assert model.predict(X / 100).shape == (len(X), 2)
