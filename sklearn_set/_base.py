@@ -47,8 +47,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     _by_position = ("hidden_layer_sizes", "activation")
     #: weight_decay="auto": factor of error * sqrt(ridge) of the kernel, least, most.
     _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
-    #: What stands for sqrt(ridge) where inputs are selected.
-    _NOISE_SELECTED = 0.0
+    _NOISE_SELECTED = 0.0  # what stands for sqrt(ridge) where inputs are selected
 
     # ------------------------------------------------------------ what a kind of estimator adds
 
