@@ -416,11 +416,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         task = context.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
         return task.call_on_fit_task_end(
-            estimator=self,
-            X=X,
-            y=y,
-            metadata=metadata,
-            reconstruction_attributes=as_if_stopped,
+            estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=as_if_stopped
         )
 
     # ------------------------------------------------------------ fitted state
