@@ -24,7 +24,7 @@ from ._pruning import InputSelection
 from ._pruning import NeuronPruning as Pruning
 from ._regression import BaseSparseMLPRegressor
 from ._regularization import Signal
-from ._relevance import best_number, null_fraction
+from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
 from ._topology import decimal_floor
 from .rules import DROPS, GROWS, SCHEDULES, new_weights_rule
@@ -47,9 +47,9 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             the features on the targets before training (Storey 2002); None unless
             ``select_inputs="auto"`` had to choose.
         selection_errors_ : dict
-            Squared errors out of sample by which ``select_inputs="auto"`` chose, relative to
-            that of the mean: with all inputs ("all") and with each number of inputs that
-            was tried. Empty where most inputs are relevant.
+            Squared errors out of sample, relative to that of the mean, with all inputs ("all")
+            and with each number of inputs that ``select_inputs="auto"`` tried, or that was
+            given. Empty where nothing is selected from dense samples.
     """
     _MOSTLY_NOISE = 0.8  # madelon has 0.88 to 1, leukemia, the next, 0.6 to 0.7
 
@@ -112,14 +112,15 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
                 f"select_inputs={wanted} is more than the {n_features} features of X; lower it, "
                 "or give a share between 0 and 1."
             )
+        if self.select_inputs != "auto" and not sparse.issparse(samples.X):
+            self.selection_errors_ = selection_errors(samples.X, samples.target, [int(wanted)])
         return InputSelection.over(int(wanted), self.max_iter)
 
     def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
-        if select is None:
+        if select is None or not self.selection_errors_:
             return super()._find_signal(samples, select)
         # All inputs together tell little of what the selected ones will.
-        error = self.selection_errors_.get(select.n_selected, 0.0)
-        return Signal(self._NOISE_SELECTED * error)
+        return Signal(self._NOISE_SELECTED * self.selection_errors_[select.n_selected])
 
 
 class _NPSET(NeuronPruning, _SET):

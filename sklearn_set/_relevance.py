@@ -13,7 +13,7 @@ from scipy.special import fdtrc
 from ._columns import distinct_rows, spread_rows
 from ._kernel import KernelRidge, arc_cosine_kernel, target_matrix
 
-__all__ = ["best_number", "null_fraction"]
+__all__ = ["best_number", "null_fraction", "selection_errors"]
 
 _BLOCK = 2**22  # values at a time
 _NUMBERS = (12, 25, 50, 100, 200)  # of features that may be selected
@@ -80,31 +80,49 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
 def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str | int, float]]:
     """How many features to select, by what is found out of sample, or None: leave none out.
 
-    In each of three folds the features are ranked by their squared correlation with the
-    targets, on the training rows of the fold alone; kernel ridge regression (see
-    `_kernel.py`) with the first of them predicts the others. Features are left out if this
-    has at most 0.92 of the error that it has with all of them, or of that of the mean.
+    Features are left out if the first of them (see `selection_errors`) predict with at
+    most 0.92 of the error of all of them, and of that of the mean.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Scaled samples; kernels see 400 of them at most.
+        Scaled samples.
     target : ndarray of shape (n_samples,) of class indices, or (n_samples, n_outputs)
 
     Returns
     -------
     number : int or None
     errors : dict
-        Error relative to that of the mean, with all features ("all") and with each number.
+        Those of `selection_errors`.
+    """
+    candidates = [n for n in _NUMBERS if n < X.shape[1] / 2]
+    if not candidates or len(distinct_rows(X)) < _FEWEST:
+        return None, {}
+    errors = selection_errors(X, target, candidates)
+    best = min(candidates, key=lambda n: errors.get(n, np.inf))
+    if not errors or errors[best] > _GAIN * min(1.0, errors["all"]):
+        return None, errors
+    return best, errors
+
+
+def selection_errors(
+    X: np.ndarray, target: np.ndarray, numbers: list[int]
+) -> dict[str | int, float]:
+    """Errors out of sample with all features ("all") and with the first of them only.
+
+    In each of three folds the features are ranked by their squared correlation with the
+    targets, on the training rows of the fold alone; kernel ridge regression (see
+    `_kernel.py`) with the first of them predicts the others. Kernels see 400 samples at
+    most. Errors are relative to that of the mean. There are none where inputs are too
+    large, or samples too few, for a kernel.
     """
     rows = distinct_rows(X)
     X, Y = X[rows], target_matrix(target[rows])
-    if len(X) < _FEWEST or not np.abs(X).max(initial=0.0) < _LARGEST:
-        return None, {}
+    if len(X) < 2 * _FOLDS or not np.abs(X).max(initial=0.0) < _LARGEST:
+        return {}
     fold = np.empty(len(X), dtype=int)
     fold[np.lexsort(Y.T)] = np.arange(len(X)) % _FOLDS  # the targets are spread over the folds
-    candidates = [n for n in _NUMBERS if n < X.shape[1] / 2]
-    errors: dict[str | int, float] = dict.fromkeys(["all", *candidates], 0.0)
+    errors: dict[str | int, float] = dict.fromkeys(["all", *numbers], 0.0)
     total = 0.0
     for number in range(_FOLDS):
         learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -118,11 +136,7 @@ def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str
             found = kernel.predict(arc_cosine_kernel(asked, known))
             errors[name] += float(np.square(found - Y[judge]).sum())
         total += float(np.square(Y[judge] - Y[learn].mean(axis=0)).sum())
-    errors = {name: error / max(total, 1e-300) for name, error in errors.items()}
-    best = min(candidates, key=errors.__getitem__, default=None)
-    if best is None or errors[best] > _GAIN * min(1.0, errors["all"]):
-        return None, errors
-    return best, errors
+    return {name: error / max(total, 1e-300) for name, error in errors.items()}
 
 
 def _explained(X: np.ndarray, Y: np.ndarray) -> np.ndarray:

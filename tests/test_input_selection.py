@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_same
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import make_classification, make_friedman1
+from sklearn.datasets import make_classification, make_friedman1, make_regression
 
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
 from sklearn_set._pruning import InputSelection
@@ -224,7 +224,17 @@ def test_as_many_inputs_stay_as_predict_best_out_of_sample():
     assert len(model.selected_features_) == best and errors[best] <= 0.95 * everything
     named = SETClassifier(**SMALL, select_inputs=4).fit(X, y)
     assert len(named.selected_features_) == 4
-    assert named.null_fraction_ is None and named.selection_errors_ == {}
+    assert named.null_fraction_ is None and set(named.selection_errors_) == {"all", 4}
+
+
+@pytest.mark.parametrize("estimator", [SETClassifier, SETRegressor])
+def test_the_number_that_auto_would_choose_gives_the_same_network(estimator):
+    X, y = make_regression(150, 600, n_informative=8, noise=5.0, random_state=0)
+    y = y if estimator is SETRegressor else y > 0
+    auto = estimator(**SMALL).fit(X, y)
+    number = len(auto.selected_features_)
+    assert number < 300
+    assert_same(auto, estimator(**SMALL, select_inputs=number).fit(X, y))
 
 
 def test_inputs_are_selected_only_where_most_are_noise():
