@@ -14,8 +14,10 @@ from ._dsr import DSRClassifier, DSRRegressor
 from ._multilayer_perceptron import (
     NPSETClassifier,
     NPSETRegressor,
+    NPSETSurvivalAnalysis,
     SETClassifier,
     SETRegressor,
+    SETSurvivalAnalysis,
 )
 from ._rbm import SETBernoulliRBM
 from ._version import __version__ as __version__
@@ -26,10 +28,12 @@ __all__ = [
     "InputConditioner",
     "NPSETClassifier",
     "NPSETRegressor",
+    "NPSETSurvivalAnalysis",
     "SETBernoulliRBM",
     "SETClassifier",
     "SETFeatureSelector",
     "SETRegressor",
+    "SETSurvivalAnalysis",
 ]
 
 

@@ -38,8 +38,6 @@ __all__ = ["BaseSparseMLP"]
 
 _AUTO_BATCH_SIZE = 32
 
-_AUTO_BATCH_SIZE = 32
-
 
 class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning, Layers):
     """Fit, partial_fit and raw prediction of sparse networks."""
@@ -251,7 +249,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             samples = replace(samples, X=self.conditioner_.apply(samples.X))
             return self._continued(samples, rng), samples
         conditioner = self._make_conditioner()
-        conditioner.learn(samples.X, samples.target, samples.weight)
+        conditioner.learn(samples.X, targets.numbers(samples.target), samples.weight)
         samples = replace(samples, X=conditioner.apply(samples.X))
         return self._begun(samples, targets, conditioner, rng, whole_data), samples
 
@@ -274,10 +272,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             dtype=samples.X.dtype,
             rng=generators.init,
         )
-        select = self._make_selection(samples, None, conditioner)
+        judged = replace(samples, target=targets.numbers(samples.target))
+        select = self._make_selection(judged, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
         if "auto" in (decay, shrinkage):
-            signal = self._find_signal(samples, select)
+            signal = self._find_signal(judged, select)
         if decay == "auto":
             n_batches = -(-len(samples.target) // self._batch_size(samples))
             reach = self.learning_rate_init * n_batches
@@ -349,8 +348,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         on_epoch: Callable[[Learner], bool] | None = None,
     ) -> None:
         n_threads = effective_n_threads(self.n_jobs)
-        loss = model.targets.loss
-        data = Data(samples.X, model.network.dtype, loss, samples.target, samples.weight)
+        targets, dtype = model.targets, model.network.dtype
+        target = targets.read(samples.target, dtype)
+        data = Data(samples.X, dtype, targets.loss, target, samples.weight)
         validate = None
         if held_out is not None:
             validate = self._make_validate(model, held_out, n_threads)
@@ -381,6 +381,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """A function that gives the score and the loss of a network on held-out samples."""
         data = Data(model.conditioner.apply(held_out.X), model.network.dtype)
         targets = model.targets
+        target = targets.read(held_out.target, np.float64)
         given_scorer = self.scoring not in (None, "loss")
         if given_scorer:
             probe = copy.copy(self)  # shows the scorer the network of the moment
@@ -392,7 +393,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         def validate(network: Network) -> tuple[float, float]:
             network = model.shown(network)
             raw = network.predict(data, n_threads)
-            loss = targets.loss.value(raw, held_out.target, held_out.weight)
+            loss = targets.loss.value(raw, target, held_out.weight)
             if given_scorer:
                 probe.__dict__.update(model.attributes(network))
                 return scorer(probe, held_out.X, y, **weight), loss

@@ -22,6 +22,7 @@ _OUT_ACTIVATIONS = {
     "squared_error": "identity",
     "poisson": "exp",
     "huber": "identity",
+    "hazard": "exp",
 }
 
 
@@ -59,7 +60,8 @@ class Loss:
         """Mean loss, as the native core computes it while training.
 
         `target` holds class indices of shape (n_samples,) or values of shape
-        (n_samples, n_outputs).
+        (n_samples, n_outputs); for "hazard" (n_samples, 2 * n_outputs), the events in each
+        interval followed by the exposures.
         """
         raw = raw.astype(np.float64, copy=False)
         n, k = raw.shape
@@ -82,6 +84,10 @@ class Loss:
                 each = ((raw - values) ** 2).mean(axis=1) / 2
             case "poisson":
                 each = (xlogy(values, values) - values * raw - values + np.exp(raw)).sum(axis=1)
+            case "hazard":
+                events, exposure = values[:, :k], values[:, k:]
+                expected = np.where(exposure > 0, exposure * np.exp(raw), 0.0)
+                each = (expected - events * raw).sum(axis=1)
             case _:
                 residual, delta = np.abs(raw - values), self.huber_delta
                 each = np.where(

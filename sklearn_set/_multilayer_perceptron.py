@@ -19,17 +19,25 @@ from ._base import BaseSparseMLP
 from ._classification import BaseSparseMLPClassifier
 from ._conditioning import InputConditioner
 from ._evolution import Evolution
-from ._network_parameters import LIU, MOCANU, InputSelecting, NeuronPruning, Rewiring
+from ._network_parameters import KVAMME, LIU, MOCANU, InputSelecting, NeuronPruning, Rewiring
 from ._pruning import InputSelection
 from ._pruning import NeuronPruning as Pruning
 from ._regression import BaseSparseMLPRegressor
 from ._regularization import Signal
 from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
+from ._survival import BaseSparseMLPSurvival
 from ._topology import decimal_floor
 from .rules import DROPS, GROWS, SCHEDULES, new_weights_rule
 
-__all__ = ["NPSETClassifier", "NPSETRegressor", "SETClassifier", "SETRegressor"]
+__all__ = [
+    "NPSETClassifier",
+    "NPSETRegressor",
+    "NPSETSurvivalAnalysis",
+    "SETClassifier",
+    "SETRegressor",
+    "SETSurvivalAnalysis",
+]
 
 
 def _rule(given, named: dict):
@@ -325,5 +333,108 @@ class NPSETRegressor(_NPSET, BaseSparseMLPRegressor):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = NPSETRegressor(hidden_layer_sizes=100, max_iter=60, random_state=0)
     >>> bool(model.fit(X_train, y_train).score(X_test, y_test) > 0.2)
+    True
+    """
+
+
+class SETSurvivalAnalysis(_SET, BaseSparseMLPSurvival):
+    """Sparse multilayer perceptron for times with censoring, which evolves while it learns.
+
+    Sparse Evolutionary Training [1]_ with the likelihood of a hazard that is constant in each
+    of a few intervals [2]_, on the clock of the population's hazard. A censored time counts
+    exactly: as the hazard that the sample lived through. Where most of the features are noise,
+    the network stops reading them while it learns (`select_inputs`).
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    NPSETSurvivalAnalysis : Also prunes hidden neurons while learning.
+    SETRegressor : For times without censoring.
+
+    Notes
+    -----
+    The targets are a structured array of a Boolean and a number, as
+    ``sksurv.util.Surv.from_arrays`` makes them, or two columns: whether there was an event, and
+    the time of the event or of the end of observation.
+
+    The clock is the Nelson-Aalen estimate of the training samples' cumulative hazard. On it,
+    the hazard of the samples as a whole is 1, and the network's raw outputs z are the
+    logarithms of hazards relative to that. A sample with the event indicator d in an interval
+    in which the clock went on by e before the sample left adds ``e * exp(z) - d * z`` to the
+    loss, which is linear in d and e: mixtures of samples (`mixup`) have mixtures of both. With
+    one interval, the loss differs from Cox's partial likelihood only in that the clock is not
+    adjusted to the network; no sorting and no sets of samples at risk are needed, so that
+    batches can be of any size.
+
+    Where the other estimators judge inputs and the strength of the signal by the targets, this
+    one does so by the martingale residuals of the clock, d - e: their covariance with a column
+    is the score of Cox's partial likelihood.
+
+    References
+    ----------
+    {references}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_set import SETSurvivalAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 5))
+    >>> death = rng.exponential(np.exp(-X[:, 0] - X[:, 1]))
+    >>> end_of_study = rng.uniform(0.5, 2, 300)
+    >>> y = np.column_stack([death <= end_of_study, np.minimum(death, end_of_study)])
+    >>> model = SETSurvivalAnalysis(hidden_layer_sizes=50, random_state=0).fit(X[:200], y[:200])
+    >>> bool(model.score(X[200:], y[200:]) > 0.7)
+    True
+    >>> survival = model.predict_survival_function(X[200:])
+    >>> bool(0 < survival[0](1.0) < survival[0](0.5) < 1)
+    True
+    """
+
+    _references = (MOCANU, KVAMME)
+
+
+class NPSETSurvivalAnalysis(_NPSET, BaseSparseMLPSurvival):
+    """Evolving sparse multilayer perceptron for times with censoring that also prunes neurons.
+
+    SET with Neurons Pruning [2]_: as `SETSurvivalAnalysis`, whose notes hold here, and at the
+    start of the epochs `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of
+    its neurons, those with the fewest output connections.
+
+    Parameters
+    ----------
+    {parameters}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    SETSurvivalAnalysis : Evolves the connections only.
+    NPSETRegressor : For times without censoring.
+
+    References
+    ----------
+    {references}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_set import NPSETSurvivalAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 5))
+    >>> time = rng.exponential(np.exp(-X[:, 0] - X[:, 1]))
+    >>> y = np.column_stack([time < 2, np.minimum(time, 2)])
+    >>> model = NPSETSurvivalAnalysis(hidden_layer_sizes=50, random_state=0).fit(X, y)
+    >>> hazards = model.predict_cumulative_hazard_function(X, return_array=True)
+    >>> hazards.shape == (300, len(model.unique_times_))
     True
     """

@@ -30,6 +30,9 @@ LIU = """\
 Liu, S., Mocanu, D.C., Pechenizkiy, M., "On improving deep learning
 generalization with adaptive sparse connectivity", ICML Workshop on
 Understanding and Improving Generalization in Deep Learning, 2019."""
+KVAMME = """\
+Kvamme, H., Borgan, Ø., "Continuous and discrete-time survival prediction with neural
+networks", Lifetime Data Analysis 27:710-736, 2021."""
 MOSTAFA = """\
 Mostafa, H., Wang, X., "Parameter efficient training of deep convolutional
 neural networks by dynamic sparse reparameterization", ICML, 2019."""

@@ -32,7 +32,13 @@ class Target(Protocol):
     def n_outputs(self) -> int: ...
 
     def encode(self, y, dtype) -> np.ndarray:
-        """Targets as the loss reads them: class indices (n,) or values (n, n_outputs)."""
+        """Targets as samples carry them: class indices (n,) or numbers (n, k)."""
+
+    def read(self, target: np.ndarray, dtype) -> np.ndarray:
+        """Encoded targets as the loss reads them (see `Loss.value`)."""
+
+    def numbers(self, target: np.ndarray) -> np.ndarray:
+        """Encoded targets as what squared errors make sense of: class indices, or numbers."""
 
     def decode(self, target: np.ndarray) -> np.ndarray:
         """Encoded targets, or a network's activated outputs, in the user's terms."""
@@ -124,6 +130,14 @@ class Classes:
             )
         return place.astype(np.int32)
 
+    def read(self, target, dtype) -> np.ndarray:
+        """The same: the loss reads encoded targets."""
+        return target
+
+    def numbers(self, target) -> np.ndarray:
+        """The same."""
+        return target
+
     def decide(self, raw: np.ndarray) -> np.ndarray:
         """Class indices, or a 0/1 matrix, from raw outputs."""
         if self.multilabel:
@@ -211,6 +225,14 @@ class Values:
                 f"y has {y.shape[1]} outputs per sample, {self.n_outputs} were expected."
             )
         return ((y - self.offset) / self.scale).astype(dtype)
+
+    def read(self, target, dtype) -> np.ndarray:
+        """The same: the loss reads encoded targets."""
+        return target
+
+    def numbers(self, target) -> np.ndarray:
+        """The same."""
+        return target
 
     def decode(self, target: np.ndarray) -> np.ndarray:
         """Values in the user's unit and shape."""

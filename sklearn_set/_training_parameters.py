@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer_names
 from ._parameters import Declared, parameter
 from ._sklearn_compat import StrOptions
 
-__all__ = ["Classification", "Regression", "Training"]
+__all__ = ["Classification", "Regression", "Survival", "Training"]
 
 
 class Classification(Declared):
@@ -75,6 +75,24 @@ class Regression(Declared):
         unit.""",
         default=True,
     )
+
+
+class Survival(Declared):
+    """Targets of survival analyses."""
+
+    n_intervals: Any = parameter(
+        'int >= 1 or "auto"',
+        """Number of intervals of time, with about equally many events each, in which the network
+        has a hazard of its own. 1: hazards are proportional, as in Cox's model, and survival
+        curves do not cross. "auto" is one for every 20 distinct times of events, at most 10. Of
+        many tied times there may be fewer than asked for.""",
+        default="auto",
+    )
+
+    _attribute_texts = """
+        unique_times_ : ndarray of shape (n_times,)
+            The distinct times of events, at which predicted curves step.
+    """
 
 
 class Training(Declared):
@@ -176,14 +194,15 @@ class Training(Declared):
     scoring: Any = parameter(
         "str, callable or None",
         """Score on the held-out samples: a name or scorer as in `sklearn.metrics.get_scorer`,
-        "loss" for the negative loss, None for accuracy (R² for regressors). Of epochs with equal
+        "loss" for the negative loss, None for accuracy (R² for regressors, the concordance for
+        survival analyses). Of epochs with equal
         scores, the one with the smaller held-out loss is the better one.""",
         default=None,
         constraint=[StrOptions({"loss", *get_scorer_names()}), callable, None],
     )
     validation_fraction: float = parameter(
         "float in (0, 1)",
-        "Share of the samples that `early_stopping` holds out, stratified by class.",
+        "Share of the samples that `early_stopping` holds out, stratified by class or event.",
         default=0.1,
     )
     dtype: str = parameter(

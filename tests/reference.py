@@ -140,6 +140,10 @@ def head(loss, z, t, huber_delta=1.0):
         case "poisson":
             p = np.exp(z)
             return (xlogy(t, t) - t * z - t + p).sum(axis=1), p - t
+        case "hazard":  # t: events in each interval, then the hazard that was lived through
+            events, exposure = np.hsplit(t, 2)
+            p = exposure * np.exp(z)
+            return (p - events * z).sum(axis=1), p - events
         case "huber":
             r = np.abs(z - t)
             each = np.where(r <= huber_delta, r**2 / 2, huber_delta * (r - huber_delta / 2))

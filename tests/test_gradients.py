@@ -5,6 +5,7 @@ import pytest
 import reference
 import scipy.sparse
 from helpers import random_network
+from scipy.special import xlogy
 from sklearn import metrics
 
 from sklearn_set import _native
@@ -26,9 +27,18 @@ def targets(loss, rng):
         values = rng.integers(0, 2, (N, 3)).astype(float)
     elif loss == "poisson":
         values = rng.poisson(1, (N, 3)).astype(float)
+    elif loss == "hazard":  # of three intervals; some samples leave before the last
+        last = rng.integers(0, 3, N)
+        events = (last[:, None] == np.arange(3)) & (rng.random((N, 1)) < 0.6)
+        exposure = rng.uniform(0.1, 1, (N, 3)) * (np.arange(3) <= last[:, None])
+        values = np.hstack([events, exposure])
     else:
         values = rng.normal(size=(N, 3))
     return values, values
+
+
+def n_outputs(loss, values):
+    return values.shape[1] // 2 if loss == "hazard" else values.shape[1]
 
 
 def problem(loss, activation, sparse, weighted, seed=0):
@@ -36,7 +46,7 @@ def problem(loss, activation, sparse, weighted, seed=0):
     X = rng.normal(size=(N, N_FEATURES)) * (rng.random((N, N_FEATURES)) < 0.5)
     given, values = targets(loss, rng)
     weight = rng.uniform(0.1, 3, N) if weighted else None
-    sizes = [N_FEATURES, 7, 6, values.shape[1]]
+    sizes = [N_FEATURES, 7, 6, n_outputs(loss, values)]
     network = random_network(sizes, rng, epsilon=1.5, activation=activation)
     for layer in network.layers:
         layer.bias[:] = 0.3 * rng.normal(size=layer.n_out)
@@ -107,7 +117,7 @@ def test_reference(loss, activation, sparse, weighted):
 @pytest.mark.parametrize("loss", _native.LOSSES)
 def test_float32_gradients(loss):
     network, data, X, values, _ = problem(loss, "tanh", False, False)
-    sizes = [N_FEATURES, 7, 6, values.shape[1]]
+    sizes = [N_FEATURES, 7, 6, n_outputs(loss, values)]
     single = random_network(sizes, epsilon=1.5, activation="tanh", dtype=np.float32)
     for mine, theirs in zip(single.layers, network.layers):
         mine.connectivity, mine.weights = theirs.connectivity, theirs.weights.astype(np.float32)
@@ -180,6 +190,13 @@ def test_losses_are_what_they_are_called():
         )
     )
     r = np.abs(values - raw)
+    share = rng.dirichlet(np.ones(3), 20)  # a Poisson process with this exposure in each interval
+    assert value("hazard", np.hstack([values, share])) == pytest.approx(
+        value("poisson", values, raw + np.log(share))
+        - np.average(
+            (xlogy(values, values) - values - values * np.log(share)).sum(axis=1), weights=weight
+        )
+    )
     huber = np.where(r <= DELTA, r**2 / 2, DELTA * (r - DELTA / 2)).mean(axis=1)
     assert value("huber", values) == pytest.approx(np.average(huber, weights=weight))
 

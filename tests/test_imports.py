@@ -15,16 +15,16 @@ PACKAGE = Path(sklearn_set.__file__).parent
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
-    {"_topology", "_threads", "_parameters", "_columns", "_kernel"},
+    {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
     {"_relevance", "_data", "_losses", "_optimizers"},
-    {"_network", "_targets"},
+    {"_network", "_targets", "_times"},
     {"rules", "_mixtures", "_pruning"},  # they take a Layer, a Network or Data
     {"_evolution", "_network_parameters"},
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},
     {"_fitted"},
     {"_base"},
-    {"_classification", "_regression"},
+    {"_classification", "_regression", "_survival"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},
     {"_feature_selection"},
     {"__init__"},

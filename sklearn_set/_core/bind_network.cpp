@@ -106,7 +106,8 @@ template <class T> struct Data {
         if (targets.labels && n_labels > std::max<int64_t>(2, n_outputs))
             fail("a label lies outside of the network's outputs.");
         if (!targets.labels && !targets.values) fail("The data have no targets.");
-        if (targets.values) require_size("a row of values", n_values, n_outputs);
+        if (targets.values)
+            require_size("a row of values", n_values, targets.values_per_row(int32_t(n_outputs)));
     }
 };
 

@@ -238,13 +238,14 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
 }
 
 // Losses and output deltas of the lanes of one part. The loss of a sample is
-// summed over its outputs (log losses, Poisson) or averaged (the others), its
+// summed over its outputs (log losses, Poisson, hazard) or averaged (the others), its
 // gradient is that of the sum, as in scikit-learn's MLP.
 template <class T>
 void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &work,
                       const Member &member) const {
     const int64_t stride = work.stride;
     const int32_t k = layers_.back().connections.n_out;
+    const int64_t width = targets.values_per_row(k);
     const T *z = work.activations.back();
     T *delta = work.deltas.back();
     double *sample_loss = static_cast<double *>(work.sample_loss.reserve(0));
@@ -262,7 +263,8 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
                 if (k == 1) return mix * targets.labels[row] + (1 - mix) * targets.labels[other];
                 return mix * (targets.labels[row] == j) + (1 - mix) * (targets.labels[other] == j);
             }
-            return mix * targets.values[row * k + j] + (1 - mix) * targets.values[other * k + j];
+            return mix * targets.values[row * width + j] +
+                   (1 - mix) * targets.values[other * width + j];
         };
         const T weight = targets.weights ? targets.weights[row] : T(1);
         const T scale = work.weight > 0 ? static_cast<T>(weight / work.weight) : T(0);
@@ -311,6 +313,13 @@ void Network<T>::head(const Targets<T> &targets, const Batch<T> &batch, Work &wo
                     d = std::max(-h, std::min(h, r));
                     if (r != r) d = r;
                     loss += (std::abs(r) <= h ? r * r / 2 : h * (std::abs(r) - h / 2)) / k;
+                    break;
+                }
+                case HAZARD: {
+                    const T exposure = target(k + j);
+                    const T p = exposure > 0 ? exposure * std::exp(zj) : T(0);
+                    d = p - t;
+                    loss += p - t * zj;
                     break;
                 }
             }

@@ -22,11 +22,12 @@ enum LossKind : int32_t {
     SIGMOID_SQUARED_ERROR,  // the SET reference: sigma(z) against one-hot, see head()
     SQUARED_ERROR,
     POISSON,                // exp(z) is the prediction
-    HUBER
+    HUBER,
+    HAZARD                  // exp(z) is the hazard of an interval, see Targets
 };
 constexpr const char *LOSSES[] = {
     "binary_log_loss", "softmax_log_loss", "multilabel_log_loss", "sigmoid_squared_error",
-    "squared_error", "poisson", "huber"};
+    "squared_error", "poisson", "huber", "hazard"};
 
 // 64-byte aligned memory, grown on demand, never shrunk.
 class Buffer {
@@ -78,13 +79,17 @@ template <class T> struct Samples {
     bool sparse() const { return indptr != nullptr; }
 };
 
-// One label per row, or n_outputs values per row; sample weights or null.
+// One label per row, or n_outputs values per row; sample weights or null. HAZARD has twice as
+// many values: in each interval the number of events, then in each interval the exposure.
 template <class T> struct Targets {
     const int32_t *labels = nullptr;
     const T *values = nullptr;
     const T *weights = nullptr;
     int32_t loss = SQUARED_ERROR;
     T huber_delta = 1;
+    int32_t values_per_row(int32_t n_outputs) const {
+        return loss == HAZARD ? 2 * n_outputs : n_outputs;
+    }
 };
 
 struct Optimizer {
