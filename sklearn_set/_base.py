@@ -46,6 +46,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     #: weight_decay="auto": factor of error * sqrt(ridge) of the kernel, least, most.
     _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
     _NOISE_SELECTED = 0.0  # what stands for sqrt(ridge) where inputs are selected
+    _SHRINKAGE_SELECTED = 0.0  # share of the shrinkage that is used there
 
     # ------------------------------------------------------------ what a kind of estimator adds
 

@@ -23,7 +23,7 @@ from ._network_parameters import KVAMME, LIU, MOCANU, InputSelecting, NeuronPrun
 from ._pruning import InputSelection
 from ._pruning import NeuronPruning as Pruning
 from ._regression import BaseSparseMLPRegressor
-from ._regularization import Signal
+from ._regularization import Signal, shrinkage_for
 from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
 from ._survival import BaseSparseMLPSurvival
@@ -128,7 +128,9 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         if select is None or not self.selection_errors_:
             return super()._find_signal(samples, select)
         # All inputs together tell little of what the selected ones will.
-        return Signal(self._NOISE_SELECTED * self.selection_errors_[select.n_selected])
+        error = self.selection_errors_[select.n_selected]
+        shrinkage = self._SHRINKAGE_SELECTED * shrinkage_for(error)
+        return Signal(self._NOISE_SELECTED * error, shrinkage)
 
 
 class _NPSET(NeuronPruning, _SET):

@@ -16,11 +16,16 @@ from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network import Network
 from ._samples import Samples
 
-__all__ = ["Signal"]
+__all__ = ["Signal", "shrinkage_for"]
 
 _FEWEST = 10  # samples that tell anything
 _GAIN = 2.0  # that the weights into a neuron must be able to reach together
 _STRONG = 0.75  # relative error below which outputs are taken as they are
+
+
+def shrinkage_for(error: float) -> float:
+    """How far outputs are to be shrunk at a relative error out of sample."""
+    return float(np.clip((error - _STRONG) / (1 - _STRONG), 0, 1))
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,7 @@ class Signal:
             if not np.isfinite(K).all():
                 return cls()  # training will say what is wrong with these inputs
             kernel = KernelRidge(K, target_matrix(samples.target[rows]))
-        shrinkage = np.clip((kernel.error - _STRONG) / (1 - _STRONG), 0, 1)
-        return cls(kernel.error * kernel.ridge**0.5, float(shrinkage))
+        return cls(kernel.error * kernel.ridge**0.5, shrinkage_for(kernel.error))
 
     def decay(
         self, network: Network, reach: float, factor: float, least: float, most: float

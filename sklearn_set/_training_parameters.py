@@ -117,7 +117,7 @@ class Training(Declared):
         'float >= 0 or "auto"',
         """Strength of the decay of the weights. It means something else under each `decay_rule`:
         change the two together. "auto" (with "per_epoch" only) follows the signal:
-        ``1.5 * error * sqrt(ridge)``, between 0.02 and 0.4, for classes, and
+        ``1.5 * error * sqrt(ridge)``, between 0.02 and 0.4, for classes and survival analyses, and
         ``0.3 * error * sqrt(ridge)``, between 0.005 and 0.15, for values, with the relative
         leave-one-out error and the best ridge of an infinitely wide network (see
         `InputConditioner`): noisy targets are memorised less. In `partial_fit` it is the
@@ -139,7 +139,8 @@ class Training(Declared):
         (class frequencies or mean): by 0 not at all. "auto" is ``(error - 0.75) / 0.25``, from
         0 to 1, with the relative leave-one-out error of an infinitely wide network (see
         `InputConditioner`), 0 in `partial_fit`: where little can be told from the inputs,
-        predictions are less confident. The value used is `shrinkage_`.""",
+        predictions are less confident. Survival analyses take half of it: residuals of times are
+        noisy even where the risk is known. The value used is `shrinkage_`.""",
         default="auto",
     )
     dropout: float = parameter(
