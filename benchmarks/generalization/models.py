@@ -138,6 +138,10 @@ ELSEWHERE = {"RealMLP-TD": (real_mlp, "pytabkit"), "CatBoost": (catboost, "catbo
 SCALED_TARGETS = ("SVR", "MLP", "MLP(300, 300)")
 SINGLE = (*OURS, "MLP", "MLP(300, 300)", *ELSEWHERE)
 MOST_ROWS = {("GaussianProcess", False): 1000}  # the classifier's time grows with their cube
+# Models of minutes a fit on wide tables: most rows times columns times classes that they get,
+# and the number of splits.
+MOST_VALUES = {"HistGradientBoosting": 1.2e7, "LassoCV": 1e6, "CatBoost": 3e5}
+SPLITS = {"RealMLP-TD": 2, "CatBoost": 2}
 
 
 def scaling(dataset: str) -> BaseEstimator:
@@ -147,8 +151,13 @@ def scaling(dataset: str) -> BaseEstimator:
 def models_for(table: Table) -> list[str]:
     """Names of the models that are fitted to a table, cheap ones first."""
     known = (*(REGRESSORS if table.regression else CLASSIFIERS), *OURS, *ELSEWHERE)
-    limits = ((name, MOST_ROWS.get((name, table.regression), np.inf)) for name in known)
-    return [name for name, limit in limits if len(table.y) <= limit]
+    size = table.X.size * (1 if table.regression else len(np.unique(table.y)))
+    return [
+        name
+        for name in known
+        if len(table.y) <= MOST_ROWS.get((name, table.regression), np.inf)
+        and size <= MOST_VALUES.get(name, np.inf)
+    ]
 
 
 def make_model(name: str, dataset: str, table: Table, seed: int) -> BaseEstimator:

@@ -59,17 +59,22 @@ def summary(results: pd.DataFrame, score: Comparison, loss: Comparison | None) -
     return markdown(frame.sort_values("mean", ascending=False), 2, "model")
 
 
-def pairs(c: Comparison, digits: int) -> str:
-    """Differences of each of this package's models to the conventional ones."""
+def pairs(c: Comparison, digits: int, *, whole: bool = True) -> str:
+    """Differences of each of this package's models to the conventional ones.
+
+    To those that have been run on everything, or to the others on what they have.
+    """
     parts = []
     for name in c.ours:
         rows = {}
-        rivals = {other: other for other in c.others if other in c.complete}
-        for label, other in {"best of each table": c.best, **rivals}.items():
+        rivals = {other: other for other in c.others if (other in c.complete) == whole}
+        best = {"best of each table": c.best} if whole else {}
+        for label, other in {**best, **rivals}.items():
             gap = c.differences(name, other)
             mean, splits, tables = overall(gap)
             better = c.sign * gap["mean"]
             rows[label] = {
+                **({} if whole else {"tables": len(gap)}),
                 "mean difference": mean,
                 "± splits": splits,
                 "± tables": tables,
@@ -77,7 +82,8 @@ def pairs(c: Comparison, digits: int) -> str:
                 "worse": (better < -1e-9).sum(),
                 "worse by 2 errors": (better < -2 * gap["error"]).sum(),
             }
-        parts.append(markdown(pd.DataFrame(rows).T, digits, f"{name} against"))
+        if rows:
+            parts.append(markdown(pd.DataFrame(rows).T, digits, f"{name} against"))
     return "\n\n".join(parts)
 
 
@@ -136,6 +142,9 @@ def write(page: Path = PAGE) -> None:
         "pairs": pairs(accuracy, 1),
         "pairs_loss": pairs(loss, 3),
         "pairs_regression": pairs(r2, 1),
+        "partial": pairs(accuracy, 1, whole=False),
+        "partial_loss": pairs(loss, 3, whole=False),
+        "partial_regression": pairs(r2, 1, whole=False),
         "kinds": by_kind(accuracy, kinds, 1),
         "kinds_loss": by_kind(loss, kinds, 3),
         "kinds_regression": by_kind(r2, kinds, 1),

@@ -28,7 +28,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, r2_score
 from threadpoolctl import threadpool_limits
 
-from .models import CLASSIFIERS, ELSEWHERE, OURS, REGRESSORS, make_model, models_for
+from .models import CLASSIFIERS, ELSEWHERE, OURS, REGRESSORS, SPLITS, make_model, models_for
 from .tables import KINDS, load, names_of, split_rows
 
 FIELDS = ("dataset", "kind", "split", "model", "score", "balanced_accuracy", "log_loss")
@@ -98,7 +98,7 @@ def main() -> None:
         (name, dataset, split, homes, options.label)
         for name in models
         for dataset in datasets
-        for split in range(N_SPLITS)
+        for split in range(SPLITS.get(name, N_SPLITS))
         if name in fitting[dataset] and (dataset, str(split), name + options.label) not in done
     ]
     parallel = Parallel(n_jobs=options.n_jobs, return_as="generator_unordered")

@@ -96,12 +96,12 @@ class Comparison:
         return mean_over((self.sign * self.means[names]).rank(axis=1, ascending=False))
 
     def differences(self, name: str, other: pd.Series | str) -> pd.DataFrame:
-        """Mean and standard error over splits of `name` less another model, per table."""
+        """Mean and standard error over common splits of `name` less another model, per table."""
         rows = {}
         for dataset, values in self.values.groupby(level="dataset"):
             rival = other if isinstance(other, str) else other.get(dataset)
-            if rival is not None and not pd.isna(self.means.loc[dataset, rival]):
-                d = values[name] - values[rival]
+            d = pd.Series() if rival is None else (values[name] - values[rival]).dropna()
+            if len(d):
                 error = d.std() / np.sqrt(len(d)) if len(d) > 1 else np.nan
                 rows[dataset] = {"rival": rival, "mean": d.mean(), "error": error}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["rival", "mean", "error"])
