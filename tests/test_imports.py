@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,17 @@ def test_every_module_has_a_place():
     """A new module is to be put into LAYERS, where this file says what it may import."""
     top = {name.split(".")[0] for _, name in modules()}
     assert top - ALONE == set(RANK) - {"_native"}
+
+
+def test_the_documentation_shows_these_layers():
+    """A new module is to be put into the table of contributing.md, too."""
+    page = (Path(__file__).parents[1] / "doc" / "contributing.md").read_text(encoding="utf-8")
+    table = page.partition("| module | owns |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    rows = [
+        {re.sub(r"\.py$|/$", "", name) for name in re.findall("`(.*?)`", cell)} for cell in cells
+    ]
+    assert [row - {"_core"} for row in rows] == [*LAYERS, ALONE]
 
 
 def test_imports_go_down():
