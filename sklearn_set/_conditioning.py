@@ -55,12 +55,8 @@ class InputConditioner(TransformerMixin, Conditioning):
 
     What the estimators of this package do with their inputs, as a transformer.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -87,8 +83,6 @@ class InputConditioner(TransformerMixin, Conditioning):
     error is at most 0.95 of the one of the scaled columns. It is computed on 400 distinct
     samples at most; components are computed from 2,000 at most.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -114,10 +108,6 @@ class InputConditioner(TransformerMixin, Conditioning):
             Leave-one-out error of the kernel, relative to that of the mean, with scaled
             columns ("scale") and for each strength that was tried. Empty if nothing had to
             be chosen.
-        n_features_in_ : int
-            Number of features seen while fitting.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the features, if `X` had string names.
     """
 
     @fit_context

@@ -44,12 +44,8 @@ class DSRClassifier(_DSR, BaseSparseMLPClassifier):
     threshold, which adapts, are dropped in all layers, and as many grow, most of
     them where most survived, so that the layers' densities find themselves.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -71,8 +67,6 @@ class DSRClassifier(_DSR, BaseSparseMLPClassifier):
     of a number as target, an interval that stays, rounding by largest remainders
     instead of at random, and an optimizer state that leaves with its connection.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -95,12 +89,8 @@ class DSRRegressor(_DSR, BaseSparseMLPRegressor):
 
     Dynamic Sparse Reparameterization [2]_, see the notes of `DSRClassifier`.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -108,8 +98,6 @@ class DSRRegressor(_DSR, BaseSparseMLPRegressor):
     SETRegressor : Each layer keeps its number of connections.
     DSRClassifier : The same for classification.
 
-    References
-    ----------
     {references}
 
     Examples

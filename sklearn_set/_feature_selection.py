@@ -31,6 +31,11 @@ from .rules import new_weights_rule
 
 __all__ = ["SETFeatureSelector"]
 
+ATASHGAHI = """\
+Atashgahi, Z., Sokar, G., van der Lee, T., Mocanu, E., Mocanu, D.C., Veldhuis, R.,
+Pechenizkiy, M., "Quick and robust feature selection: the strength of energy-efficient sparse
+training for autoencoders", Machine Learning, 2021."""
+
 _LARGEST_DENSITY = 0.05  # of the layers with epsilon="auto"
 
 
@@ -42,27 +47,9 @@ class SETFeatureSelector(SelectorMixin, Declared):
     noisy ones, without targets. Evolution moves connections to the inputs that
     help; the strength of an input, the sum of its absolute weights, is its score.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
-    scores_ : ndarray of shape (`n_features_in_`,)
-        Strength of each feature's input, after a last removal of connections.
-    support_ : ndarray of bool of shape (`n_features_in_`,)
-        Which features are selected: those with the highest scores, of equal
-        ones the first.
-    n_features_to_select_ : int
-        Number of features selected.
-    history_ : dict of str to list
-        Columns with one entry an epoch, as in `SETClassifier`.
-    n_iter_ : int
-        Number of epochs trained.
-    n_features_in_ : int
-        Number of features seen while fitting.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `X` had string names.
+    {attributes}
 
     See Also
     --------
@@ -86,11 +73,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
     samples become spikes when they are scaled, which the autoencoder memorises; remove them
     before, for example with `VarianceThreshold`.
 
-    References
-    ----------
-    .. [1] Atashgahi, Z., Sokar, G., van der Lee, T., Mocanu, E., Mocanu, D.C., Veldhuis,
-       R., Pechenizkiy, M., "Quick and robust feature selection: the strength of
-       energy-efficient sparse training for autoencoders", Machine Learning, 2021.
+    {references}
 
     Examples
     --------
@@ -107,6 +90,20 @@ class SETFeatureSelector(SelectorMixin, Declared):
     """
 
     _by_position = ("n_features_to_select",)
+    _references = (ATASHGAHI,)
+    _attribute_texts = """
+        scores_ : ndarray of shape (`n_features_in_`,)
+            Strength of each feature's input, after a last removal of connections.
+        support_ : ndarray of bool of shape (`n_features_in_`,)
+            Which features are selected: those with the highest scores, of equal
+            ones the first.
+        n_features_to_select_ : int
+            Number of features selected.
+        history_ : dict of str to list
+            Columns with one entry an epoch, as in `SETClassifier`.
+        n_iter_ : int
+            Number of epochs trained.
+    """
 
     n_features_to_select: Any = parameter(
         "int >= 1, float in (0, 1) or None",

@@ -74,10 +74,6 @@ class FittedNetwork(Declared):
     conditioner_: InputConditioner
     n_features_in_: int
     _attribute_texts = """
-        n_features_in_ : int
-            Number of features seen while fitting.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the features, if `X` had string names.
         conditioner_ : InputConditioner
             What happens to the columns before the network reads them; its `method_` and
             `errors_` say what was chosen and why.

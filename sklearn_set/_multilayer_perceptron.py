@@ -187,12 +187,8 @@ class SETClassifier(_SET, BaseSparseMLPClassifier):
     at random places. Weights exist only where there is a connection. Where most of the
     features are noise, the network stops reading them while it learns (`select_inputs`).
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -200,8 +196,6 @@ class SETClassifier(_SET, BaseSparseMLPClassifier):
     NPSETClassifier : Also prunes hidden neurons while learning.
     SETRegressor : The same for regression.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -233,12 +227,8 @@ class SETRegressor(_SET, BaseSparseMLPRegressor):
     at random places. Where most of the features are noise, the network stops reading them
     while it learns (`select_inputs`).
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -246,8 +236,6 @@ class SETRegressor(_SET, BaseSparseMLPRegressor):
     NPSETRegressor : Also prunes hidden neurons while learning.
     SETClassifier : The same for classification.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -270,12 +258,8 @@ class NPSETClassifier(_NPSET, BaseSparseMLPClassifier):
     `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
     neurons, those with the fewest output connections.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -283,8 +267,6 @@ class NPSETClassifier(_NPSET, BaseSparseMLPClassifier):
     SETClassifier : Evolves the connections only.
     NPSETRegressor : The same for regression.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -309,12 +291,8 @@ class NPSETRegressor(_NPSET, BaseSparseMLPRegressor):
     `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of its
     neurons, those with the fewest output connections.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -322,8 +300,6 @@ class NPSETRegressor(_NPSET, BaseSparseMLPRegressor):
     SETRegressor : Evolves the connections only.
     NPSETClassifier : The same for classification.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -347,12 +323,8 @@ class SETSurvivalAnalysis(_SET, BaseSparseMLPSurvival):
     exactly: as the hazard that the sample lived through. Where most of the features are noise,
     the network stops reading them while it learns (`select_inputs`).
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -379,8 +351,6 @@ class SETSurvivalAnalysis(_SET, BaseSparseMLPSurvival):
     one does so by the martingale residuals of the clock, d - e: their covariance with a column
     is the score of Cox's partial likelihood.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -410,12 +380,8 @@ class NPSETSurvivalAnalysis(_NPSET, BaseSparseMLPSurvival):
     start of the epochs `beta` to ``beta + gamma`` each hidden layer loses a fraction `alpha` of
     its neurons, those with the fewest output connections.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
     {attributes}
 
     See Also
@@ -423,8 +389,6 @@ class NPSETSurvivalAnalysis(_NPSET, BaseSparseMLPSurvival):
     SETSurvivalAnalysis : Evolves the connections only.
     NPSETRegressor : For times without censoring.
 
-    References
-    ----------
     {references}
 
     Examples

@@ -121,13 +121,18 @@ class Declared(StampedEstimator):
     Every subclass without an `__init__` of its own gets one, with a real signature: the
     parameters in the order in which they were declared. Python's inheritance of class
     attributes decides about defaults. ``{parameters}``, ``{attributes}`` and
-    ``{references}`` in the docstring are filled in.
+    ``{references}`` in the docstring become sections with their titles.
     """
 
     #: Parameters that may be given by position.
     _by_position: ClassVar[tuple[str, ...]] = ()
     #: numpydoc entries of the attributes that this class adds.
-    _attribute_texts: ClassVar[str] = ""
+    _attribute_texts: ClassVar[str] = """
+        n_features_in_ : int
+            Number of features seen while fitting.
+        feature_names_in_ : ndarray of shape (`n_features_in_`,)
+            Names of the features, if `X` had string names.
+    """
     #: Sources for ``{references}``, [1] the first.
     _references: ClassVar[tuple[str, ...]] = ()
     _declared: ClassVar[dict[str, _Parameter]] = {}
@@ -191,19 +196,18 @@ def _document(cls, parameters: dict[str, _Parameter]) -> None:
     doc = vars(cls).get("__doc__")
     if not doc or "{parameters}" not in doc:
         return
-    entries = "".join(p.entry(name, getattr(cls, name)) for name, p in parameters.items())
-    attributes = "\n".join(
-        inspect.cleandoc(vars(base)["_attribute_texts"])
-        for base in reversed(cls.__mro__)
-        if vars(base).get("_attribute_texts")
-    )
-    references = "\n".join(
+    entries = (p.entry(name, getattr(cls, name)) for name, p in parameters.items())
+    attributes = (vars(base).get("_attribute_texts", "") for base in reversed(cls.__mro__))
+    references = (
         textwrap.indent(f".. [{n}] {text}", "   ", lambda line: not line.startswith(".."))
         for n, text in enumerate(map(inspect.cleandoc, cls._references), 1)
     )
-    cls.__doc__ = (
-        inspect.cleandoc(doc)
-        .replace("{parameters}", entries.strip())
-        .replace("{attributes}", attributes)
-        .replace("{references}", references)
-    )
+    sections = {
+        "Parameters": "".join(entries).strip(),
+        "Attributes": "\n".join(filter(None, map(inspect.cleandoc, attributes))),
+        "References": "\n".join(references),
+    }
+    doc = inspect.cleandoc(doc)
+    for title, text in sections.items():
+        doc = doc.replace(f"{{{title.lower()}}}", f"{title}\n{'-' * len(title)}\n{text}")
+    cls.__doc__ = doc

@@ -186,29 +186,9 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     between visible and hidden units, of which the connections nearest to zero
     are dropped and as many grow at random places after every epoch.
 
-    Parameters
-    ----------
     {parameters}
 
-    Attributes
-    ----------
-    components_ : scipy.sparse.csr_array of shape (n_components, n_features)
-        Weights; they share memory with the model.
-    intercept_hidden_ : ndarray of shape (n_components,)
-        Biases of the hidden units.
-    intercept_visible_ : ndarray of shape (n_features,)
-        Biases of the visible units.
-    n_connections_ : int
-        Number of connections.
-    n_iter_ : int
-        Number of epochs trained.
-    history_ : dict of str to list
-        Columns with one entry an epoch, as in `SETClassifier`, with the mean squared
-        error of reconstruction.
-    n_features_in_ : int
-        Number of features seen while fitting.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if `X` had string names.
+    {attributes}
 
     See Also
     --------
@@ -225,8 +205,6 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     with random sign: at the source's scale nearly all of them were dropped again
     at the next rewiring (93 % on digits), so that nothing evolved.
 
-    References
-    ----------
     {references}
 
     Examples
@@ -250,6 +228,21 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
 
     _by_position = ("n_components",)
     _references = (MOCANU,)
+    _attribute_texts = """
+        components_ : scipy.sparse.csr_array of shape (n_components, n_features)
+            Weights; they share memory with the model.
+        intercept_hidden_ : ndarray of shape (n_components,)
+            Biases of the hidden units.
+        intercept_visible_ : ndarray of shape (n_features,)
+            Biases of the visible units.
+        n_connections_ : int
+            Number of connections.
+        n_iter_ : int
+            Number of epochs trained.
+        history_ : dict of str to list
+            Columns with one entry an epoch, as in `SETClassifier`, with the mean squared
+            error of reconstruction.
+    """
 
     n_components: int = parameter("int >= 1", "Number of hidden units.", default=256)
     learning_rate: float = parameter("float > 0", "Step size, constant.", default=0.05)

@@ -55,8 +55,6 @@ class BelowOwn(Own):
 class Declaring(SETClassifier):
     """One parameter more.
 
-    Parameters
-    ----------
     {parameters}
     """
 
@@ -67,8 +65,6 @@ class Declaring(SETClassifier):
 class BelowDeclaring(Declaring):
     """Another default for it.
 
-    Parameters
-    ----------
     {parameters}
     """
 
@@ -252,12 +248,8 @@ def test_texts_of_a_declared_class():
     class Plain(Declared):
         """A class.
 
-        Parameters
-        ----------
         {parameters}
 
-        References
-        ----------
         {references}
         """
 
