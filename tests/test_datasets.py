@@ -12,8 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 import warnings
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -220,21 +218,17 @@ def test_simultaneous_downloads_do_not_disturb_each_other(server, content, tmp_p
     assert os.listdir(tmp_path) == ["lung_small.mat"]
 
 
-def test_progress_and_retries_are_logged(server, content, tmp_path, caplog, capfd, monkeypatch):
-    monkeypatch.setattr(_asu, "_PROGRESS_INTERVAL", 0.0)
+def test_downloads_and_retries_are_logged(server, content, tmp_path, caplog, capfd):
     server.answers = [status(503), body(content)]
     with caplog.at_level(logging.INFO, logger="sklearn_set.datasets"):
         fetch(tmp_path)
-    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
     url = f"{server.url}lung_small.mat"
-    size = f"{len(content)} bytes"
-    assert lines[0] == (
-        "WARNING",
-        f"{url}: HTTP status 503 (Service Unavailable); trying again in 0 s",
-    )
-    assert lines[1] == ("INFO", f"downloading {url} ({size})")
-    assert lines[-1] == ("INFO", f"downloading {url}: {len(content)} bytes of {size}")
-    assert len(lines) == 2 + -(-len(content) // _asu._CHUNK_SIZE)
+    retry = f"{url}: HTTP status 503 (Service Unavailable); trying again in 0 s"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", f"downloading {url}"),
+        ("WARNING", retry),
+        ("INFO", f"downloading {url}"),
+    ]
     assert capfd.readouterr() == ("", "")
 
 
@@ -256,7 +250,7 @@ def test_altered_download_is_refused_and_not_kept(server, content, tmp_path):
 
 def test_truncated_download_is_tried_again_and_not_kept(server, content, tmp_path):
     server.answers = [body(content[:70000], length=len(content))]
-    with pytest.raises(OSError, match=f"after 3 tries: .*70000 of {len(content)} bytes"):
+    with pytest.raises(OSError, match=r"after 3 tries: .*70000 bytes read"):
         fetch(tmp_path, n_retries=2)
     assert len(server.requests) == 3
     assert os.listdir(tmp_path) == []
@@ -409,18 +403,6 @@ def test_redirects_are_followed(server, content, tmp_path):
     assert server.requests == ["/lung_small.mat", "/elsewhere"]
 
 
-def test_redirects_to_less_safe_places_are_refused(server, tmp_path):
-    server.answers = [redirect("ftp://127.0.0.1/lung_small.mat")]
-    with pytest.raises(OSError, match=r"redirect to ftp://127\.0\.0\.1/lung_small\.mat refused"):
-        fetch(tmp_path)
-    handler = _asu._SafeRedirects()
-    request = urllib.request.Request("https://localhost/a")
-    with pytest.raises(urllib.error.HTTPError, match="redirect to http://localhost/a refused"):
-        handler.redirect_request(request, None, 302, "", {}, "http://localhost/a")
-    followed = handler.redirect_request(request, None, 302, "", {}, "https://localhost/b")
-    assert followed.full_url == "https://localhost/b"
-
-
 def test_address_is_https():
     assert _asu._BASE_URL.startswith("https://")
     assert _asu._BASE_URL.endswith("/")
@@ -431,10 +413,8 @@ def test_full_disk_leaves_nothing(server, content, tmp_path, monkeypatch):
 
     class FullDisk(io.FileIO):
         def write(self, data):
-            if written:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            written.append(super().write(data))
-            return written[-1]
+            written.append(super().write(data[:1000]))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     ordinary = Path.open
 
@@ -487,19 +467,11 @@ def test_cached_path_that_is_a_folder(server, tmp_path):
 def test_interrupted_download_leaves_nothing(server, content, tmp_path):
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("only the main thread receives KeyboardInterrupt")
-    seen = []
     release = threading.Event()
-    large = bytes(2_000_000)  # whatever Python's files buffer, some of it is written
 
     def answer(handler):
-        body(large[: len(large) // 2], length=len(large))(handler)
+        body(content[:1000], length=len(content))(handler)
         handler.wfile.flush()
-        for _ in range(500):
-            sizes = [path.stat().st_size for path in tmp_path.iterdir()]
-            if sizes and sizes[0] > 0:
-                break
-            time.sleep(0.01)
-        seen.extend(sizes)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         release.wait(timeout=30)
 
@@ -509,8 +481,6 @@ def test_interrupted_download_leaves_nothing(server, content, tmp_path):
             fetch(tmp_path)
     finally:
         release.set()
-    assert len(seen) == 1
-    assert 0 < seen[0] < len(large)  # half of it had been written
     assert os.listdir(tmp_path) == []
     server.answers = [body(content)]
     assert fetch(tmp_path).data.shape == (20, 500)

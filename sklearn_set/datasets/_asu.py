@@ -12,7 +12,6 @@ import io
 import logging
 import os
 import time
-import urllib.error
 import urllib.request
 import uuid
 import warnings
@@ -21,7 +20,7 @@ from http.client import HTTPException
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.error import HTTPError
 
 import numpy as np
 import scipy.io
@@ -38,8 +37,6 @@ _BASE_URL = (
     "48cffad4e88ff4b9d2f1c7baffb314d1b3303792/skfeature/data/"
 )
 _TIMEOUT = 60.0  # seconds without a byte
-_CHUNK_SIZE = 65536  # bytes
-_PROGRESS_INTERVAL = 5.0  # seconds between two lines of progress in the log
 
 
 @dataclass(frozen=True)
@@ -70,28 +67,6 @@ def _read_table() -> dict[str, _Dataset]:
 
 
 _DATASETS = _read_table()
-
-
-class _TransferError(Exception):
-    """The server or the way to it failed; `temporary` if a retry may help."""
-
-    def __init__(self, message: str, *, temporary: bool) -> None:
-        super().__init__(message)
-        self.temporary = temporary
-
-
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect only within one scheme or to https."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        """Refuse to leave https for an address that anyone on the way can alter."""
-        if urlsplit(newurl).scheme not in ("https", urlsplit(req.full_url).scheme):
-            raise urllib.error.HTTPError(
-                req.full_url, code, f"redirect to {newurl} refused", headers, fp
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def list_asu() -> dict[str, dict[str, Any]]:
@@ -202,9 +177,9 @@ def fetch_asu(
 
     Notes
     -----
-    Progress and retries are logged by the logger `sklearn_set.datasets._asu`. A download
-    appears under its name only when it is complete and verified. Word counts call for
-    `log1p` or TF-IDF rather than for standardisation.
+    Downloads and retries are logged by the logger `sklearn_set.datasets._asu`. A file appears
+    under its name only when it is complete and verified. Word counts call for `log1p` or
+    TF-IDF rather than for standardisation.
 
     References
     ----------
@@ -231,8 +206,7 @@ list_asu() lists all 29 names.
         )
     if isinstance(delay, bool) or not isinstance(delay, Real) or not 0 <= delay < float("inf"):
         raise ValueError(f"delay={delay!r} is not a number of seconds. Use a finite number >= 0.")
-    if as_frame:
-        _import_pandas()  # before any download
+    pd = _import_pandas() if as_frame else None  # before any download
 
     home = Path(get_data_home(), "asu") if data_home is None else Path(data_home)
     path = home.expanduser().absolute() / _DATASETS[name].file
@@ -241,8 +215,7 @@ list_asu() lists all 29 names.
 
     names = [f"x{i}" for i in range(X.shape[1])]
     data, target, frame = X, y, None
-    if as_frame:
-        pd = _import_pandas()
+    if pd is not None:
         sparse = scipy.sparse.issparse(X)
         make_frame = pd.DataFrame.sparse.from_spmatrix if sparse else pd.DataFrame
         data, target = make_frame(X, columns=names), pd.Series(y, name="target")
@@ -335,38 +308,34 @@ def _read_verified(
 
 
 def _download(url: str, path: Path, expected: str, n_retries: int, delay: float) -> bytes:
-    """Download to a temporary file, verify it, and only then give it its name."""
+    """Download the file and verify it, and only then give it its name."""
+    content, n_tries = None, 0
+    while content is None:
+        n_tries += 1
+        logger.info("downloading %s", url)
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
+                content = response.read()
+        except (OSError, HTTPException) as error:
+            problem, temporary = _explained(error)
+            if not temporary or n_tries > n_retries:
+                tries = "1 try" if n_tries == 1 else f"{n_tries} tries"
+                raise OSError(_failed(url, path, f"failed after {tries}: {problem}")) from error
+            logger.warning("%s: %s; trying again in %g s", url, problem, delay)
+            time.sleep(delay)
+    found = _checksum(content, like=expected)
+    if found != expected:
+        problem = (
+            f"failed: the {len(content)} bytes received are not the published file (checksum "
+            f"{found} instead of {expected})"
+        )
+        raise OSError(_failed(url, path, problem))
     # Not tempfile: its files are for the owner only, and a data_home may be shared.
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    attempt = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            attempt += 1
-            try:
-                _transfer(url, part)
-                break
-            except _TransferError as error:
-                if not error.temporary or attempt > n_retries:
-                    raise
-                logger.warning("%s: %s; trying again in %g s", url, error, delay)
-                time.sleep(delay)
-        content = part.read_bytes()
-        found = _checksum(content, like=expected)
-        if found != expected:
-            raise _TransferError(
-                f"the {len(content)} bytes received are not the published file (checksum {found} "
-                f"instead of {expected})",
-                temporary=False,
-            )
+        part.write_bytes(content)
         os.replace(part, path)
-    except _TransferError as error:
-        tries = "1 try" if attempt == 1 else f"{attempt} tries"
-        raise OSError(
-            f"Downloading {url} failed after {tries}: {error}. Nothing was kept. Check the "
-            "network (a proxy is read from https_proxy; a login page may answer in the server's "
-            f"place) and try again, or put the file at {path} by other means."
-        ) from error
     except OSError as error:
         raise OSError(
             error.errno,
@@ -379,49 +348,22 @@ def _download(url: str, path: Path, expected: str, n_retries: int, delay: float)
     return content
 
 
-def _transfer(url: str, part: Path) -> None:
-    """Copy what `url` serves to `part`; an OSError of its own is one of writing."""
-    opener = urllib.request.build_opener(_SafeRedirects)
-    try:
-        response = opener.open(url, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
+def _explained(error: Exception) -> tuple[str, bool]:
+    """Say in words what an exception of the network means, and whether a retry may help."""
+    if isinstance(error, HTTPError):
         error.close()
         temporary = error.code in (408, 429) or error.code >= 500
-        message = f"HTTP status {error.code} ({error.reason})"
-        raise _TransferError(message, temporary=temporary) from error
-    except (OSError, HTTPException) as error:
-        raise _TransferError(_reason(error), temporary=True) from error
-
-    received = 0
-    with response, part.open("wb") as file:
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
-        size = "unknown size" if total is None else f"{total} bytes"
-        logger.info("downloading %s (%s)", url, size)
-        logged = time.monotonic()
-        while True:
-            try:
-                chunk = response.read(_CHUNK_SIZE)
-            except (OSError, HTTPException) as error:
-                message = f"the connection broke after {received} bytes: {_reason(error)}"
-                raise _TransferError(message, temporary=True) from error
-            if not chunk:
-                break
-            file.write(chunk)
-            received += len(chunk)
-            if time.monotonic() - logged >= _PROGRESS_INTERVAL:
-                logged = time.monotonic()
-                logger.info("downloading %s: %d bytes of %s", url, received, size)
-    # http.client reports a body that ends early only to readers of the whole.
-    if total is not None and received != total:
-        message = f"the connection ended after {received} of {total} bytes"
-        raise _TransferError(message, temporary=True)
+        return f"HTTP status {error.code} ({error.reason})", temporary
+    reason = getattr(error, "reason", error)
+    return str(reason) or type(reason).__name__, True
 
 
-def _reason(error: Exception) -> str:
-    """Say in words what an exception of the network means."""
-    error = getattr(error, "reason", error)
-    return str(error) or type(error).__name__
+def _failed(url: str, path: Path, problem: str) -> str:
+    return (
+        f"Downloading {url} {problem}. Nothing was kept. Check the network (a proxy is read from "
+        "https_proxy; a login page may answer in the server's place) and try again, or put the "
+        f"file at {path} by other means."
+    )
 
 
 def _parse(content: bytes, path: Path) -> tuple[Any, np.ndarray]:
