@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,6 +19,7 @@ from ._conditioning import InputConditioner
 from ._data import Data
 from ._evolution import Evolution
 from ._fitted import FittedNetwork, Model
+from ._judging import judge
 from ._mixtures import Mixtures
 from ._network import Network
 from ._network_parameters import Conditioning, Layers
@@ -354,7 +354,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         data = Data(samples.X, dtype, targets.loss, target, samples.weight)
         validate = None
         if held_out is not None:
-            validate = self._make_validate(model, held_out, n_threads)
+            validate = judge(self, model, samples, held_out, n_threads)
         try:
             train(
                 model,
@@ -377,32 +377,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 kept = f" What was learned until epoch {model.progress.epoch} is kept."
             hint = unscaled_hint(samples.X, getattr(self, "feature_names_in_", None))
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
-
-    def _make_validate(self, model: Model, held_out: Samples, n_threads: int):
-        """A function that gives the score and the loss of a network on held-out samples."""
-        data = Data(model.conditioner.apply(held_out.X), model.network.dtype)
-        targets = model.targets
-        target = targets.read(held_out.target, np.float64)
-        given_scorer = self.scoring not in (None, "loss")
-        if given_scorer:
-            probe = copy.copy(self)  # shows the scorer the network of the moment
-            probe.__dict__.pop("feature_names_in_", None)
-            scorer = check_scoring(probe, self.scoring)
-            y = targets.decode(held_out.target)
-            weight = {} if held_out.weight is None else {"sample_weight": held_out.weight}
-
-        def validate(network: Network) -> tuple[float, float]:
-            network = model.shown(network)
-            raw = network.predict(data, n_threads)
-            loss = targets.loss.value(raw, target, held_out.weight)
-            if given_scorer:
-                probe.__dict__.update(model.attributes(network))
-                return scorer(probe, held_out.X, y, **weight), loss
-            if self.scoring == "loss":
-                return -loss, loss
-            return targets.score(raw, held_out.target, held_out.weight), loss
-
-        return validate
 
     def _end_epoch(self, model: Model, context, X, y, metadata) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""

@@ -107,7 +107,9 @@ class FittedNetwork(Declared):
         out_activation_ : str
             Activation of the output neurons.
         loss_ : float
-            Mean loss over the last epoch (without `weight_decay`'s part).
+            Mean loss in the last epoch of what the network learned from: while its weights
+            moved and, with `mixup`, of mixtures, which are harder than the samples themselves.
+            Without `weight_decay`'s part.
         loss_curve_ : list of float
             The same for every epoch.
         best_loss_ : float or None
@@ -124,7 +126,9 @@ class FittedNetwork(Declared):
             and by layer) and of hidden neurons, how many connections were dropped and
             grown at its start, how many of those grown at the rewiring before outlived
             the drop (`n_survived`), how many neurons were pruned, and the time in
-            seconds.
+            seconds. "loss" is that of `loss_curve_`. Where there are held-out samples,
+            "training_loss" is what compares with "validation_loss": the loss after the
+            epoch on training samples as they are (at most a thousand of them).
     """
 
     def __sklearn_is_fitted__(self) -> bool:

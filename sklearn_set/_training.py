@@ -220,7 +220,7 @@ def train(
     shuffle: bool = True,
     mixtures: Mixtures | None = None,
     averaging: float = 0.0,
-    validate: Callable[[Network], tuple[float, float]] | None = None,
+    validate: Callable[[Network], dict[str, float]] | None = None,
     patience: Patience | None = None,
     n_threads: int = 1,
     on_epoch: Callable[[Learner], bool] | None = None,
@@ -236,8 +236,9 @@ def train(
         are averaged; the network ends with the average. It waits for the last
         pruning.
     validate : callable, optional
-        Returns (score, loss) of the network on held-out samples, of the
-        averaged network where there is one.
+        Gives columns of the history that tell how good the network is, the averaged
+        one where there is one: "validation_score" and "validation_loss" if there is a
+        `patience`.
     patience : Patience, optional
         Follows what `validate` gives, from the last pruning on; the network ends as the
         best one.
@@ -269,13 +270,14 @@ def train(
             average = _averaged(average, network) if resting else None
             columns = {"loss": loss}
             if validate is not None:
-                score, held_out_loss = validate(average.network if average else network)
-                columns |= {"validation_loss": held_out_loss, "validation_score": score}
+                columns |= validate(average.network if average else network)
             columns |= _sizes(network) | vars(changes) | evolution.columns()
             progress.record(**columns, time=perf_counter() - began)
             ends = False
             if patience is not None and progress.epoch >= evolution.last_pruning_epoch:
-                ends = patience.update(network, score, held_out_loss)
+                ends = patience.update(
+                    network, columns["validation_score"], columns["validation_loss"]
+                )
             progress.epoch += 1
             if (on_epoch is not None and on_epoch(learner)) or ends:
                 break

@@ -43,7 +43,7 @@ def model():
 def test_learning_curves(model):
     display = LearningCurveDisplay.from_estimator(model, color="red")
     training, held_out = display.ax_.get_lines()
-    np.testing.assert_array_equal(training.get_ydata(), model.loss_curve_)
+    np.testing.assert_array_equal(training.get_ydata(), model.history_["training_loss"])
     np.testing.assert_array_equal(held_out.get_ydata(), model.validation_loss_curve_)
     assert training.get_color() == held_out.get_color() == "red"
     assert display.figure_ is display.ax_.figure
@@ -52,7 +52,9 @@ def test_learning_curves(model):
 def test_learning_curve_without_held_out_samples():
     X, y = load_iris(return_X_y=True)
     model = SETClassifier((20,), max_iter=3, random_state=0).fit(X, y)
-    assert len(LearningCurveDisplay.from_estimator(model).ax_.get_lines()) == 1
+    (line,) = LearningCurveDisplay.from_estimator(model).ax_.get_lines()
+    np.testing.assert_array_equal(line.get_ydata(), model.loss_curve_)
+    assert "training" not in line.get_label()  # it is the loss of mixtures
 
 
 def test_topology_history(model):

@@ -89,25 +89,28 @@ def _check_layer(estimator, layer: int) -> int:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LearningCurveDisplay(_Display):
-    """Loss of each epoch, on training and (if there are) held-out samples.
+    """Loss of each epoch, on training and on held-out samples.
 
-    The area between the curves is the generalisation gap.
+    With held-out samples, both curves are the loss of the network as it is after the epoch, on
+    samples as they are (see `history_`). The area between them is the generalisation gap.
+    Without, the one curve is the loss while the network learns; with `mixup` it learns from
+    mixtures, whose loss says little about the samples themselves.
 
     Parameters
     ----------
     loss : array-like of shape (n_epochs,)
-        Training loss.
+        Loss while the network learns.
+    training_loss : array-like of shape (n_epochs,), default=None
+        Loss on training samples.
     validation_loss : array-like of shape (n_epochs,), default=None
         Loss on held-out samples.
-    validation_score : array-like of shape (n_epochs,), default=None
-        Score on held-out samples.
     name : str, default=None
         Name of the estimator for the legend.
     """
 
     loss: Any
+    training_loss: Any = None
     validation_loss: Any = None
-    validation_score: Any = None
     name: str | None = None
 
     @classmethod
@@ -117,7 +120,7 @@ class LearningCurveDisplay(_Display):
         Parameters
         ----------
         estimator : fitted estimator of this package
-            Fit it with `X_val` and `y_val` for the second curve.
+            Fit it with `X_val` and `y_val`, or with `early_stopping`, for two curves.
         name : str, default=None
             Name for the legend; by default that of the class.
         ax : matplotlib Axes, default=None
@@ -133,20 +136,25 @@ class LearningCurveDisplay(_Display):
         history = estimator.history_
         return cls(
             loss=history["loss"],
+            training_loss=history.get("training_loss"),
             validation_loss=history.get("validation_loss"),
-            validation_score=history.get("validation_score"),
             name=type(estimator).__name__ if name is None else name,
         ).plot(ax=ax, **line_kw)
 
     def _draw(self, ax, **line_kw):
         epochs = np.arange(1, len(self.loss) + 1)
         prefix = f"{self.name}, " if self.name else ""
-        (self.line_,) = ax.plot(epochs, self.loss, label=f"{prefix}training", **line_kw)
-        if self.validation_loss is not None:
+        compared = self.validation_loss is not None
+        curve, label = self.loss, "what it learns from"
+        if compared:
+            curve, label = self.training_loss, "training samples"
+        (self.line_,) = ax.plot(epochs, curve, label=f"{prefix}{label}", **line_kw)
+        if compared:
             color = self.line_.get_color()
             style = {**line_kw, "color": color, "linestyle": "--"}
-            ax.plot(epochs, self.validation_loss, label=f"{prefix}held out", **style)
-            ax.fill_between(epochs, self.loss, self.validation_loss, color=color, alpha=0.1, lw=0)
+            label = f"{prefix}held-out samples"
+            ax.plot(epochs, self.validation_loss, label=label, **style)
+            ax.fill_between(epochs, curve, self.validation_loss, color=color, alpha=0.1, lw=0)
         ax.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
         ax.legend(frameon=False)
 

@@ -26,7 +26,7 @@ def test_attributes(cls, held_out, early_stopping):
     names |= {"hidden_layer_size_0", "hidden_layer_size_1"}
     validated = held_out or early_stopping
     if validated:
-        names |= {"validation_loss", "validation_score"}
+        names |= {"training_loss", "validation_loss", "validation_score"}
         assert model.validation_scores_ == history["validation_score"]
         assert model.validation_loss_curve_ == history["validation_loss"]
     else:

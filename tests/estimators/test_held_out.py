@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from estimators.common import BOTH, PRUNING, SMALL, X, Y
+from sklearn.metrics import log_loss
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 
@@ -52,3 +53,31 @@ def test_validation_loss_is_the_training_loss_on_the_held_out_samples(cls, y, lo
     # In one batch, the loss of an epoch is that of the network before its step.
     np.testing.assert_allclose(still.validation_loss_curve_[:-1], still.loss_curve_[1:])
     np.testing.assert_allclose(still.validation_scores_[-1], still.score(X, y, weight))
+
+
+def test_training_loss_is_that_of_samples_as_they_are():
+    """The loss on mixtures would hide how far the network overfits."""
+    wide = np.random.default_rng(1).normal(size=(60, 200))
+    labels = np.random.default_rng(2).permutation(Y)
+    model = SETClassifier((100,), max_iter=30, weight_decay=0.01, shrinkage=0, random_state=0)
+    model.fit(wide[:40], labels[:40], X_val=wide[40:], y_val=labels[40:])
+    last = {name: column[-1] for name, column in model.history_.items()}
+    losses = [
+        log_loss(labels[rows], model.predict_proba(wide[rows]), labels=[0, 1, 2])
+        for rows in (slice(0, 40), slice(40, 60))
+    ]
+    np.testing.assert_allclose([last["training_loss"], last["validation_loss"]], losses)
+    assert losses[0] < 0.2 * last["loss"] < 0.2 * losses[1]
+
+
+def test_training_loss_is_weighted_and_looks_at_a_thousand_rows():
+    many = np.random.default_rng(3).normal(size=(3000, 4))
+    weight = np.random.default_rng(4).uniform(1, 2, 3000)
+    target = many[:, 0] + 5
+    model = SETRegressor((10,), max_iter=3, random_state=0)
+    model.fit(many, target, weight, X_val=many[:10], y_val=target[:10])
+    rows = np.linspace(0, 2999, 1000).astype(int)
+    variance = np.cov(target, aweights=weight, ddof=0)
+    residual = (target - model.predict(many))[rows]
+    expected = np.average(residual**2, weights=weight[rows]) / variance / 2
+    np.testing.assert_allclose(model.history_["training_loss"][-1], expected)

@@ -1,0 +1,92 @@
+"""How good a network is after an epoch: its loss and score on rows as they are.
+
+Owns: held-out rows, and the training rows that are compared with them. May not touch:
+the network, training, when it stops.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from ._columns import spread_rows
+from ._data import Data
+from ._fitted import Model
+from ._network import Network
+from ._samples import Samples
+
+__all__ = ["judge"]
+
+_N_TRAINING = 1000  # training rows that are compared with the held-out ones
+
+
+def judge(
+    estimator, model: Model, training: Samples, held_out: Samples, n_threads: int
+) -> Callable[[Network], dict[str, float]]:
+    """A function that gives the columns of the history on rows as they are.
+
+    Parameters
+    ----------
+    estimator : BaseSparseMLP
+        Its `scoring` is used.
+    model : Model
+        What the rows mean, and how a network's outputs are shown.
+    training : Samples
+        As the network reads them. At most a thousand are looked at, the same in each epoch.
+    held_out : Samples
+        As the user gave them.
+    """
+    training = training.take(spread_rows(len(training.target), _N_TRAINING))
+    read = replace(held_out, X=model.conditioner.apply(held_out.X))
+    loss_of_training = _loss_of(model, training, n_threads)
+    loss_of_held_out = _loss_of(model, read, n_threads)
+    score_of = _score_of(estimator, model, held_out)
+
+    def columns(network: Network) -> dict[str, float]:
+        network = model.shown(network)
+        training_loss, _ = loss_of_training(network)
+        loss, raw = loss_of_held_out(network)
+        return {
+            "training_loss": training_loss,
+            "validation_loss": loss,
+            "validation_score": score_of(network, raw, loss),
+        }
+
+    return columns
+
+
+def _loss_of(model: Model, samples: Samples, n_threads: int):
+    """A function that gives the mean loss on samples, and the raw outputs."""
+    targets = model.targets
+    data = Data(samples.X, model.network.dtype)
+    target = targets.read(samples.target, np.float64)
+
+    def loss(network: Network) -> tuple[float, np.ndarray]:
+        raw = network.predict(data, n_threads)
+        return targets.loss.value(raw, target, samples.weight), raw
+
+    return loss
+
+
+def _score_of(estimator, model: Model, held_out: Samples):
+    """A function that gives the score by `scoring`."""
+    targets, weight = model.targets, held_out.weight
+    if estimator.scoring == "loss":
+        return lambda network, raw, loss: -loss
+    if estimator.scoring is None:
+        return lambda network, raw, loss: targets.score(raw, held_out.target, weight)
+    probe = copy.copy(estimator)  # shows the scorer the network of the moment
+    probe.__dict__.pop("feature_names_in_", None)
+    scorer = check_scoring(probe, estimator.scoring)
+    y = targets.decode(held_out.target)
+    weighted = {} if weight is None else {"sample_weight": weight}
+
+    def score(network: Network, raw: np.ndarray, loss: float) -> float:
+        probe.__dict__.update(model.attributes(network))
+        return scorer(probe, held_out.X, y, **weighted)
+
+    return score
