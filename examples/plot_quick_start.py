@@ -51,12 +51,11 @@ for number, coef in enumerate(network.coefs_):
     print(f"layer {number}: {coef.nnz:6,} of {coef.shape[0] * coef.shape[1]:6,} connections")
 
 # %%
-# A second network trains beside held-out samples. A gap between the curves shows how far it
-# overfits. By default a network learns from mixtures of samples, whose loss is of another kind;
-# ``mixup=0`` takes the samples as they are. For the last 40 % of the epochs the weights are
-# averaged: the dashed line rests.
+# A second network trains beside held-out samples. The area between the curves shows how far it
+# overfits. Both are of samples as they are, though the network learns from mixtures of them. For
+# the last 40 % of the epochs the weights are averaged: the lines rest.
 
-watched = SETClassifier(mixup=0, random_state=0).fit(X_train, y_train, X_val=X_test, y_val=y_test)
+watched = SETClassifier(random_state=0).fit(X_train, y_train, X_val=X_test, y_val=y_test)
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 LearningCurveDisplay.from_estimator(watched, ax=axes[0])
 axes[0].set_title("Loss")

@@ -142,7 +142,8 @@ def test_a_callback_is_shown_a_whole_estimator(model, held_out):
         assert {len(column) for column in shown.history_.values()} == {number}
         assert attributions(shown, X[:5], output=0).shape == (5, 4)
         line = LearningCurveDisplay.from_estimator(shown).ax_.get_lines()[0]
-        np.testing.assert_array_equal(line.get_ydata(), shown.loss_curve_)
+        drawn = shown.history_.get("training_loss", shown.loss_curve_)
+        np.testing.assert_array_equal(line.get_ydata(), drawn)
         # And it stays what it was when it was shown.
         np.testing.assert_array_equal(shown.predict(X), predicted)
         assert shown.n_connections_ == model.history_["n_connections"][number - 1]
