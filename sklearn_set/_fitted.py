@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
 
 from ._conditioning import InputConditioner
 from ._network import Network
@@ -135,12 +136,8 @@ class FittedNetwork(Declared):
         return getattr(self, "_network", None) is not None
 
     def _fitted_network(self) -> Network:
-        network = getattr(self, "_network", None)
-        if network is None:
-            raise AttributeError(
-                f"This {type(self).__name__} instance is not fitted yet; call fit first."
-            )
-        return network
+        check_is_fitted(self)  # its error is an AttributeError, too
+        return self._network
 
     @property
     def coefs_(self) -> list[sparse.csc_array]:

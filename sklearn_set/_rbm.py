@@ -6,6 +6,7 @@ May not touch: rules of evolution, how connections are stored.
 
 from __future__ import annotations
 
+import copy
 from time import perf_counter
 from typing import Any
 
@@ -24,6 +25,7 @@ from ._network_parameters import MOCANU, Rewiring
 from ._parameters import Declared, parameter, same_parameter
 from ._sklearn_compat import fit_context
 from ._topology import erdos_renyi
+from ._training import Generators, Progress
 from ._training_parameters import Training
 
 __all__ = ["SETBernoulliRBM"]
@@ -48,9 +50,8 @@ class _Machine:
     """Two layers of units with sparse connections, and their training."""
 
     def __init__(self, n_visible: int, n_hidden: int, epsilon: float, dtype, seeds: list[int]):
-        children = np.random.SeedSequence(seeds).spawn(4)
-        streams = [np.random.Generator(np.random.PCG64(child)) for child in children]
-        init, self.shuffle_rng, self.evolution_rng, self.sample_rng = streams
+        self.generators = Generators.spawn(seeds)
+        init = self.generators.init
         check_memory([n_visible, n_hidden], epsilon, np.dtype(dtype).itemsize)
         connectivity = erdos_renyi((n_visible, n_hidden), epsilon, init)
         weights = _FIRST_WEIGHT_SCALE * init.standard_normal(connectivity.nnz)
@@ -59,8 +60,7 @@ class _Machine:
         self.network = Network([layer])
         self.visible_bias = np.zeros(n_visible, dtype=dtype)
         self.visible_first = np.zeros_like(self.visible_bias)
-        self.epoch = 0
-        self.history: dict[str, list] = {}
+        self.progress = Progress()
 
     @property
     def layer(self) -> Layer:
@@ -95,7 +95,8 @@ class _Machine:
 
     def sample(self, probability: np.ndarray) -> np.ndarray:
         """Units that are on with the given probabilities."""
-        on = self.sample_rng.random(probability.shape, dtype=self.dtype) < probability
+        rng = self.generators.dropout  # which decides here, too, what is on
+        on = rng.random(probability.shape, dtype=self.dtype) < probability
         out = _rows(probability.shape[0], probability.shape[1], self.dtype)
         out[:] = on
         return out
@@ -132,30 +133,28 @@ class _Machine:
         return error
 
     def train_epoch(self, X, evolution: Evolution, batch_size: int, **settings) -> None:
-        began = perf_counter()
+        began, progress, generators = perf_counter(), self.progress, self.generators
         with self.network.whole_or_unchanged():
-            changes = evolution.start_epoch(self.epoch, self.network, self.evolution_rng)
-        order = self.shuffle_rng.permutation(X.shape[0])
+            changes = evolution.start_epoch(progress.epoch, self.network, generators.evolution)
+        order = generators.shuffle.permutation(X.shape[0])
         error = 0.0
         for part in gen_even_slices(len(order), -(-len(order) // batch_size)):
             error += self.learn(X[order[part]], **settings)
-        self.epoch += 1
-        columns = {
-            "reconstruction_error": error / (X.shape[0] * X.shape[1]),
-            "n_connections": self.network.n_connections,
-            "n_dropped": changes.n_dropped,
-            "n_grown": changes.n_grown,
-            "n_survived": changes.n_survived,
-            "time": perf_counter() - began,
-        }
-        for name, value in columns.items():
-            self.history.setdefault(name, []).append(value)
         if not (self.network.is_finite() and np.isfinite(self.visible_bias).all()):
             raise ValueError(
-                f"A weight became infinite in epoch {self.epoch - 1}: training diverged. Scale "
+                f"A weight became infinite in epoch {progress.epoch}: training diverged. Scale "
                 "the features to [0, 1] (MinMaxScaler), or lower learning_rate (now "
                 f"{settings['learning_rate']:g})."
             )
+        progress.epoch += 1
+        progress.record(
+            reconstruction_error=error / (X.shape[0] * X.shape[1]),
+            n_connections=self.network.n_connections,
+            n_dropped=changes.n_dropped,
+            n_grown=changes.n_grown,
+            n_survived=changes.n_survived,
+            time=perf_counter() - began,
+        )
 
     def pseudo_likelihood(self, X) -> np.ndarray:
         """log P(v_i | the other v), summed over i, for each sample.
@@ -307,8 +306,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             self._train_epoch(machine, X)
         if self.final_removal and self.zeta > 0:
             self._evolution().remove(machine.network, self.zeta)
-        self._machine = machine
-        return self
+        return self._commit(machine)
 
     @fit_context
     def partial_fit(self, X, y=None):
@@ -328,13 +326,18 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         -------
         self : SETBernoulliRBM
             The machine after the epoch.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used, or if training diverges. A machine
+            that was fitted before stays as it was.
         """
         first = not self.__sklearn_is_fitted__()
         X = self._validate(X, reset=first)
-        machine = self._new_machine(X) if first else self._machine
+        machine = self._new_machine(X) if first else copy.deepcopy(self._machine)
         self._train_epoch(machine, X)
-        self._machine = machine
-        return self
+        return self._commit(machine)
 
     def _validate(self, X, *, reset: bool):
         dtype = (np.float64, np.float32) if reset else self._machine.dtype
@@ -353,17 +356,26 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         settings = {name: getattr(self, name) for name in names}
         machine.train_epoch(X, self._evolution(), self.batch_size, **settings)
         if self.verbose:
-            last = {name: column[-1] for name, column in machine.history.items()}
+            epoch, last = machine.progress.epoch, machine.progress.last()
             print(
-                f"Epoch {machine.epoch}, reconstruction error {last['reconstruction_error']:.6f}, "
+                f"Epoch {epoch}, reconstruction error {last['reconstruction_error']:.6f}, "
                 f"{last['n_connections']} connections ({last['n_dropped']} rewired)"
             )
 
-    def _each_block(self, X, function) -> np.ndarray:
+    def _commit(self, machine: _Machine) -> SETBernoulliRBM:
+        """Become the fitted estimator of a machine."""
+        layer = machine.layer
+        self._machine = machine
+        self.intercept_hidden_, self.intercept_visible_ = layer.bias, machine.visible_bias
+        self.n_connections_, self._n_features_out = layer.nnz, layer.n_out
+        self.n_iter_, self.history_ = machine.progress.epoch, machine.progress.history
+        return self
+
+    def _each_block(self, X, function, size: int = _BLOCK) -> np.ndarray:
         """Results of a function of blocks of samples, one after another."""
         check_is_fitted(self)
         X = self._validate(X, reset=False)
-        blocks = [X[i : i + _BLOCK] for i in range(0, X.shape[0], _BLOCK)]
+        blocks = [X[i : i + size] for i in range(0, X.shape[0], size)]
         return np.concatenate([function(block) for block in blocks])
 
     def transform(self, X):
@@ -423,50 +435,17 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             The sum over the features of the log-probability of each, given all
             others.
         """
-        return self._each_block(X, self._machine_pseudo_likelihood)
-
-    def _machine_pseudo_likelihood(self, X) -> np.ndarray:
-        size = max(1, 2_000_000 // max(1, self._machine.layer.nnz))  # bounds the memory
-        parts = [X[i : i + size] for i in range(0, X.shape[0], size)]
-        return np.concatenate([self._machine.pseudo_likelihood(part) for part in parts])
+        check_is_fitted(self)
+        size = max(1, 2_000_000 // max(1, self.n_connections_))  # bounds the memory
+        return self._each_block(X, self._machine.pseudo_likelihood, min(size, _BLOCK))
 
     @property
     def components_(self) -> sparse.csr_array:
-        layer = self._fitted().layer
-        shape = (layer.n_out, layer.n_in)
-        return sparse.csr_array((layer.weights, layer.indices, layer.indptr), shape=shape)
-
-    @property
-    def intercept_hidden_(self) -> np.ndarray:
-        return self._fitted().layer.bias
-
-    @property
-    def intercept_visible_(self) -> np.ndarray:
-        return self._fitted().visible_bias
-
-    @property
-    def n_connections_(self) -> int:
-        return self._fitted().layer.nnz
-
-    @property
-    def n_iter_(self) -> int:
-        return self._fitted().epoch
-
-    @property
-    def history_(self) -> dict[str, list]:
-        return self._fitted().history
-
-    @property
-    def _n_features_out(self) -> int:
-        return self._fitted().layer.n_out
-
-    def _fitted(self) -> _Machine:
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet; call fit before using its "
-                "attributes."
-            )
-        return self._machine
+        """Weights, of shape (n_components, n_features); they share memory with the model."""
+        check_is_fitted(self)
+        layer = self._machine.layer
+        arrays = (layer.weights, layer.indices, layer.indptr)
+        return sparse.csr_array(arrays, shape=(layer.n_out, layer.n_in))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_machine")

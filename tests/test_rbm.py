@@ -1,5 +1,7 @@
 """The restricted Boltzmann machine."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -80,6 +82,24 @@ def test_rbm_that_diverges_says_so(digits):
         pytest.raises(ValueError, match=r"training diverged.*learning_rate"),
     ):
         SETBernoulliRBM(20, learning_rate=1e300, n_iter=3).fit(1e6 * digits[0][:50])
+
+
+def test_failed_epoch_leaves_the_machine_as_it_was(digits):
+    X = digits[0][:50]
+    model = SETBernoulliRBM(20, random_state=0).partial_fit(X)
+    before, history = model.transform(X), list(model.history_["n_dropped"])
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="training diverged"):
+        model.set_params(learning_rate=1e300).partial_fit(1e6 * X)
+    assert_array_equal(model.transform(X), before)
+    assert model.history_["n_dropped"] == history and model.n_iter_ == 1
+
+
+def test_components_share_memory_with_the_machine(digits):
+    model = SETBernoulliRBM(20, n_iter=1, random_state=0).fit(digits[0][:50])
+    for each in (model, pickle.loads(pickle.dumps(model))):
+        before = each.transform(digits[0][:5])
+        each.components_.data[:] = 0
+        assert not np.array_equal(each.transform(digits[0][:5]), before)
 
 
 def test_attributes_before_fit():
