@@ -135,7 +135,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 samples,
                 held_out,
                 n_epochs=self.max_iter,
-                averaging=0.0 if self.early_stopping else self.averaging,
+                averaging=self.averaging,
                 on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata),
             )
         except BaseException as error:
@@ -387,7 +387,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         def as_if_stopped():  # evaluated only for callbacks that ask for it
             history = copy.deepcopy(model.progress.history)  # it goes on
             seen = replace(model, progress=replace(model.progress, history=history))
-            return seen.attributes(model.shown(model.network.copy()))
+            return seen.attributes(model.shown(model.result.copy()))
 
         task = context.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)

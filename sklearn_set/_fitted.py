@@ -40,11 +40,7 @@ class Model(Learner):
         """All that makes an estimator a fitted one, but for what `validate_data` sets."""
         progress, targets = self.progress, self.targets
         history, losses = progress.history, progress.history.get("loss", [])
-        scores = history.get("validation_score")
-        best = None
-        if self.stops_early and scores is not None:
-            counted = scores[self.evolution.last_pruning_epoch :]
-            best = max((score for score in counted if score == score), default=None)
+        scores, kept = history.get("validation_score"), progress.kept_epoch
         return {
             "_network": network,
             "_targets": targets,
@@ -63,7 +59,7 @@ class Model(Learner):
             "validation_scores_": scores,
             "validation_loss_curve_": history.get("validation_loss"),
             "best_loss_": None if self.stops_early and scores else min(losses, default=np.nan),
-            "best_validation_score_": best,
+            "best_validation_score_": scores[kept] if scores and kept is not None else None,
             **targets.attributes(),
         }
 
@@ -120,7 +116,8 @@ class FittedNetwork(Declared):
         validation_loss_curve_ : list of float or None
             Loss on the held-out samples after each epoch.
         best_validation_score_ : float or None
-            Best of these scores since the last pruning, with `early_stopping`.
+            With `early_stopping`, the score of the network that was kept: of the average or,
+            without `averaging`, of the best one since the last pruning.
         history_ : dict of str to list
             Columns with one entry an epoch, for ``pandas.DataFrame``: the loss, the
             validation loss and score if there are, the number of connections (total

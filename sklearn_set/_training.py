@@ -58,6 +58,7 @@ class Progress:
     n_samples_seen: int = 0
     history: dict[str, list] = field(default_factory=dict)
     interrupted: bool = False
+    kept_epoch: int | None = None  # with patience: the one whose network is the result so far
 
     def record(self, **columns) -> None:
         """Add a row to the history."""
@@ -77,6 +78,20 @@ class Progress:
         return {name: column[-1] for name, column in self.history.items()}
 
 
+class WeightAverage:
+    """The mean of a network's weights and biases over the ends of epochs."""
+
+    def __init__(self, network: Network):
+        self.network, self.n_epochs = network.copy(), 0
+
+    def add(self, network: Network) -> None:
+        """Let the network as it is count, too."""
+        self.n_epochs += 1
+        for mean, layer in zip(self.network.layers, network.layers):
+            mean.weights += (layer.weights - mean.weights) / self.n_epochs
+            mean.bias += (layer.bias - mean.bias) / self.n_epochs
+
+
 @dataclass
 class Learner:
     """All that training changes; the estimator takes it over when training is done."""
@@ -86,6 +101,12 @@ class Learner:
     evolution: Evolution
     generators: Generators
     progress: Progress = field(default_factory=Progress)
+    average: WeightAverage | None = None  # while the topology rests
+
+    @property
+    def result(self) -> Network:
+        """The network that training would end with now, the average if there is one."""
+        return self.average.network if self.average else self.network
 
     def copy(self) -> Learner:
         """A copy that can be trained without changing this one."""
@@ -112,34 +133,26 @@ class Patience:
         self.best: Network | None = None
         self.n_stale = 0
 
-    def update(self, network: Network, score: float, loss: float) -> bool:
-        """Look at a network after an epoch; True if training is to end."""
+    @property
+    def is_over(self) -> bool:
+        """Whether training is to end."""
+        return self.n_stale > self.n_epochs
+
+    def update(self, network: Network, columns: dict[str, float]) -> bool:
+        """Look at a network and its history after an epoch; True if it is the best one."""
+        score, loss = columns["validation_score"], columns["validation_loss"]
         self.n_stale = 0 if score >= self.best_score + self.tol else self.n_stale + 1
-        better = (score, -loss) > (self.best_score, -self.best_loss)
-        if better or self.best is None:
+        better = (score, -loss) > (self.best_score, -self.best_loss) or self.best is None
+        if better:
             self.best_score, self.best_loss = score, loss
             self.best = network.copy()
-        return self.n_stale > self.n_epochs
+        return better
 
 
 def batch_starts(n_samples: int, batch_size: int) -> np.ndarray:
     """Cut an epoch into as few batches as `batch_size` allows, of nearly equal size."""
     n_batches = max(1, -(-n_samples // batch_size))
     return np.linspace(0, n_samples, n_batches + 1).astype(np.int64)
-
-
-class WeightAverage:
-    """The mean of a network's weights and biases over the ends of epochs."""
-
-    def __init__(self, network: Network):
-        self.network, self.n_epochs = network.copy(), 1
-
-    def add(self, network: Network) -> None:
-        """Let the network as it is count, too."""
-        self.n_epochs += 1
-        for mean, layer in zip(self.network.layers, network.layers):
-            mean.weights += (layer.weights - mean.weights) / self.n_epochs
-            mean.bias += (layer.bias - mean.bias) / self.n_epochs
 
 
 class _Epochs:
@@ -211,6 +224,25 @@ class _Epochs:
         return loss / weight, changes
 
 
+class _Dates:
+    """The epoch from which the topology rests and weights are averaged, and the end."""
+
+    def __init__(self, epoch: int, n_epochs: int, averaging: float, last_pruning: int):
+        self.begin, self.end, self.averaging = epoch, epoch + n_epochs, averaging
+        self.rest = self.end
+        if averaging > 0:
+            self.rest = self.end - max(1, round(averaging * n_epochs))
+            self.rest = max(self.rest, last_pruning + 1)
+
+    def end_soon(self, epoch: int) -> None:
+        """Rest from now on, for the same share of the epochs."""
+        self.rest = epoch
+        if self.averaging > 0:
+            share = self.averaging / (1 - self.averaging)
+            epoch += max(1, round(share * (epoch - self.begin)))
+        self.end = min(self.end, epoch)
+
+
 def train(
     learner: Learner,
     data: Data,
@@ -234,14 +266,15 @@ def train(
     averaging : float
         Over this last share of the epochs the topology rests and the weights
         are averaged; the network ends with the average. It waits for the last
-        pruning.
+        pruning, and begins when the `patience` is over.
     validate : callable, optional
         Gives columns of the history that tell how good the network is, the averaged
         one where there is one: "validation_score" and "validation_loss" if there is a
         `patience`.
     patience : Patience, optional
-        Follows what `validate` gives, from the last pruning on; the network ends as the
-        best one.
+        Follows what `validate` gives, from the last pruning on. When it is over, training
+        ends, but for the share of averaging. The network ends as the average or, if
+        there is none, as the best one.
     on_epoch : callable, optional
         Called after each epoch; training ends if it returns True.
 
@@ -254,52 +287,45 @@ def train(
     network, evolution, progress = learner.network, learner.evolution, learner.progress
     epochs = _Epochs(learner, data, batch_size, shuffle, mixtures, n_threads)
     evolution.begin(network)
-    progress.interrupted = False
-    average: WeightAverage | None = None
-    rest_from = progress.epoch + n_epochs
-    if averaging > 0:
-        rest_from -= max(1, round(averaging * n_epochs))
-        rest_from = max(rest_from, evolution.last_pruning_epoch + 1)
+    progress.interrupted, progress.kept_epoch = False, None
+    dates = _Dates(progress.epoch, n_epochs, averaging, evolution.last_pruning_epoch)
     diverged: NonFiniteLossError | None = None
     try:
-        for _ in range(n_epochs):
+        while progress.epoch < dates.end:
             began = perf_counter()
-            resting = progress.epoch >= rest_from
+            resting = progress.epoch >= dates.rest
             changes = Changes() if resting else epochs.evolve()
             loss, changes = epochs.run(changes, evolves=not resting)
-            average = _averaged(average, network) if resting else None
+            if resting:
+                learner.average = learner.average or WeightAverage(network)
+                learner.average.add(network)
             columns = {"loss": loss}
             if validate is not None:
-                columns |= validate(average.network if average else network)
+                columns |= validate(learner.result)
             columns |= _sizes(network) | vars(changes) | evolution.columns()
             progress.record(**columns, time=perf_counter() - began)
             ends = False
             if patience is not None and progress.epoch >= evolution.last_pruning_epoch:
-                ends = patience.update(
-                    network, columns["validation_score"], columns["validation_loss"]
-                )
+                if resting or patience.update(network, columns):
+                    progress.kept_epoch = progress.epoch
+                ends = patience.is_over and not resting
             progress.epoch += 1
-            if (on_epoch is not None and on_epoch(learner)) or ends:
+            if ends:
+                dates.end_soon(progress.epoch)
+            if on_epoch is not None and on_epoch(learner):
                 break
     except KeyboardInterrupt:
         progress.interrupted = True
         progress.drop_unfinished()
     except NonFiniteLossError as error:
         diverged = error
-    if average is not None:
-        network.set_parameters(average.network)
-    if patience is not None and patience.best is not None:
+    if learner.average is not None:
+        network.set_parameters(learner.average.network)
+        learner.average = None
+    elif patience is not None and patience.best is not None:
         network.restore(patience.best)
     if diverged is not None:
         raise diverged
-
-
-def _averaged(average: WeightAverage | None, network: Network) -> WeightAverage:
-    """The average with the network as it is."""
-    if average is None:
-        return WeightAverage(network)
-    average.add(network)
-    return average
 
 
 def _sizes(network: Network) -> dict[str, int]:

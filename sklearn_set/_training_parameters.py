@@ -161,8 +161,8 @@ class Training(Declared):
         "float in [0, 1]",
         """Share of the epochs, the last ones, over which the weights are averaged while the
         topology rests; the average is the model. It begins after the last pruning at the earliest,
-        and is not used with `early_stopping`, which keeps the best network instead, nor by
-        `partial_fit`. 0 keeps the last weights.""",
+        and is not used by `partial_fit`. 0 keeps the last weights or, with `early_stopping`, the
+        best ones.""",
         default=0.4,
     )
     batch_size: Any = parameter(
@@ -177,8 +177,10 @@ class Training(Declared):
     shuffle: bool = parameter("bool", "Whether to shuffle the samples in each epoch.", default=True)
     early_stopping: bool = parameter(
         "bool",
-        """Whether to hold out samples (or use `X_val`) and stop when their score does not improve
-        any more. The best network, topology included, is kept.""",
+        """Whether to hold out samples (or use `X_val`) and to learn no longer than their score
+        improves. Then come the epochs of `averaging`, and their average is the model; with
+        ``averaging=0`` the best network, topology included. The samples held out are not learned
+        from, which is what early stopping costs; see the user guide.""",
         default=False,
     )
     tol: float = parameter(
@@ -188,9 +190,9 @@ class Training(Declared):
     )
     n_iter_no_change: float = parameter(
         "float in [1, inf]",
-        """With `early_stopping`, training ends after more than this number of epochs in a row
+        """With `early_stopping`, learning ends after more than this number of epochs in a row
         without an improvement of `tol`. The count begins after the last scheduled pruning.""",
-        default=np.inf,
+        default=20,
     )
     scoring: Any = parameter(
         "str, callable or None",
@@ -240,6 +242,11 @@ class Training(Declared):
             raise ValueError(
                 f"adam_betas={self.adam_betas!r} must be two numbers in [0, 1), such as "
                 "(0.9, 0.999)."
+            )
+        if self.early_stopping and self.averaging == 1:
+            raise ValueError(
+                "averaging=1 averages from the first epoch on, so that early_stopping=True has no "
+                "epoch to stop after. Lower averaging."
             )
         if self.weight_decay == "auto" and self.decay_rule != "per_epoch":
             raise ValueError(

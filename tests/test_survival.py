@@ -242,8 +242,10 @@ def test_early_stopping_and_held_out_samples():
         concordance(y[300:, 0] > 0, y[300:, 1], model.predict(X[300:])), abs=0.02
     )
     model = SETSurvivalAnalysis(**SMALL, early_stopping=True).fit(X, y)
+    assert model.best_validation_score_ == model.validation_scores_[-1]
+    model.set_params(averaging=0).fit(X, y)
     assert model.best_validation_score_ == max(model.validation_scores_)
-    model = SETSurvivalAnalysis(**SMALL, early_stopping=True, scoring="loss").fit(X, y)
+    model.set_params(scoring="loss").fit(X, y)
     assert model.best_validation_score_ == -min(model.validation_loss_curve_)
 
 

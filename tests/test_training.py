@@ -10,6 +10,7 @@ from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._training import Generators, Learner, train
+from sklearn_set.callback import ValidationMonitor
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
     "select_inputs": False, "shrinkage": 0, "random_state": 0,
@@ -56,6 +57,15 @@ def test_averaging_waits_for_the_last_pruning(samples):
     assert [n > 0 for n in model.history_["n_dropped"]] == [False] + [True] * 8 + [False] * 3
 
 
+def test_callbacks_see_the_average_while_it_is_made(samples):
+    """The network that the fit would end with, as `X_val` does, and not the one that learns."""
+    monitor = ValidationMonitor(*samples, scoring="neg_log_loss")
+    model = SETClassifier(**SMALL).set_callbacks(monitor)
+    model.fit(*samples, X_val=samples[0], y_val=samples[1])
+    losses = [-row["score"] for row in monitor.log]
+    assert_allclose(losses, model.validation_loss_curve_, rtol=1e-6)
+
+
 def test_held_out_scores_while_averaging_are_those_of_the_average(samples):
     X, y = samples
     model = SETClassifier(**SMALL).fit(X, y, X_val=X, y_val=y)
@@ -64,7 +74,7 @@ def test_held_out_scores_while_averaging_are_those_of_the_average(samples):
 
 def test_early_stopping_keeps_the_best_network_without_averaging(samples):
     X, y = samples
-    parameters = {**SMALL, "early_stopping": True, "n_iter_no_change": 4}
+    parameters = {**SMALL, "early_stopping": True, "n_iter_no_change": 4, "averaging": 0}
     model = SETClassifier(**parameters).fit(X, y, X_val=X, y_val=y)
     assert model.score(X, y) == max(model.validation_scores_)
 

@@ -35,6 +35,47 @@ def test_patience_begins_after_the_last_pruning():
     assert len(selecting.selected_features_) == 3
 
 
+def test_early_stopping_stops_by_itself_and_averages():
+    """At the defaults: 120 of 120 epochs, and a network without averaging, were no use."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(200, 20))
+    y = (data[:, 0] + rng.normal(size=200) > 0).astype(int)
+    model = SETClassifier((50,), early_stopping=True, random_state=0).fit(data, y)
+    best = int(np.argmax(model.validation_scores_))
+    assert model.n_iter_ < 100
+    resting = [n == 0 for n in model.history_["n_dropped"]]
+    n_resting = resting[::-1].index(False)
+    assert n_resting == round(0.4 * model.n_iter_)  # the share that `averaging` says
+    learned = model.n_iter_ - n_resting
+    scores = model.validation_scores_[:learned]
+    assert learned >= 21 + best and max(scores[-21:]) < max(scores) + model.tol
+    assert model.best_validation_score_ == model.validation_scores_[-1]
+
+
+def test_early_stopping_that_never_stops_is_a_fit_of_the_other_rows():
+    """So that it loses the held-out rows and nothing else, averaging least of all."""
+    X_val, y_val = X[40:], Y[40:]
+    settings = {**SMALL, "averaging": 0.4, "n_iter_no_change": np.inf}
+    endless = SETClassifier(**settings, early_stopping=True)
+    endless.fit(X[:40], Y[:40], X_val=X_val, y_val=y_val)
+    assert_same(endless, SETClassifier(**settings).fit(X[:40], Y[:40]))
+    assert endless.best_validation_score_ == endless.score(X_val, y_val)
+
+
+def test_as_many_epochs_on_all_rows_follow_the_same_dates():
+    """What the user guide advises: all rows, for as long as early stopping found to be enough."""
+    lazy = {**SMALL, "averaging": 0.4, "max_iter": 100, "n_iter_no_change": 9}
+    stopped = SETClassifier(**lazy, tol=10, early_stopping=True)
+    stopped.fit(X, Y, X_val=X[:10], y_val=Y[:10])
+    assert stopped.n_iter_ == 18  # 11 until patience ends, and 7 averaged
+    assert_same(stopped, SETClassifier(**{**lazy, "max_iter": 18}).fit(X, Y))
+
+
+def test_averaging_all_epochs_leaves_none_to_stop_after():
+    with pytest.raises(ValueError, match="averaging=1 averages from the first epoch on"):
+        SETClassifier(averaging=1, early_stopping=True).fit(X, Y)
+
+
 def test_patience_counts_from_the_best():
     patient = {**SMALL, "max_iter": 400, "n_iter_no_change": 5, "early_stopping": True}
     model = SETClassifier(**patient, scoring="loss", tol=1e-3).fit(X, Y)
@@ -177,7 +218,7 @@ def test_an_improvement_of_exactly_tol_counts():
     for tol, values in ((0.0, [0.5] * 3), (0.25, [0.25, 0.5, 0.75, 0.875])):
         patience = Patience(tol, 0)
         for value in values:
-            ends = patience.update(network, value, -value)
+            patience.update(network, {"validation_score": value, "validation_loss": -value})
             stale.append(patience.n_stale)
-            assert ends == (patience.n_stale > 0)
+            assert patience.is_over == (patience.n_stale > 0)
     assert stale == [0, 0, 0, 0, 0, 0, 1]
