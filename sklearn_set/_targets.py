@@ -9,7 +9,6 @@ A kind of target has a `loss`, `n_outputs` and the methods of `Target`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy import sparse
@@ -22,48 +21,61 @@ from ._losses import Loss
 __all__ = ["Classes", "Target", "Values"]
 
 
-class Target(Protocol):
+class Target:
     """What training and prediction ask of a kind of target."""
 
-    @property
-    def loss(self) -> Loss: ...
+    loss: Loss
 
     @property
-    def n_outputs(self) -> int: ...
+    def n_outputs(self) -> int:
+        """Number of outputs that a network has."""
+        raise NotImplementedError
 
     def encode(self, y, dtype) -> np.ndarray:
         """Targets as samples carry them: class indices (n,) or numbers (n, k)."""
+        raise NotImplementedError
 
     def read(self, target: np.ndarray, dtype) -> np.ndarray:
         """Encoded targets as the loss reads them (see `Loss.value`)."""
+        return target
 
     def numbers(self, target: np.ndarray) -> np.ndarray:
         """Encoded targets as what squared errors make sense of: class indices, or numbers."""
+        return target
 
     def decode(self, target: np.ndarray) -> np.ndarray:
         """Encoded targets, or a network's activated outputs, in the user's terms."""
+        raise NotImplementedError
 
     def score(self, raw: np.ndarray, target: np.ndarray, weight) -> float:
         """Default score of raw outputs on encoded targets."""
+        raise NotImplementedError
 
     def constant(self, target: np.ndarray, weight) -> np.ndarray:
         """Raw outputs (n_outputs,) of the best constant model of encoded targets."""
+        raise NotImplementedError
 
     def strata(self, target: np.ndarray) -> np.ndarray | None:
         """Labels by which a split of the samples is to be stratified, if there are."""
+        return None
 
     def attributes(self) -> dict:
         """Public attributes that fitted estimators show of it."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
-class Classes:
+class Classes(Target):
     """Class labels, one a sample or, if `multilabel`, any number as indicators."""
 
     labels: np.ndarray
     multilabel: bool
     loss: Loss
-    n_outputs: int
+
+    @property
+    def n_outputs(self) -> int:
+        """One for each class or label, but one for two classes and ``loss="log_loss"``."""
+        return 1 if self.loss.name == "binary_log_loss" else len(self.labels)
 
     @classmethod
     def of(cls, y, loss: str, classes=None) -> Classes:
@@ -81,20 +93,19 @@ class Classes:
     @classmethod
     def known(cls, labels: np.ndarray, multilabel: bool, loss: str) -> Classes:
         """Given labels, in ascending order."""
-        n_outputs = len(labels)
         name = "softmax_log_loss"
         if multilabel:
             name = "multilabel_log_loss"
-        elif n_outputs < 2:
+        elif len(labels) < 2:
             raise ValueError(
                 "A classifier needs samples of at least 2 classes in the data, but the data "
                 f"contain only one class: {labels[0]!r}."
             )
-        elif n_outputs == 2 and loss == "log_loss":
-            name, n_outputs = "binary_log_loss", 1
+        elif len(labels) == 2:
+            name = "binary_log_loss"
         if loss == "squared_error":
             name = "sigmoid_squared_error"
-        return cls(labels, multilabel, Loss(name), n_outputs)
+        return cls(labels, multilabel, Loss(name))
 
     def check_same(self, classes) -> None:
         """Check classes given again."""
@@ -129,14 +140,6 @@ class Classes:
                 f"{np.unique(np.asarray(y)[unknown])!r}."
             )
         return place.astype(np.int32)
-
-    def read(self, target, dtype) -> np.ndarray:
-        """The same: the loss reads encoded targets."""
-        return target
-
-    def numbers(self, target) -> np.ndarray:
-        """The same."""
-        return target
 
     def decide(self, raw: np.ndarray) -> np.ndarray:
         """Class indices, or a 0/1 matrix, from raw outputs."""
@@ -183,7 +186,7 @@ class Classes:
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class Values(Target):
     """Numbers in a unit of the user's, which the network learns as (y - offset) / scale."""
 
     offset: np.ndarray
@@ -226,14 +229,6 @@ class Values:
             )
         return ((y - self.offset) / self.scale).astype(dtype)
 
-    def read(self, target, dtype) -> np.ndarray:
-        """The same: the loss reads encoded targets."""
-        return target
-
-    def numbers(self, target) -> np.ndarray:
-        """The same."""
-        return target
-
     def decode(self, target: np.ndarray) -> np.ndarray:
         """Values in the user's unit and shape."""
         values = target * self.scale + self.offset
@@ -247,13 +242,6 @@ class Values:
         """The (weighted) mean, its logarithm for the Poisson loss."""
         mean = np.average(target.astype(np.float64), axis=0, weights=weight)
         return np.log(np.maximum(mean, 1e-300)) if self.loss.name == "poisson" else mean
-
-    def strata(self, target) -> None:
-        """None: values have no classes."""
-
-    def attributes(self) -> dict:
-        """Nothing that would be public."""
-        return {}
 
 
 def _matrix(y, loss: Loss) -> tuple[np.ndarray, bool]:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array
 
 from ._concordance import concordance
 from ._losses import Loss
+from ._targets import Target
 
 __all__ = ["StepFunction", "Times", "columns_of"]
 
@@ -56,7 +57,7 @@ class StepFunction:
 
 
 @dataclass(frozen=True, eq=False)
-class Times:
+class Times(Target):
     """Times with censoring, read on a clock that the population's hazard drives.
 
     The clock is the Nelson-Aalen estimate of the cumulative hazard. On it the population's

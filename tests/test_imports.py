@@ -18,8 +18,8 @@ LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
     {"_relevance", "_data", "_losses", "_optimizers"},
-    {"_network", "_targets", "_times"},
-    {"rules", "_mixtures", "_pruning"},  # they take a Layer, a Network or Data
+    {"_network", "_targets"},
+    {"rules", "_mixtures", "_pruning", "_times"},  # the first three take a Layer, Network or Data
     {"_evolution", "_network_parameters"},
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},
