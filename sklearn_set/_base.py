@@ -152,7 +152,31 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         )
         return self
 
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on the given samples.
+
+        One call is one epoch on the clock that `zeta` and the pruning of neurons follow: the
+        second call and each later one begin with a rewiring. For a stream of small chunks set
+        ``zeta=0`` (and ``alpha=0``), or pass larger chunks.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, as in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+            The estimator after the epoch.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
     def _partial_fit(self, X, y, sample_weight, **given):
+        self._validate_params()
         self._check_parameters()
         if self.early_stopping:
             raise ValueError(

@@ -28,10 +28,9 @@ class BaseSparseMLPClassifier(ClassifierMixin, Classification, BaseSparseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on the given samples.
 
-        One call is one epoch on the clock that `zeta` and the pruning of
-        neurons follow: the second call and each later one begin with a
-        rewiring. For a stream of small chunks set ``zeta=0`` (and ``alpha=0``),
-        or pass larger chunks.
+        One call is one epoch on the clock that `zeta` and the pruning of neurons follow: the
+        second call and each later one begin with a rewiring. For a stream of small chunks set
+        ``zeta=0`` (and ``alpha=0``), or pass larger chunks.
 
         Parameters
         ----------
@@ -49,7 +48,6 @@ class BaseSparseMLPClassifier(ClassifierMixin, Classification, BaseSparseMLP):
         self : object
             The estimator after the epoch.
         """
-        self._validate_params()
         if self.__sklearn_is_fitted__():
             self._targets.check_same(classes)
         elif classes is None:

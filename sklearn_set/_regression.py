@@ -24,31 +24,6 @@ class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
     _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
     _NOISE_SELECTED = 0.2
 
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch on the given samples.
-
-        One call is one epoch on the clock that `zeta` and the pruning of
-        neurons follow: the second call and each later one begin with a
-        rewiring. For a stream of small chunks set ``zeta=0`` (and ``alpha=0``),
-        or pass larger chunks.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        self : object
-            The estimator after the epoch.
-        """
-        self._validate_params()
-        return self._partial_fit(X, y, sample_weight)
-
     def _targets_of(self, y, weight, **given) -> Values:
         loss = Loss(self.loss, self.huber_delta)
         return Values.of(y, loss, weight, scaled=self.scale_target)

@@ -30,32 +30,6 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
     _targets: Times
     _SHRINKAGE_SELECTED = _SHARE_OF_SHRINKAGE
 
-    def partial_fit(self, X, y, sample_weight=None):
-        """Train for one epoch on the given samples.
-
-        One call is one epoch on the clock that `zeta` and the pruning of
-        neurons follow: the second call and each later one begin with a
-        rewiring. For a stream of small chunks set ``zeta=0`` (and ``alpha=0``),
-        or pass larger chunks. The population's hazard, which `predict` is relative to, and
-        the times at which curves step are those of the first call.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        y : structured array of event and time, or array-like of shape (n_samples, 2)
-            Times with censoring, as in `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        self : object
-            The estimator after the epoch.
-        """
-        self._validate_params()
-        return self._partial_fit(X, y, sample_weight)
-
     def _targets_of(self, y, weight, **given) -> Times:
         return Times.of(y, weight, self.n_intervals)
 

@@ -91,7 +91,9 @@ class Survival(Declared):
 
     _attribute_texts = """
         unique_times_ : ndarray of shape (n_times,)
-            The distinct times of events, at which predicted curves step.
+            The distinct times of events, at which predicted curves step. They and the
+            population's hazard, which `predict` is relative to, are those of the first call
+            to `fit` or `partial_fit`.
     """
 
 
