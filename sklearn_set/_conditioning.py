@@ -31,10 +31,7 @@ from ._data import check_sparse
 from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
-from ._sklearn_compat import (
-    check_feature_names_in,
-    fit_context,
-)
+from ._sklearn_compat import check_feature_names_in, fit_context
 
 __all__ = ["InputConditioner"]
 
@@ -248,19 +245,6 @@ class InputConditioner(TransformerMixin, Conditioning):
             part = slice(start, start + height)
             conditioned[part] = self.columns.apply(X[part])
         return conditioned
-
-    def in_columns(self, coef):
-        """Weights of the conditioned inputs, as weights of the (standardised) columns.
-
-        Parameters
-        ----------
-        coef : sparse array of shape (n_conditioned, n_outputs)
-
-        Returns
-        -------
-        weights : array of shape (n_features, n_outputs)
-        """
-        return self.columns.in_columns(coef)
 
     def inverse_transform(self, X):
         """Undo the conditioning.

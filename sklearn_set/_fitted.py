@@ -186,15 +186,10 @@ class FittedNetwork(Declared):
         """Strength of each input (sum of its absolute weights), normalised to sum 1.
 
         Of decorrelated inputs, the weights are those that the standardised columns get
-        through the components.
-        How strongly a feature is wired into the network; it says nothing about
-        what the later layers do with it.
+        through the components. How strongly a feature is wired into the network; it says
+        nothing about what the later layers do with it.
         """
-        first = self._fitted_network().layers[0]
-        if self.conditioner_.method_ == "decorrelate":
-            strength = np.abs(self.conditioner_.in_columns(self.coefs_[0])).sum(axis=1)
-        else:
-            strength = np.zeros(self.n_features_in_)
-            strength[self.selected_features_] = first.connectivity.out_strength(first.weights)
+        weights = self.coefs_[0].astype(np.float64)
+        strength = np.abs(self.conditioner_.columns.in_columns(weights)).sum(axis=1)
         total = strength.sum()
         return strength / total if total > 0 else strength

@@ -143,4 +143,5 @@ def _explained(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Share of each column's variance that a linear model of the targets explains."""
     basis = np.linalg.svd(Y - Y.mean(axis=0), full_matrices=False)[0]
     X = X - X.mean(axis=0)
-    return np.square(basis.T @ X).sum(axis=0) / np.maximum(np.square(X).sum(axis=0), 1e-300)
+    total = np.square(X).sum(axis=0)
+    return np.square(basis.T @ X).sum(axis=0) / np.maximum(total, np.finfo(total.dtype).tiny)

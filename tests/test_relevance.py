@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.datasets import make_classification, make_regression
 from sklearn.feature_selection import f_classif, f_regression
 
-from sklearn_set._relevance import null_fraction
+from sklearn_set._relevance import null_fraction, selection_errors
 
 
 @pytest.mark.parametrize("kind", ["classes", "regression"])
@@ -50,3 +50,14 @@ def test_null_fraction_where_nothing_can_be_tested():
     assert null_fraction(X, np.arange(4)) == 0.0  # a class for each sample
     assert null_fraction(np.ones((9, 5)), np.arange(9) % 2) == 0.0
     assert null_fraction(X, np.zeros((4, 1))) == 0.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_constant_features_are_ranked_last(dtype):
+    """In float32 the smallest divisors of float64 are 0."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 20)).astype(dtype), rng.normal(size=60)
+    X[:, ::2] = 3
+    with np.errstate(all="raise"):
+        errors = selection_errors(X, y, [10])
+    np.testing.assert_allclose(errors[10], selection_errors(X[:, 1::2], y, [10])[10])
