@@ -35,7 +35,13 @@ LAYERS = [
 # The same within a package.
 INSIDE = {
     "inspection": [{"_validation"}, {"_attributions", "_displays"}, {"__init__"}],
-    "torch": [{"_layer", "_inputs"}, {"_order"}, {"_conversion", "_evolution"}, {"__init__"}],
+    "torch": [
+        {"_layer", "_inputs"},
+        {"_linear"},
+        {"_convolution", "_order"},
+        {"_conversion", "_evolution"},
+        {"__init__"},
+    ],
 }
 ALONE = {"presets", "datasets"}  # import nothing from the package
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

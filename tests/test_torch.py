@@ -459,7 +459,7 @@ def test_evolve_refuses():
             evolve(layer, None, **arguments)
     with pytest.raises(TypeError, match=r"not in torch\.bfloat16"):
         evolve(copy.deepcopy(layer).bfloat16(), None)
-    with pytest.raises(ValueError, match="no SparseLinear in this Linear"):
+    with pytest.raises(ValueError, match="no sparse layer in this Linear"):
         evolve(nn.Linear(2, 2), None)
     with pytest.raises(ValueError, match="does not hold the weight"):
         evolve(layer, torch.optim.SGD(copy.deepcopy(layer).parameters(), lr=0.1))

@@ -1,8 +1,8 @@
 """Sparse layers for PyTorch, on the processor (``pip install "sklearn-set[torch]"``).
 
-`SparseLinear` stands where a ``torch.nn.Linear`` would; `evolve` rewires such layers
-between two steps of any optimizer; `to_torch` and `from_torch` take a fitted network there
-and back.
+`SparseLinear` stands where a ``torch.nn.Linear`` would, `SparseConv1d` and `SparseConv2d` where a
+convolution would; `evolve` rewires such layers between two steps of any optimizer; `to_torch` and
+`from_torch` take a fitted network there and back.
 """
 
 try:
@@ -13,7 +13,8 @@ except ImportError as error:
     ) from error
 
 from ._conversion import from_torch, to_torch
+from ._convolution import SparseConv1d, SparseConv2d
 from ._evolution import evolve
-from ._layer import SparseLinear
+from ._linear import SparseLinear
 
-__all__ = ["SparseLinear", "evolve", "from_torch", "to_torch"]
+__all__ = ["SparseConv1d", "SparseConv2d", "SparseLinear", "evolve", "from_torch", "to_torch"]

@@ -27,7 +27,8 @@ from .._targets import Classes, Target, Values
 from .._topology import Connectivity
 from .._training import Generators
 from ._inputs import ConditionedInputs
-from ._layer import SparseLinear, require_supported
+from ._layer import require_supported
+from ._linear import SparseLinear
 from ._order import ELEMENTWISE, flat_children
 
 __all__ = ["from_torch", "to_torch"]

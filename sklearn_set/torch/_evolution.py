@@ -20,7 +20,8 @@ from .._network import Layer, Network
 from .._pruning import NeuronPruning
 from .._topology import Rewiring
 from ..rules import DROPS, GROWS, DropRule, GrowthRule, new_weights_rule
-from ._layer import SparseLinear, numpy_generator, require_supported
+from ._layer import SparseLayer, numpy_generator, require_supported
+from ._linear import SparseLinear
 from ._order import sparse_runs
 
 __all__ = ["evolve"]
@@ -77,7 +78,7 @@ class _State:
         group = self.group.get(id(parameter))
         if group is None:
             raise ValueError(
-                f"The optimizer does not hold the {name} of a SparseLinear that is to evolve. "
+                f"The optimizer does not hold the {name} of a sparse layer that is to evolve. "
                 "Make the optimizer from the parameters of this very model."
             )
         # What torch's own optimizers begin with, where it is not 0.
@@ -114,7 +115,7 @@ def evolve(
     new_weights: str = "small",
     generator: torch.Generator | None = None,
 ) -> dict[str, int]:
-    """Rewire the `SparseLinear` layers of a model once, and perhaps prune neurons.
+    """Rewire the sparse layers of a model once, and perhaps prune neurons.
 
     Call it between two steps of the optimizer, as a rule once an epoch. Weights, their
     gradients and the optimizer's state move with the connections that stay; a new connection
@@ -123,18 +124,18 @@ def evolve(
     Parameters
     ----------
     module : torch.nn.Module
-        A SparseLinear or a model with such layers. Those with ``evolves=False`` are not
-        rewired (but may lose neurons).
+        A `SparseLinear`, `SparseConv1d` or `SparseConv2d`, or a model with such layers. Those
+        with ``evolves=False`` are not rewired (but may lose neurons).
     optimizer : torch.optim.Optimizer or None
         The one that trains `module`. Any that keeps its state per weight: SGD, Adam, AdamW,
         RMSprop, Adagrad and most others, but not LBFGS.
     zeta : float, default=0.3
         Fraction of a layer's connections that is dropped and grown anew, in [0, 1].
     alpha : float, default=0.0
-        NPSET: fraction of the neurons between two such layers that is pruned afterwards, in
-        [0, 1), with their connections: those with the fewest output connections. Only where
-        both layers stand in one ``torch.nn.Sequential`` with nothing but activations and
-        dropout between them.
+        NPSET: fraction of the neurons between two layers that is pruned afterwards, in
+        [0, 1), with their connections: those with the fewest output connections. Only between
+        two SparseLinear that stand in one ``torch.nn.Sequential`` with nothing but activations
+        and dropout between them.
     drop : {"magnitude", "sensitivity", "path"} or DropRule, default="magnitude"
         Which connections go, as in `SETClassifier`; for "sensitivity" the layers must track
         "sensitivity", "path" follows layers that feed each other.
@@ -180,7 +181,7 @@ def evolve(
     )
     runs = sparse_runs(module)
     if not runs:
-        raise ValueError(f"There is no SparseLinear in this {type(module).__name__}.")
+        raise ValueError(f"There is no sparse layer in this {type(module).__name__}.")
     if alpha > 0 and all(len(run) == 1 for run in runs):
         raise ValueError(
             f"alpha={alpha!r} prunes neurons between two SparseLinear that follow each other in "
@@ -221,25 +222,31 @@ def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -
             raise ValueError(f"{name}={value!r} is not one of {choices}.")
 
 
-def _check_tracked(layer: SparseLinear, rules: Evolution) -> None:
+def _check_tracked(layer: SparseLayer, rules: Evolution) -> None:
     """Check that the rules find what backward passes were to leave behind."""
-    tracked = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
+    known = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
     for rule in rules.rules:
         for need in rule.needs:
-            if tracked[need] is None:
+            if need not in layer.track:
                 raise ValueError(
-                    f"{type(rule).__name__} needs the {need} of a backward pass of layers that "
-                    f'watch it; this one has track={layer.track!r}. Make it with track=("{need}",).'
+                    f"{type(rule).__name__} needs the {need}, but a {type(layer).__name__} has "
+                    f'track={layer.track!r}. Make the layer with track=("{need}",).'
+                )
+            if known[need] is None:
+                raise ValueError(
+                    f"{type(rule).__name__} needs the {need} of a backward pass, but none reached "
+                    f"a {type(layer).__name__} since it was made, loaded or last rewired. Call "
+                    "loss.backward() before evolve."
                 )
 
 
-def _steepest_places(run: list[SparseLinear], wanted) -> dict[int, np.ndarray]:
+def _steepest_places(run: list[SparseLayer], wanted) -> dict[int, np.ndarray]:
     """The steepest places of some layers of a run, as `Evolution.rewire` asks for them."""
     return {number: _steepest(run[number], *asked) for number, asked in wanted.items()}
 
 
-def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:
-    bias = layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+def _as_layer(layer: SparseLayer, state: _State, rewire: bool, prune: bool) -> _ModuleLayer:
+    bias = layer.weight.new_zeros(layer.shape[1]) if layer.bias is None else layer.bias
     changes = prune or (rewire and layer.evolves)
     return _ModuleLayer(
         layer.connectivity,
@@ -252,12 +259,13 @@ def _as_layer(layer: SparseLinear, state: _State, rewire: bool, prune: bool) -> 
     )
 
 
-def _take_over(layer: SparseLinear, inner: Layer) -> None:
+def _take_over(layer: SparseLayer, inner: Layer) -> None:
     """Give a module the connections, weights and state of a layer that changed."""
     assert isinstance(inner, _ModuleLayer)
     if inner.connectivity is layer.connectivity:
         return
-    layer.in_features, layer.out_features = inner.connectivity.shape
+    if isinstance(layer, SparseLinear):  # neurons may have left
+        layer.shape = inner.connectivity.shape
     layer.indptr = torch.from_numpy(inner.indptr)
     layer.indices = torch.from_numpy(inner.indices)
     layer._forget()
@@ -275,7 +283,7 @@ def _take_over(layer: SparseLinear, inner: Layer) -> None:
             slot.store()
 
 
-def _steepest(layer: SparseLinear, keep: np.ndarray, n_new: int) -> np.ndarray:
+def _steepest(layer: SparseLayer, keep: np.ndarray, n_new: int) -> np.ndarray:
     """Free places with the largest absolute gradient on the last batch, as `grow_at` wants them.
 
     Those whose gradient is 0 are not among them, so that there may be fewer.

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from ._layer import SparseLinear
+from ._layer import SparseLayer
+from ._linear import SparseLinear
 
 __all__ = ["ELEMENTWISE", "flat_children", "sparse_runs"]
 
@@ -31,22 +32,18 @@ def flat_children(module: nn.Module) -> Iterator[nn.Module]:
             yield child
 
 
-def sparse_runs(module: nn.Module) -> list[list[SparseLinear]]:
-    """The SparseLinear of a model, those in one list where each feeds the next alone."""
-    if isinstance(module, SparseLinear):
+def sparse_runs(module: nn.Module) -> list[list[SparseLayer]]:
+    """The sparse layers of a model, the linear ones in one list where each feeds the next alone."""
+    if isinstance(module, SparseLayer):
         return [[module]]
-    runs: list[list[SparseLinear]] = []
+    runs: list[list[SparseLayer]] = []
     goes_on = False
     for child in flat_children(module):
-        if isinstance(child, SparseLinear):
-            if goes_on:
-                runs[-1].append(child)
-            else:
-                runs.append([child])
-            goes_on = isinstance(module, nn.Sequential)
+        if goes_on and isinstance(child, SparseLinear):
+            runs[-1].append(child)
         elif not isinstance(child, ELEMENTWISE):
             runs += sparse_runs(child)
-            goes_on = False
+            goes_on = isinstance(child, SparseLinear) and isinstance(module, nn.Sequential)
     layers = list(itertools.chain(*runs))
     distinct = {id(layer): layer for layer in layers}
     if len(distinct) < len(layers):  # used twice: it does not feed one other alone

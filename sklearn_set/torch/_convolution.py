@@ -1,0 +1,255 @@
+"""Sparse convolutions.
+
+Owns: their windows, and how images become what the core's kernels read. May not touch: when
+a layer's connections change, optimizers, estimators.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from torch import nn
+
+from ._layer import SparseLayer
+from ._linear import product
+
+__all__ = ["SparseConv1d", "SparseConv2d"]
+
+Sizes = int | tuple[int, ...]
+
+
+class _SparseConv(SparseLayer):
+    """What convolutions along one and two axes share."""
+
+    n_axes: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
+        *,
+        density: float | None = None,
+        epsilon: float | None = None,
+        bias: bool = True,
+        init: str = "he_uniform",
+        evolves: bool = True,
+        track: Collection[str] = (),
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        (self.in_channels,) = _sizes("in_channels", in_channels, 1, 1)
+        (self.out_channels,) = _sizes("out_channels", out_channels, 1, 1)
+        self.kernel_size = _sizes("kernel_size", kernel_size, self.n_axes, 1)
+        self.stride = _sizes("stride", stride, self.n_axes, 1)
+        self.dilation = _sizes("dilation", dilation, self.n_axes, 1)
+        if padding == "same" and max(self.stride) > 1:
+            raise ValueError(
+                f"padding='same' needs stride=1, but stride={stride!r}. Give a number of pixels."
+            )
+        if isinstance(padding, str):
+            if padding not in ("same", "valid"):
+                raise ValueError(f"padding={padding!r} is neither a size, 'same' nor 'valid'.")
+            self.padding: tuple[int, ...] | str = padding
+        else:
+            self.padding = _sizes("padding", padding, self.n_axes, 0)
+        self._draw(self.shape, density, epsilon, bias, init, evolves, track, generator, dtype)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.in_channels * math.prod(self.kernel_size), self.out_channels
+
+    @property
+    def _margins(self) -> list[tuple[int, int]]:
+        """Zeros in front of and behind each axis of an image."""
+        if self.padding == "valid":
+            return [(0, 0)] * self.n_axes
+        if self.padding == "same":
+            spans = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+            return [(span // 2, span - span // 2) for span in spans]
+        return [(p, p) for p in self.padding]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map images (N, in_channels, ...), or one without N, to (N, out_channels, ...)."""
+        self._check_input(x)
+        n_axes = self.n_axes
+        if x.ndim not in (n_axes + 1, n_axes + 2) or x.shape[-n_axes - 1] != self.in_channels:
+            raise ValueError(
+                f"The input has shape {tuple(x.shape)}; it must be (N, {self.in_channels}, "
+                f"{', '.join('HW'[-n_axes:])}), or that without N, for in_channels="
+                f"{self.in_channels}."
+            )
+        margins, sizes = self._margins, x.shape[-n_axes:]
+        spans = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size)]
+        room = [size + sum(margin) - span for size, margin, span in zip(sizes, margins, spans)]
+        if min(room) < 0:
+            raise ValueError(
+                f"The input has shape {tuple(x.shape)}; with its padding it is smaller than the "
+                f"kernel, which spans {tuple(spans)}."
+            )
+        out = [r // stride + 1 for r, stride in zip(room, self.stride)]
+        images = x.reshape(-1, self.in_channels, *[1] * (2 - n_axes), *sizes)
+        found = self._convolve(images, margins, out)
+        return found.reshape(*x.shape[: -n_axes - 1], self.out_channels, *out)
+
+    def _convolve(self, images: torch.Tensor, margins, out: list[int]) -> torch.Tensor:
+        """By the product: windows of the images as samples."""
+        images = nn.functional.pad(images, [v for margin in reversed(margins) for v in margin])
+        one = (1,) * (2 - self.n_axes)
+        windows = nn.functional.unfold(
+            images, one + self.kernel_size, one + self.dilation, 0, one + self.stride
+        )
+        n, n_inputs, n_windows = windows.shape
+        rows = product(windows.transpose(1, 2).reshape(-1, n_inputs), self)
+        return rows.reshape(n, n_windows, self.out_channels).transpose(1, 2).contiguous()
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            value = getattr(self, name)
+            if value != (default,) * self.n_axes:
+                parts.append(f"{name}={value!r}")
+        return ", ".join([*parts, self._describe_connections()])
+
+
+class SparseConv1d(_SparseConv):
+    """A convolution along one axis whose weights exist only at its connections.
+
+    It computes what ``torch.nn.Conv1d`` with ``groups=1`` does, with a weight tensor that is
+    zero but at random places: a connection is an output channel, an input channel and a place
+    in the window. See `SparseLinear` for the kernels, threads and `track`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Number of channels of the input and of the output.
+    kernel_size, stride, dilation : int
+        As in ``torch.nn.Conv1d``.
+    padding : int, "same" or "valid", default=0
+        Zeros around an input; "same": as many as keep its size (with ``stride=1`` only).
+    density : float, default=None
+        Share of the possible connections that exist, in (0, 1]; their number is rounded.
+    epsilon : float, default=None
+        Instead of `density`: ``epsilon * (in_channels * kernel_size + out_channels)`` places are
+        drawn with replacement.
+    bias, init, evolves, track, generator, dtype
+        As in `SparseLinear`.
+
+    Attributes
+    ----------
+    weight : torch.nn.Parameter of shape (n_connections,)
+        A weight for each connection, in the order of `indices`.
+    bias : torch.nn.Parameter of shape (out_channels,) or None
+    indptr : Tensor of shape (out_channels + 1,), dtype int32
+        Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
+    indices : Tensor of shape (n_connections,), dtype int32
+        What each connection reads, ``channel * kernel_size + offset``; ascending within an
+        output channel. A buffer.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of `density` and `epsilon` is given, or a parameter is out of its
+        range; in a call, if the input has another shape, or is smaller than the window.
+    TypeError
+        In a call, if the input or the weights are not on the CPU, or are of another dtype.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_set.torch import SparseConv1d
+    >>> _ = torch.manual_seed(0)
+    >>> layer = SparseConv1d(16, 32, 3, padding=1, density=0.05)
+    >>> layer.weight.shape
+    torch.Size([77])
+    >>> layer(torch.randn(8, 16, 20)).shape
+    torch.Size([8, 32, 20])
+
+    The weight tensor that ``torch.nn.Conv1d`` would have:
+
+    >>> torch.from_numpy(layer.to_scipy().toarray().T).reshape(32, 16, 3).shape
+    torch.Size([32, 16, 3])
+    """
+
+    __module__ = "sklearn_set.torch"
+    n_axes = 1
+
+
+class SparseConv2d(_SparseConv):
+    """A convolution of images whose weights exist only at its connections.
+
+    It computes what ``torch.nn.Conv2d`` with ``groups=1`` does, with a weight tensor that is
+    zero but at random places: a connection is an output channel, an input channel and a place
+    in the window. See `SparseLinear` for the kernels, threads and `track`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Number of channels of the input and of the output.
+    kernel_size, stride, dilation : int or tuple of two
+        As in ``torch.nn.Conv2d``.
+    padding : int or tuple of two, "same" or "valid", default=0
+        Zeros around an input; "same": as many as keep its size (with ``stride=1`` only).
+    density : float, default=None
+        Share of the possible connections that exist, in (0, 1]; their number is rounded.
+    epsilon : float, default=None
+        Instead of `density`: ``epsilon * (in_channels * kernel_height * kernel_width +
+        out_channels)`` places are drawn with replacement.
+    bias, init, evolves, track, generator, dtype
+        As in `SparseLinear`.
+
+    Attributes
+    ----------
+    weight : torch.nn.Parameter of shape (n_connections,)
+        A weight for each connection, in the order of `indices`.
+    bias : torch.nn.Parameter of shape (out_channels,) or None
+    indptr : Tensor of shape (out_channels + 1,), dtype int32
+        Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
+    indices : Tensor of shape (n_connections,), dtype int32
+        What each connection reads, ``(channel * kernel_height + row) * kernel_width + column``
+        of a window; ascending within an output channel. A buffer.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of `density` and `epsilon` is given, or a parameter is out of its
+        range; in a call, if the input has another shape, or is smaller than the window.
+    TypeError
+        In a call, if the input or the weights are not on the CPU, or are of another dtype.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_set.torch import SparseConv2d
+    >>> _ = torch.manual_seed(0)
+    >>> layer = SparseConv2d(16, 32, 3, padding=1, density=0.05)
+    >>> layer.weight.shape
+    torch.Size([230])
+    >>> layer(torch.randn(8, 16, 20, 20)).shape
+    torch.Size([8, 32, 20, 20])
+
+    The weight tensor that ``torch.nn.Conv2d`` would have:
+
+    >>> torch.from_numpy(layer.to_scipy().toarray().T).reshape(32, 16, 3, 3).shape
+    torch.Size([32, 16, 3, 3])
+    """
+
+    __module__ = "sklearn_set.torch"
+    n_axes = 2
+
+
+def _sizes(name: str, value: Sizes, n: int, least: int) -> tuple[int, ...]:
+    """`n` whole numbers, given as such or as one for all."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * n
+    whole = all(isinstance(v, int | np.integer) and v >= least for v in values)
+    if len(values) != n or not whole:
+        kind = "a whole number" if n == 1 else f"a whole number, or {n} of them,"
+        raise ValueError(f"{name}={value!r} must be {kind} >= {least}.")
+    return tuple(int(v) for v in values)
