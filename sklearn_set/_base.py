@@ -234,9 +234,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             y_numeric=False,
             reset=reset,
         )
-        weight = None
-        if sample_weight is not None:
-            weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
         targets = self._targets_of(y, weight, **given) if reset else self._targets
         target = targets.encode(y, X.dtype)
         weight = bounded(self._weigh_classes(y, target, weight, targets))
@@ -259,9 +257,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             multi_output=True,
             reset=False,
         )
-        weight = None
-        if sample_weight_val is not None:
-            weight = check_weight(sample_weight_val, X_val, "sample_weight_val")
+        weight = check_weight(sample_weight_val, X_val, "sample_weight_val")
         return Samples(X_val, targets.encode(y_val, X_val.dtype), weight)
 
     # ------------------------------------------------------------ training

@@ -129,9 +129,7 @@ class InputConditioner(TransformerMixin, Conditioning):
         X = validate_data(
             self, X, accept_sparse=not dense_only and "csr", dtype=(np.float64, np.float32)
         )
-        weight = None
-        if sample_weight is not None:
-            weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
         target = None
         if y is not None:
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")

@@ -66,8 +66,10 @@ class Samples:
         return self.take(learned), self.take(held_out)
 
 
-def check_weight(sample_weight, X, name: str) -> np.ndarray:
-    """Weights of samples, float64, >= 0 and not all 0."""
+def check_weight(sample_weight, X, name: str) -> np.ndarray | None:
+    """Weights of samples, float64, >= 0 and not all 0; None if none are given."""
+    if sample_weight is None:
+        return None
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError(f"{name} must not be negative; the smallest value is {weight.min():g}.")

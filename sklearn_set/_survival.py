@@ -134,7 +134,5 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         raw = self._raw_predict(X)
         target = columns_of(y)
         check_consistent_length(raw, target, sample_weight)
-        weight = (
-            None if sample_weight is None else check_weight(sample_weight, raw, "sample_weight")
-        )
+        weight = check_weight(sample_weight, raw, "sample_weight")
         return self._targets.score(raw, target, weight)
