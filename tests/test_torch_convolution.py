@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 torch = pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
 from torch import nn  # noqa: E402
 
+from sklearn_set.rules import in_proportion  # noqa: E402
 from sklearn_set.torch import SparseConv1d, SparseConv2d, SparseLinear, evolve  # noqa: E402
 
 # Of torch's own convolution.
@@ -318,6 +319,106 @@ def test_growth_by_gradient(cls, window):
     expected = np.sort(np.argsort(steepness, axis=None)[::-1][:n_grown])
     found = columns[0][is_new].astype(int) * steepness.shape[1] + columns[1][is_new]
     np.testing.assert_array_equal(np.sort(found), expected)
+
+
+# ------------------------------------------------------------------ connections that move
+
+
+def all_weights(model):
+    return torch.cat([layer.weight.detach() for layer in sparse_layers(model)]).abs()
+
+
+def keys_of(layer):
+    places = layer.connectivity.destinations().astype(np.int64) * layer.shape[0]
+    return places + layer.indices.numpy()
+
+
+def test_redistribution_is_that_of_dsr():
+    model = cnn(**F64)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    model(torch.randn(8, 64, **F64)).square().sum().backward()
+    optimizer.step()
+    layers = sparse_layers(model)
+    with torch.no_grad():
+        layers[1].weight.mul_(0.3)  # so that it loses more than it gets
+    sizes, values = [len(layer.weight) for layer in layers], all_weights(model)
+    threshold = values.quantile(0.2).item()
+    before = [dict(zip(keys_of(layer), layer.weight.tolist())) for layer in layers]
+    kept = [{k: w for k, w in old.items() if abs(w) >= threshold} for old in before]
+    n_dropped = sum(sizes) - sum(map(len, kept))
+    counts = evolve(
+        model, optimizer, redistribute="survivors", target_fraction=0.2,
+        initial_threshold=threshold, new_weights="zero",
+    )  # fmt: skip
+    assert counts["n_dropped"] == counts["n_grown"] == n_dropped
+    assert counts["threshold"] == threshold
+    n_free = [np.prod(layer.shape) - size for layer, size in zip(layers, sizes)]
+    quotas = in_proportion([len(stayed) for stayed in kept], n_free, n_dropped)
+    for layer, old, stayed, quota in zip(layers, before, kept, quotas):
+        now = dict(zip(keys_of(layer), layer.weight.tolist()))
+        assert len(now) == len(stayed) + quota == len(layer.indices)
+        assert {k: w for k, w in now.items() if k in stayed} == stayed
+        new = set(now) - set(stayed)
+        assert not new & set(old) and all(now[k] == 0 for k in new)
+        moment = optimizer.state[layer.weight]["exp_avg"]
+        assert moment.shape == layer.weight.shape == layer.weight.grad.shape
+        assert (moment[torch.tensor([k in new for k in now])] == 0).all()
+    assert len(layers[1].weight) < sizes[1] and len(layers[2].weight) > sizes[2]
+
+
+def test_redistribution_keeps_the_total_and_finds_its_threshold():
+    X, y = load_digits(return_X_y=True)
+    X, y = torch.from_numpy(X / 16).float(), torch.from_numpy(y)
+    model, results = cnn(), []
+    model[6].evolves = False  # the first linear layer
+    resting, sizes = model[6].indices.clone(), [len(layer.weight) for layer in sparse_layers(model)]
+    for again in (model, copy.deepcopy(model)):
+        torch.manual_seed(1)
+        optimizer = torch.optim.Adam(again.parameters(), lr=0.003)
+        counts = []
+        for rows in torch.randperm(1200).split(50):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(again(X[rows]), y[rows]).backward()
+            optimizer.step()
+            counts.append(evolve(again, optimizer, redistribute="survivors", target_fraction=0.05))
+            assert sum(len(layer.weight) for layer in sparse_layers(again)) == sum(sizes)
+        results.append((counts, again.state_dict()))
+    assert [len(layer.weight) for layer in sparse_layers(model)] != sizes
+    assert torch.equal(model[6].indices, resting)
+    thresholds = np.array([count["threshold"] for count in results[0][0]])
+    assert set(thresholds[1:] / thresholds[:-1]) <= {0.5, 1, 2} and thresholds[-1] > 0.001
+    evolving = sum(sizes) - sizes[2]
+    dropped = np.mean([count["n_dropped"] for count in results[0][0][-10:]])
+    assert 0.02 * evolving < dropped < 0.25 * evolving
+    assert results[0][0] == results[1][0]  # the same draws: the same bits
+    assert all(torch.equal(a, results[1][1][name]) for name, a in results[0][1].items())
+    # Copies know the threshold, and a given one counts for a model that has none.
+    copied = pickle.loads(pickle.dumps(model))
+    counts = evolve(copied, None, redistribute="survivors", target_fraction=0)
+    assert counts["threshold"] == thresholds[-1] and counts["n_dropped"] == 0
+
+
+def test_redistribution_to_the_steepest_places():
+    model = cnn(track=("gradient",))
+    model(torch.randn(8, 64)).square().sum().backward()
+    total = len(all_weights(model))
+    threshold = all_weights(model).quantile(0.3).item()
+    options = {"redistribute": "survivors", "initial_threshold": threshold}
+    counts = evolve(model, None, grow="gradient", **options)
+    assert counts["n_grown"] == counts["n_dropped"] > 0.2 * total
+    assert len(all_weights(model)) == total
+
+
+def test_redistribution_refuses():
+    layer = SparseConv2d(3, 4, 3, density=0.5)
+    for arguments, message in (
+        ({"redistribute": "all"}, "redistribute='all' is neither None nor 'survivors'"),
+        ({"redistribute": "survivors", "drop": "path"}, "drop='path' has no part in"),
+        ({"target_fraction": 1}, "target_fraction=1 must lie in"),
+        ({"initial_threshold": 0}, "initial_threshold=0 must be > 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evolve(layer, None, **arguments)
 
 
 def test_training_and_evolving_learns():

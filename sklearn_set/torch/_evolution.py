@@ -19,7 +19,17 @@ from .._evolution import Changes, Evolution
 from .._network import Layer, Network
 from .._pruning import NeuronPruning
 from .._topology import Rewiring
-from ..rules import DROPS, GROWS, DropRule, GrowthRule, new_weights_rule
+from ..rules import (
+    DROPS,
+    GROWS,
+    AdaptiveThreshold,
+    DropRule,
+    GrowElsewhere,
+    GrowRandom,
+    GrowthRule,
+    in_proportion,
+    new_weights_rule,
+)
 from ._layer import SparseLayer, numpy_generator, require_supported
 from ._linear import SparseLinear
 from ._order import sparse_runs
@@ -113,8 +123,11 @@ def evolve(
     drop: str | DropRule = "magnitude",
     grow: str | GrowthRule = "random",
     new_weights: str = "small",
+    redistribute: str | None = None,
+    target_fraction: float = 0.01,
+    initial_threshold: float = 0.001,
     generator: torch.Generator | None = None,
-) -> dict[str, int]:
+) -> dict[str, float]:
     """Rewire the sparse layers of a model once, and perhaps prune neurons.
 
     Call it between two steps of the optimizer, as a rule once an epoch. Weights, their
@@ -130,7 +143,8 @@ def evolve(
         The one that trains `module`. Any that keeps its state per weight: SGD, Adam, AdamW,
         RMSprop, Adagrad and most others, but not LBFGS.
     zeta : float, default=0.3
-        Fraction of a layer's connections that is dropped and grown anew, in [0, 1].
+        Fraction of a layer's connections that is dropped and grown anew, in [0, 1]. Not used
+        with `redistribute`.
     alpha : float, default=0.0
         NPSET: fraction of the neurons between two layers that is pruned afterwards, in
         [0, 1), with their connections: those with the fewest output connections. Only between
@@ -144,6 +158,19 @@ def evolve(
         the layers must track "gradient".
     new_weights : {"small", "zero", "init"}, default="small"
         Their first weights, as in `SETClassifier`; "init" at the scale of "he_uniform".
+    redistribute : {None, "survivors"}, default=None
+        None: a layer grows as many connections as it loses. "survivors": Dynamic Sparse
+        Reparameterization (Mostafa and Wang 2019), as in `DSRClassifier`, over all sparse layers
+        of `module`. The weights nearer to zero than one threshold go, and each layer grows a
+        share of their number in proportion to the connections it keeps; at random places
+        other than those just emptied, or as `grow` says. The method itself takes
+        ``new_weights="zero"``.
+    target_fraction : float, default=0.01
+        With `redistribute`: fraction of all connections that should go, in [0, 1). If less
+        (more) went, by more than a tenth, the threshold doubles (halves) for the next call.
+    initial_threshold : float, default=0.001
+        With `redistribute`: the threshold of the first call. Copies and pickles of the model
+        keep the current one, a ``state_dict`` does not.
     generator : torch.Generator, default=None
         Source of randomness; torch's default one if None.
 
@@ -151,7 +178,8 @@ def evolve(
     -------
     counts : dict
         "n_dropped" and "n_grown" connections, "n_survived" of those grown the last time,
-        "n_pruned" neurons.
+        "n_pruned" neurons, and the columns of the rules: with `redistribute` the "threshold" of
+        the next call.
 
     Raises
     ------
@@ -171,14 +199,18 @@ def evolve(
     >>> optimizer.step()
     >>> evolve(layer, optimizer, zeta=0.25)
     {'n_dropped': 99, 'n_grown': 99, 'n_survived': 0, 'n_pruned': 0}
+
+    Connections that move between layers:
+
+    >>> model = torch.nn.Sequential(
+    ...     SparseLinear(50, 40, density=0.2), SparseLinear(40, 30, density=0.2)
+    ... )
+    >>> counts = evolve(model, None, redistribute="survivors", initial_threshold=0.05)
+    >>> counts["n_dropped"] == counts["n_grown"], sum(len(layer.weight) for layer in model)
+    (True, 640)
     """
     _check_parameters(zeta, alpha, drop, grow, new_weights)
-    rules = Evolution(
-        zeta,
-        DROPS[drop]() if isinstance(drop, str) else drop,
-        GROWS[grow]() if isinstance(grow, str) else grow,
-        new_weights_rule(new_weights, "he_uniform"),
-    )
+    _check_redistribution(redistribute, drop, target_fraction, initial_threshold)
     runs = sparse_runs(module)
     if not runs:
         raise ValueError(f"There is no sparse layer in this {type(module).__name__}.")
@@ -187,25 +219,48 @@ def evolve(
             f"alpha={alpha!r} prunes neurons between two SparseLinear that follow each other in "
             "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
         )
-    for layer in itertools.chain(*runs):
+    layers = list(itertools.chain(*runs))
+    rules = Evolution(
+        zeta,
+        DROPS[drop]() if isinstance(drop, str) else drop,
+        GROWS[grow]() if isinstance(grow, str) else grow,
+        new_weights_rule(new_weights, "he_uniform"),
+    )
+    if redistribute is not None:
+        _reparameterize(rules, layers, target_fraction, initial_threshold)
+    rewire = rules.fraction > 0
+    for layer in layers:
         require_supported(layer.weight.dtype)
-        if zeta > 0 and layer.evolves:
+        if rewire and layer.evolves:
             _check_tracked(layer, rules)
     state, rng = _State(optimizer), numpy_generator(generator)
-    networks = [
-        Network([_as_layer(layer, state, zeta > 0, alpha > 0) for layer in run]) for run in runs
-    ]
+    inner = {layer: _as_layer(layer, state, rewire, alpha > 0) for layer in layers}
     changes = Changes()
-    for run, network in zip(runs, networks):
-        if zeta > 0:
-            numbers = [number for number, layer in enumerate(run) if layer.evolves]
-            changes += rules.rewire(network, rng, zeta, numbers, partial(_steepest_places, run))
+    groups = runs if redistribute is None else [layers]
+    for group in groups if rewire else []:
+        network = Network(inner[layer] for layer in group)
+        numbers = [number for number, layer in enumerate(group) if layer.evolves]
+        steepest = partial(_steepest_places, group)
+        changes += rules.rewire(network, rng, rules.fraction, numbers, steepest)
+    for run in runs:
         pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
-        changes.n_pruned += pruning.prune(network)
-    for run, network in zip(runs, networks):
-        for layer, inner in zip(run, network.layers):
-            _take_over(layer, inner)
-    return vars(changes)
+        changes.n_pruned += pruning.prune(Network(inner[layer] for layer in run))
+    for layer in layers:
+        _take_over(layer, inner[layer])
+        layer._threshold = rules.columns().get("threshold", layer._threshold)
+    return vars(changes) | rules.columns()
+
+
+def _reparameterize(
+    rules: Evolution, layers: list[SparseLayer], target_fraction: float, initial_threshold: float
+) -> None:
+    """Give an evolution the rules of DSR; the layers know the threshold."""
+    known = [layer._threshold for layer in layers if layer._threshold is not None]
+    rules.fraction, rules.redistribute = target_fraction, in_proportion
+    rules.drop = drop = AdaptiveThreshold(initial_threshold)
+    drop.threshold_ = known[0] if known else initial_threshold
+    if isinstance(rules.grow, GrowRandom):
+        rules.grow = GrowElsewhere()
 
 
 def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -> None:
@@ -220,6 +275,20 @@ def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -
     ):
         if not isinstance(value, kind) and value not in choices:
             raise ValueError(f"{name}={value!r} is not one of {choices}.")
+
+
+def _check_redistribution(redistribute, drop, fraction: float, threshold: float) -> None:
+    if redistribute not in (None, "survivors"):
+        raise ValueError(f"redistribute={redistribute!r} is neither None nor 'survivors'.")
+    if redistribute is not None and drop != "magnitude":
+        raise ValueError(
+            f"drop={drop!r} has no part in redistribute={redistribute!r}, where the weights below "
+            "one threshold go. Leave one of them out."
+        )
+    if not 0 <= fraction < 1:
+        raise ValueError(f"target_fraction={fraction!r} must lie in [0, 1).")
+    if not threshold > 0:
+        raise ValueError(f"initial_threshold={threshold!r} must be > 0.")
 
 
 def _check_tracked(layer: SparseLayer, rules: Evolution) -> None:

@@ -78,6 +78,7 @@ class SparseLayer(nn.Module):
         self.register_parameter("bias", None if bias is None else nn.Parameter(bias))
         self.register_buffer("indptr", torch.from_numpy(connectivity.indptr))
         self.register_buffer("indices", torch.from_numpy(connectivity.indices))
+        self._threshold: float | None = None  # of `evolve` with `redistribute`
         self._forget()
 
     def _forget(self) -> None:
