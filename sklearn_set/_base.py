@@ -326,36 +326,31 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         select = self._make_selection(samples, old, self.conditioner_)
         decay = self.weight_decay_ if self.weight_decay == "auto" else self.weight_decay
         optimizer, evolution = self._make_optimizer(select, decay), self._make_evolution(select)
-        shrinkage, constant = 0.0, None  # done for good where no learner was kept
         if kept is not None:
-            before = kept.copy()
-            evolution.resume(before.evolution)
-            optimizer.n_steps = before.optimizer.n_steps
-            if optimizer.n_slots != before.optimizer.n_slots:
-                before.network.start_optimizer(optimizer)
+            model = kept.copy()
+            evolution.resume(model.evolution)
+            optimizer.n_steps = model.optimizer.n_steps
+            if optimizer.n_slots != model.optimizer.n_slots:
+                model.network.start_optimizer(optimizer)
                 optimizer.n_steps = 0
-            network, generators, progress = before.network, before.generators, before.progress
-            shrinkage, constant = kept.shrinkage, kept.constant
-        else:
+            model.optimizer, model.evolution = optimizer, evolution
+        else:  # its outputs are shrunk for good
             history = {name: list(column) for name, column in self.history_.items()}
             seeds = [*rng.randint(0, 2**31 - 1, size=4).tolist(), self.n_iter_]
             network = self._network.copy()
             network.start_optimizer(optimizer)
-            progress = Progress(self.n_iter_, self.t_, history)
-            generators = Generators.spawn(seeds)
-        network.set_activation(self.activation, self.dropout)
-        return Model(
-            network,
-            optimizer,
-            evolution,
-            generators,
-            progress,
-            conditioner=self.conditioner_,
-            targets=self._targets,
-            stops_early=self.early_stopping,
-            shrinkage=shrinkage,
-            constant=constant,
-        )
+            model = Model(
+                network,
+                optimizer,
+                evolution,
+                Generators.spawn(seeds),
+                Progress(self.n_iter_, self.t_, history),
+                conditioner=self.conditioner_,
+                targets=self._targets,
+            )
+        model.network.set_activation(self.activation, self.dropout)
+        model.stops_early = self.early_stopping
+        return model
 
     def _train(
         self,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
+from typing import Self
 
 import numpy as np
 
@@ -108,10 +109,11 @@ class Learner:
         """The network that training would end with now, the average if there is one."""
         return self.average.network if self.average else self.network
 
-    def copy(self) -> Learner:
+    def copy(self) -> Self:
         """A copy that can be trained without changing this one."""
-        rest = copy.deepcopy((self.optimizer, self.evolution, self.generators, self.progress))
-        return Learner(self.network.copy(state=True), *rest)
+        names = ("optimizer", "evolution", "generators", "progress")
+        changed = {name: copy.deepcopy(getattr(self, name)) for name in names}
+        return replace(self, network=self.network.copy(state=True), average=None, **changed)
 
 
 class Patience:
