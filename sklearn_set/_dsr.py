@@ -6,13 +6,14 @@ touch: anything that `_base.py` does for all estimators.
 
 from __future__ import annotations
 
+from ._amounts import in_proportion, new_weights_rule
 from ._base import BaseSparseMLP
 from ._classification import BaseSparseMLPClassifier
 from ._evolution import Evolution
 from ._network_parameters import MOCANU, MOSTAFA, Redistribution
 from ._pruning import InputSelection
 from ._regression import BaseSparseMLPRegressor
-from .rules import AdaptiveThreshold, GrowElsewhere, in_proportion, new_weights_rule
+from .rules import AdaptiveThreshold, GrowElsewhere
 
 __all__ = ["DSRClassifier", "DSRRegressor"]
 

@@ -15,19 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ._amounts import NewWeights, constant, small_weights
 from ._network import Network
 from ._pruning import InputSelection, NeuronPruning
-from .rules import (
-    DropMagnitude,
-    DropRule,
-    GrowRandom,
-    GrowthRule,
-    NewWeights,
-    Rule,
-    Site,
-    constant,
-    small_weights,
-)
+from .rules import DropMagnitude, DropRule, GrowRandom, GrowthRule, Rule, Site
 
 __all__ = ["Changes", "Evolution", "Steepest"]
 
@@ -59,13 +50,13 @@ class Evolution:
     drop, grow : DropRule, GrowthRule
         Which connections go, and where new ones come.
     new_weights : callable
-        First weights of new connections, see `rules.NewWeights`.
+        First weights of new connections, see `_amounts.NewWeights`.
     prune : NeuronPruning or None
     select : InputSelection or None
     evolve_output : bool
         Whether the output layer's connections are rewired too.
     redistribute : callable or None
-        How many of all new connections each layer gets (`rules.in_proportion`);
+        How many of all new connections each layer gets (`_amounts.in_proportion`);
         None: as many as it lost.
     schedule : callable
         Factor of `fraction` by the share of `n_epochs` that has passed.

@@ -16,6 +16,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._amounts import new_weights_rule
 from ._data import Data
 from ._evolution import Evolution
 from ._losses import Loss
@@ -27,7 +28,6 @@ from ._sklearn_compat import fit_context
 from ._threads import effective_n_threads
 from ._training import Generators, Learner, train
 from ._training_parameters import Training
-from .rules import new_weights_rule
 
 __all__ = ["SETFeatureSelector"]
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
+from ._amounts import SCHEDULES, new_weights_rule
 from ._base import BaseSparseMLP
 from ._classification import BaseSparseMLPClassifier
 from ._conditioning import InputConditioner
@@ -28,7 +29,7 @@ from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
 from ._survival import BaseSparseMLPSurvival
 from ._topology import decimal_floor
-from .rules import DROPS, GROWS, SCHEDULES, new_weights_rule
+from .rules import DROPS, GROWS
 
 __all__ = [
     "NPSETClassifier",

@@ -121,26 +121,29 @@ class Rewiring(Declared):
         "int >= 1", "Number of epochs from one rewiring to the next.", default=1
     )
     drop: Any = parameter(
-        '{"magnitude", "sensitivity", "path"} or DropRule',
-        """Which connections go. "magnitude": see `zeta`. The other two drop the
-        ``floor(zeta * n)`` of a layer's n connections that score lowest. "sensitivity": the size
-        of weight times loss gradient, summed over the batches since the last rewiring. "path": the
-        absolute weight times the strength of the paths that lead to it from the inputs and from it
-        to the outputs, a path's strength being the product of its absolute weights. These two are
-        definitions of our own, after known measures of saliency; "Efficient Sparse Artificial
-        Neural Networks" (Naji et al. 2021), which proposes two rules in this spirit, could not be
-        read in full: its rules may differ. An instance of `sklearn_set.rules.DropRule` is a rule
-        of your own.""",
+        '{"magnitude", "dead_ends", "sensitivity", "relative_sensitivity", "path"} or DropRule',
+        """Which connections go. "magnitude": see `zeta`. "dead_ends": those, and all connections
+        of hidden neurons without inputs or outputs, as in Cannistraci-Hebb training. The others
+        drop the ``floor(zeta * n)`` of a layer's n connections that score lowest. "sensitivity":
+        the size of weight times loss gradient, summed over the batches since the last rewiring.
+        "relative_sensitivity": that divided by the squared weight. "path": the absolute weight
+        times the strength of the paths that lead to it from the inputs and from it to the outputs,
+        a path's strength being the product of its absolute weights. These three are definitions of
+        our own, after known measures of saliency; "Efficient Sparse Artificial Neural Networks"
+        (Naji et al. 2021), which proposes two rules in this spirit, could not be read in full: its
+        rules may differ. An instance of `sklearn_set.rules.DropRule` is a rule of your own.""",
         default="magnitude",
         constraint=[StrOptions(set(DROPS)), DropRule],
     )
     grow: Any = parameter(
-        '{"random", "gradient"} or GrowthRule',
-        """Where connections grow: at random free places, or at those with the largest absolute
-        loss gradient, as in RigL (Evci et al. 2020), on `batch_size` samples drawn at random (128
-        at least). The places of connections just dropped are free too. The gradient of all places
-        is computed but never stored. An instance of `sklearn_set.rules.GrowthRule` is a rule of
-        your own.""",
+        '{"random", "gradient", "path", "ch3"} or GrowthRule',
+        """Where connections grow. "random": at random free places. "gradient": at those with the
+        largest absolute loss gradient, as in RigL (Evci et al. 2020), on `batch_size` samples
+        drawn at random (128 at least); the gradient of all places is computed but never stored.
+        "path": drawn in proportion to the strength of the paths that a connection there would
+        join. "ch3": drawn in proportion to the Cannistraci-Hebb score CH3-L3 (Zhang et al. 2024),
+        which counts paths of three connections. The places of connections just dropped are free
+        too. An instance of `sklearn_set.rules.GrowthRule` is a rule of your own.""",
         default="random",
         constraint=[StrOptions(set(GROWS)), GrowthRule],
     )

@@ -1,4 +1,4 @@
-"""Rules of evolution: which connections go, where new ones grow, with which weights.
+"""Rules of evolution: which connections go, where new ones grow.
 
 Owns: every such choice, the users' own included (`DropRule`, `GrowthRule`). May not
 touch: weights, when a rule is applied.
@@ -6,26 +6,30 @@ touch: weights, when a rule is applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from . import _native
-from ._network import Layer, Network, initial_weights
+from ._network import Layer, Network
+from ._paths import at_ends, draw_ends_of_three, path_sums
 from ._topology import Rewiring, decimal_floor
 
 __all__ = [
     "AdaptiveThreshold",
+    "DropDeadEnds",
     "DropMagnitude",
+    "DropRelativeSensitivity",
     "DropRule",
     "DropSensitivity",
     "DropWeakestPaths",
+    "GrowCannistraciHebb",
     "GrowElsewhere",
     "GrowRandom",
     "GrowSteepest",
+    "GrowStrongestPaths",
     "GrowthRule",
     "Site",
 ]
@@ -106,6 +110,25 @@ class DropMagnitude(DropRule):
         )
 
 
+class DropDeadEnds(DropMagnitude):
+    """SET's, and all connections of hidden neurons without inputs or without outputs go too.
+
+    What stays lies on a path from an input to an output, counting what `DropMagnitude`
+    leaves of this layer and of all but the last; so neurons may die out. This is the
+    percolation of Cannistraci-Hebb training (Zhang et al. 2024).
+    """
+
+    def keep(self, network, number, fraction):
+        last = len(network.layers) - 1
+        keeps = [
+            DropMagnitude.keep(self, network, n, fraction if n in (number, *range(last)) else 0.0)
+            for n in range(last + 1)
+        ]
+        connectivities = [layer.connectivity for layer in network.layers]
+        ends = path_sums(connectivities, keeps, number, np.sign)
+        return at_ends(connectivities[number], keeps[number], *ends) > 0
+
+
 class DropSensitivity(DropRule):
     """The connections of the smallest sensitivity go.
 
@@ -120,7 +143,28 @@ class DropSensitivity(DropRule):
         layer = network.layers[number]
         if layer.sensitivity is None or not layer.sensitivity.any():
             return np.ones(layer.nnz, dtype=np.uint8)
-        return _native.drop_smallest(layer.sensitivity, decimal_floor(fraction, layer.nnz))
+        return super().keep(network, number, fraction)
+
+    def scores(self, network, number):
+        return network.layers[number].sensitivity
+
+
+class DropRelativeSensitivity(DropSensitivity):
+    """The connections of the smallest relative sensitivity go: |dL/dw| / |w|.
+
+    The sum of `DropSensitivity`, divided by the square of the weight; a weight of exactly
+    zero stays. So large weights go first, unless the loss depends on them. Public code
+    ("Fantastic Weights", Yin et al. 2023) ascribes this rule to Naji et al. (2021); their
+    paper could not be read in full, and that it is theirs is not confirmed.
+    """
+
+    def scores(self, network, number):
+        layer = network.layers[number]
+        squares = layer.weights.astype(np.float64) ** 2
+        scores = np.full(layer.nnz, np.inf)
+        known = squares > 0
+        scores[known] = layer.sensitivity[known] / squares[known]
+        return scores
 
 
 class DropWeakestPaths(DropRule):
@@ -133,22 +177,14 @@ class DropWeakestPaths(DropRule):
 
     def scores(self, network, number):
         layer = network.layers[number]
-        paths_in = np.ones(network.layers[0].n_in)
-        for before in network.layers[:number]:
-            weights = np.abs(before.weights) * paths_in[before.indices]
-            paths_in = _normalised(before.connectivity.in_strength(weights))
-        paths_out = np.ones(network.layers[-1].n_out)
-        for after in reversed(network.layers[number + 1 :]):
-            weights = np.abs(after.weights) * paths_out[after.connectivity.destinations()]
-            paths_out = _normalised(after.connectivity.out_strength(weights))
-        scores = np.abs(layer.weights) * paths_in[layer.indices]
-        return scores * paths_out[layer.connectivity.destinations()]
+        ends = _path_strengths(network, number)
+        return at_ends(layer.connectivity, np.abs(layer.weights), *ends)
 
 
-def _normalised(strengths: np.ndarray) -> np.ndarray:
-    """Scaled to a maximum of 1, so that deep networks do not overflow."""
-    largest = strengths.max(initial=0.0)
-    return strengths / largest if largest > 0 else strengths
+def _path_strengths(network: Network, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sums u and v of a layer, up to a common factor."""
+    connectivities = [layer.connectivity for layer in network.layers]
+    return path_sums(connectivities, [np.abs(layer.weights) for layer in network.layers], number)
 
 
 class AdaptiveThreshold(DropRule):
@@ -321,107 +357,67 @@ class GrowSteepest(GrowthRule):
         return np.empty(0, dtype=np.int64) if site.steepest is None else site.steepest
 
 
+class GrowStrongestPaths(GrowthRule):
+    """At free places drawn in proportion to the strength of the paths through them.
+
+    The strength of a place is ``u[i] * v[j]`` with the sums of `DropWeakestPaths`: the
+    paths that a new connection from i to j would join (after PWMPR, arXiv:2509.25665, whose
+    score is this product too, but which only grows).
+    """
+
+    def places(self, site):
+        ends = _path_strengths(site.network, site.number)
+        if not all(sums.any() for sums in ends):
+            return np.empty(0, dtype=np.int64)
+
+        def draw(n: int) -> np.ndarray:
+            source, target = (site.rng.choice(len(p), n, p=p / p.sum()) for p in ends)
+            return target * site.layer.n_in + source
+
+        return _first_free(site, draw)
+
+
+class GrowCannistraciHebb(GrowthRule):
+    """At free places drawn in proportion to their CH3-L3 score (Zhang et al. 2024).
+
+    The score of a place (u, v) is the sum, over all paths u - z1 - z2 - v of three
+    connections that stay, of ``1 / sqrt((1 + e1) * (1 + e2))``, where e is the number of
+    external links of z1 and z2. These are counted as degree - 2, which is exact where u and v
+    share no other path; then a place can be drawn without a table of scores. A connection
+    between z2 and z1 is drawn in proportion to ``sqrt((d1 - 1) * (d2 - 1))``, d being
+    degrees, and at each of its ends another neighbour, uniformly.
+    """
+
+    def places(self, site):
+        nothing = np.empty(0, dtype=np.int64)
+        kept = site.layer.connectivity.grow_at(site.keep, nothing).after
+        return _first_free(site, lambda n: draw_ends_of_three(kept, n, site.rng))
+
+
+def _first_free(site: Site, draw: Callable[[int], np.ndarray], n_rounds: int = 8) -> np.ndarray:
+    """The first distinct free places that `draw` gives, or those of some rounds if it tires."""
+    places = np.empty(0, dtype=np.int64)
+    for _ in range(n_rounds):
+        drawn = draw(site.n_new)
+        drawn = np.concatenate([places, drawn[site.free(drawn)]])
+        _, first = np.unique(drawn, return_index=True)
+        places = drawn[np.sort(first)[: site.n_new]]
+        if len(places) == site.n_new:
+            break
+    return places
+
+
 #: The rules by the names that estimators use.
 DROPS: dict[str, type[DropRule]] = {
     "magnitude": DropMagnitude,
+    "dead_ends": DropDeadEnds,
     "sensitivity": DropSensitivity,
+    "relative_sensitivity": DropRelativeSensitivity,
     "path": DropWeakestPaths,
 }
-GROWS: dict[str, type[GrowthRule]] = {"random": GrowRandom, "gradient": GrowSteepest}
-
-
-NewWeights = Callable[[Layer, int, np.random.Generator], np.ndarray]
-
-
-def zero_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndarray:
-    """First weights of 0."""
-    return np.zeros(n_new, dtype=layer.weights.dtype)
-
-
-def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndarray:
-    """Of random sign and one size: a quarter of the He limit, ``sqrt(6 / mean in-degree)``.
-
-    Not zero, so that a neuron whose connections are all new still passes
-    gradients; small, so that a connection that nobody trained yet disturbs the
-    model little and has to grow to outlive the next rewirings.
-    """
-    size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
-    # Arithmetic: np.where guesses at a branch for each of the random signs.
-    bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
-    weights = np.unpackbits(bits, count=n_new).astype(layer.weights.dtype)
-    weights *= 2 * size
-    weights -= size
-    return weights
-
-
-def weights_as_at_start(
-    layer: Layer, n_new: int, rng: np.random.Generator, init: str
-) -> np.ndarray:
-    """Drawn as at the start of training, by the distribution `init`."""
-    if init == "normal":  # one scale for all
-        return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
-    # Drawn for a whole layer, so that the scale is that of the neurons entered.
-    return rng.choice(initial_weights(layer.connectivity, init, layer.weights.dtype, rng), n_new)
-
-
-def new_weights_rule(name: str, init: str) -> NewWeights:
-    """The rule for first weights by its name: "small", "zero" or "init".
-
-    "zero" is that of the SET reference with masks, "init", with ``init="normal"``, that of
-    the sparse SET reference.
-    """
-    rules: dict[str, NewWeights] = {"small": small_weights, "zero": zero_weights}
-    return rules.get(name) or partial(weights_as_at_start, init=init)
-
-
-def constant(progress: float) -> float:
-    return 1.0
-
-
-def linear(progress: float) -> float:
-    return 1.0 - progress
-
-
-def cosine(progress: float) -> float:
-    return float(0.5 * (1 + np.cos(np.pi * progress)))
-
-
-#: Factor of the rewired fraction, by the share of the epochs that has passed.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": constant,
-    "linear": linear,
-    "cosine": cosine,
+GROWS: dict[str, type[GrowthRule]] = {
+    "random": GrowRandom,
+    "gradient": GrowSteepest,
+    "path": GrowStrongestPaths,
+    "ch3": GrowCannistraciHebb,
 }
-
-
-def in_proportion(n_kept: Sequence[int], n_free: Sequence[int], n_new: int) -> list[int]:
-    """Share `n_new` connections among layers in proportion to those they kept.
-
-    Shares are rounded by largest remainders (of equal ones the first layer is
-    rounded up). What does not fit into a layer's free places is offered to the
-    others again, in the same proportion.
-
-    >>> in_proportion([30, 10], [100, 100], 8)
-    [6, 2]
-    >>> in_proportion([30, 10], [3, 100], 8)
-    [3, 5]
-    """
-    if n_new > sum(n_free):
-        raise ValueError(f"{n_new} connections do not fit into {sum(n_free)} free places.")
-    quotas = [0] * len(n_kept)
-    left = n_new
-    while left:
-        layers = [i for i, free in enumerate(n_free) if free > quotas[i]]
-        weights = [n_kept[i] for i in layers]
-        if not any(weights):
-            weights = [n_free[i] - quotas[i] for i in layers]
-        total = sum(weights)
-        shares = [left * weight // total for weight in weights]
-        remainders = [-(left * weight % total) for weight in weights]
-        for i in np.argsort(remainders, kind="stable")[: left - sum(shares)]:
-            shares[i] += 1
-        for i, share in zip(layers, shares):
-            taken = min(share, n_free[i] - quotas[i])
-            quotas[i] += taken
-            left -= taken
-    return quotas

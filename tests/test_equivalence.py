@@ -14,6 +14,7 @@ from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegressor
+from sklearn_set._amounts import new_weights_rule
 from sklearn_set._data import Data
 from sklearn_set._evolution import Evolution
 from sklearn_set._losses import Loss
@@ -21,7 +22,6 @@ from sklearn_set._network import Network
 from sklearn_set._optimizers import Optimizer
 from sklearn_set._pruning import NeuronPruning
 from sklearn_set._training import Generators, Learner, train
-from sklearn_set.rules import new_weights_rule
 
 N = 60
 

@@ -11,18 +11,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_set import NPSETClassifier, SETClassifier
+from sklearn_set._amounts import SCHEDULES, in_proportion, new_weights_rule
 from sklearn_set._evolution import Changes, Evolution
 from sklearn_set._pruning import InputSelection, NeuronPruning
 from sklearn_set.rules import (
     DROPS,
-    SCHEDULES,
+    GROWS,
     AdaptiveThreshold,
     DropMagnitude,
     GrowElsewhere,
-    GrowRandom,
-    GrowSteepest,
-    in_proportion,
-    new_weights_rule,
 )
 
 
@@ -122,7 +119,7 @@ def drop_rule(name):
 
 @given(
     drop=st.sampled_from([*DROPS, "threshold"]),
-    grow=st.sampled_from([GrowRandom, GrowElsewhere, GrowSteepest]),
+    grow=st.sampled_from([*GROWS.values(), GrowElsewhere]),
     redistribute=st.sampled_from([None, in_proportion]),
     new_weights=st.sampled_from(["small", "zero", "init"]),
     prune_by=st.sampled_from([None, "out_degree", "strength"]),

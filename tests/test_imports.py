@@ -17,9 +17,10 @@ PACKAGE = Path(sklearn_set.__file__).parent
 LAYERS = [
     {"_memory", "_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
-    {"_relevance", "_data", "_losses", "_optimizers"},
+    {"_relevance", "_data", "_losses", "_optimizers", "_paths"},
     {"_network", "_targets"},
-    {"rules", "_mixtures", "_pruning", "_times"},  # the first three take a Layer, Network or Data
+    # All but the last take a Layer, a Network or Data.
+    {"rules", "_amounts", "_mixtures", "_pruning", "_times"},
     {"_evolution", "_network_parameters"},
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},

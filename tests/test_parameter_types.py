@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import (
 
 import sklearn_set
 from sklearn_set import rules
+from sklearn_set._amounts import SCHEDULES
 from sklearn_set._network import ACTIVATIONS
 from sklearn_set._parameters import constraint_of
 
@@ -86,7 +87,7 @@ def test_values(kind, allowed, refused):
     "name, choices",
     [
         ("activation", ACTIVATIONS),
-        ("zeta_schedule", rules.SCHEDULES),
+        ("zeta_schedule", SCHEDULES),
         ("drop", rules.DROPS),
         ("grow", rules.GROWS),
     ],

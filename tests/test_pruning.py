@@ -10,12 +10,12 @@ from helpers import REAL_DATA, fitted, random_network, used_network
 from numpy.testing import assert_array_equal
 
 from sklearn_set import NPSETClassifier, NPSETRegressor
+from sklearn_set._amounts import new_weights_rule
 from sklearn_set._evolution import Evolution
 from sklearn_set._network import Layer, Network
 from sklearn_set._pruning import NeuronPruning
 from sklearn_set._topology import Connectivity
 from sklearn_set.presets import PAPER_NPSET
-from sklearn_set.rules import new_weights_rule
 
 # Tables 1 and 3 of Liu, Mocanu and Pechenizkiy (2019): features, classes, width of both
 # hidden layers before and after, connections of SET and of NPSET.

@@ -9,22 +9,27 @@ from helpers import SHORT, check, fitted, keys_of, random_data, random_network, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
+from scipy import sparse, stats
 
 from sklearn_set import DSRClassifier, SETClassifier
+from sklearn_set._amounts import SCHEDULES, in_proportion
 from sklearn_set._evolution import Evolution
 from sklearn_set._optimizers import Optimizer
+from sklearn_set._paths import draw_ends_of_three
+from sklearn_set._topology import Connectivity, erdos_renyi
 from sklearn_set._training import Generators, Learner, train
 from sklearn_set.rules import (
     DROPS,
     GROWS,
-    SCHEDULES,
+    DropDeadEnds,
     DropMagnitude,
+    DropRelativeSensitivity,
     DropSensitivity,
     DropWeakestPaths,
+    GrowCannistraciHebb,
     GrowSteepest,
+    GrowStrongestPaths,
     Site,
-    in_proportion,
 )
 
 # ------------------------------------------------------------------ drop rules
@@ -94,7 +99,46 @@ def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
         layer.sensitivity = None
     Evolution(fraction=fraction, drop=DROPS[drop]()).begin(network)
     measured = [layer.sensitivity is not None for layer in network.layers]
-    assert measured == [drop == "sensitivity" and fraction > 0] * 3
+    assert measured == [drop.endswith("sensitivity") and fraction > 0] * 3
+
+
+def test_relative_sensitivity():
+    network = used_network([6, 8, 3], 0)
+    layer = network.layers[0]
+    layer.weights[:] += np.sign(layer.weights) + 0.1
+    layer.weights[:3] = [0, -2, 1e-200]
+    layer.sensitivity = np.random.default_rng(0).random(layer.nnz).astype(layer.weights.dtype)
+    layer.sensitivity[1] = 1e-3
+    with np.errstate(all="raise", under="ignore"):
+        scores = DropRelativeSensitivity().scores(network, 0)
+    gradients = layer.sensitivity[3:] / np.abs(layer.weights[3:])
+    assert_allclose(scores[3:], gradients / np.abs(layer.weights[3:]), rtol=1e-6)
+    assert_array_equal(scores[[0, 2]], np.inf)
+    assert DropRelativeSensitivity().keep(network, 0, 1.5 / layer.nnz).argmin() == 1
+
+
+@given(st.integers(0, 1000))
+def test_dead_ends_are_what_removal_in_turn_leaves(seed):
+    """Neurons without inputs or outputs leave until there are none."""
+    network = used_network([4, 9, 8, 3], seed, epsilon=1)
+    for number in range(3):
+        keeps = [DropMagnitude().keep(network, n, 0.3 if n in (0, 1, number) else 0) != 0
+                 for n in range(3)]  # fmt: skip
+        masks = []
+        for layer, keep in zip(network.layers, keeps):
+            mask = np.zeros(layer.n_in * layer.n_out, dtype=bool)
+            mask[keys_of(layer.connectivity)[keep]] = True
+            masks.append(mask.reshape(layer.n_out, layer.n_in))
+        while True:
+            before = [mask.sum() for mask in masks]
+            for into, out in itertools.pairwise(masks):
+                dead = ~into.any(axis=1) | ~out.any(axis=0)
+                into[dead], out[:, dead] = False, False
+            if before == [mask.sum() for mask in masks]:
+                break
+        keep = DropDeadEnds().keep(network, number, 0.3)
+        expected = masks[number].ravel()[keys_of(network.layers[number].connectivity)]
+        assert_array_equal(keep, expected)
 
 
 # ------------------------------------------------------------------ growth by gradient
@@ -207,6 +251,107 @@ def test_steepest_growth_where_nothing_was_kept():
     rewiring = GrowSteepest().rewiring(site)
     assert rewiring.after.nnz == 7
     assert_array_equal(rewiring.source, np.full(7, -1))
+
+
+# ------------------------------------------------------------------ growth along paths
+
+
+def site_of(network, number, n_new=1, seed=0):
+    keep = DropMagnitude().keep(network, number, 0.2)
+    return Site(network, number, keep, n_new, np.random.default_rng(seed))
+
+
+def mask_of(connectivity):
+    """True where there is a connection, of shape (n_in, n_out)."""
+    n_in, n_out = connectivity.shape
+    mask = np.zeros(n_in * n_out, dtype=bool)
+    mask[keys_of(connectivity)] = True
+    return mask.reshape(n_out, n_in).T
+
+
+def test_paths_are_drawn_in_proportion_to_their_strength():
+    network = used_network([4, 5, 6, 2], 3, epsilon=1)
+    before, layer, after = (np.zeros((la.n_in, la.n_out)) for la in network.layers)
+    for W, la in zip((before, layer, after), network.layers):
+        W[la.indices, la.connectivity.destinations()] = np.abs(la.weights)
+    site = site_of(network, 1)
+    expected = np.outer(before.sum(axis=0), after.sum(axis=1)).T.ravel()
+    expected[~site.free(np.arange(30))] = 0
+    expected /= expected.sum()
+    assert 0 < (expected > 0).sum() < 30
+    n = 4000
+    drawn = np.concatenate([GrowStrongestPaths().places(site) for _ in range(n)])
+    shares = np.bincount(drawn, minlength=30) / n
+    assert_array_equal(shares[expected == 0], 0)
+    assert (np.abs(shares - expected) <= 4 * np.sqrt(expected / n)).all()
+
+
+def ch3_l3(mask):
+    """The CH3-L3 score of each place, by its definition."""
+    scores = np.zeros(mask.shape)
+    degree_1, degree_2 = mask.sum(axis=0), mask.sum(axis=1)
+    for u, v in itertools.product(*map(range, mask.shape)):
+        paths = [
+            (z1, z2)
+            for z1, z2 in np.argwhere(mask.T)
+            if mask[u, z1] and mask[z2, v] and z1 != v and z2 != u
+        ]
+        some_1, some_2 = (list(set(ends)) for ends in zip(*paths)) if paths else ([], [])
+        for z1, z2 in paths:
+            external_1 = degree_1[z1] - 1 - mask[some_2, z1].sum()  # u is a neighbour
+            external_2 = degree_2[z2] - 1 - mask[z2, some_1].sum()
+            scores[u, v] += 1 / np.sqrt((1 + external_1) * (1 + external_2))
+    return scores
+
+
+def shares_of_draws(connectivity, n):
+    drawn = draw_ends_of_three(connectivity, n, np.random.default_rng(0))
+    n_in, n_out = connectivity.shape
+    return np.bincount(drawn, minlength=n_in * n_out).reshape(n_out, n_in).T / n
+
+
+def test_cannistraci_hebb_is_exact_where_paths_share_nothing():
+    tree = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 3), (2, 3), (3, 3), (4, 2), (4, 4), (4, 5)]
+    source, target = np.array(sorted(tree, key=lambda link: link[::-1])).T
+    indptr = np.concatenate(([0], np.bincount(target).cumsum()))
+    connectivity = Connectivity(indptr.astype(np.int32), source.astype(np.int32), (5, 6))
+    expected = ch3_l3(mask_of(connectivity))
+    expected /= expected.sum()
+    n = 100_000
+    shares = shares_of_draws(connectivity, n)
+    assert_array_equal(shares[expected == 0], 0)
+    assert (np.abs(shares - expected) <= 4 * np.sqrt(expected / n)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cannistraci_hebb_ranks_as_the_exact_scores(seed):
+    connectivity = erdos_renyi((25, 20), 2.5, np.random.default_rng(seed))
+    mask = mask_of(connectivity)
+    exact = ch3_l3(mask)
+    shares = shares_of_draws(connectivity, 400_000)
+    assert stats.spearmanr(shares[~mask], exact[~mask]).statistic > 0.97
+
+
+@pytest.mark.parametrize("rule", [GrowStrongestPaths, GrowCannistraciHebb])
+def test_grown_paths_are_free_and_distinct(rule):
+    network = used_network([30, 40, 20, 3], 0, epsilon=2)
+    site = site_of(network, 1, n_new=60)
+    places = rule().places(site)
+    assert len(places) == len(np.unique(places)) == 60 and site.free(places).all()
+    rewiring = rule().rewiring(site)
+    check(rewiring.after)
+    assert (rewiring.source < 0).sum() == 60
+
+
+@pytest.mark.parametrize("rule", [GrowStrongestPaths, GrowCannistraciHebb])
+def test_where_no_path_leads_growth_is_random(rule):
+    network = used_network([6, 8, 4, 3], 0)
+    for layer in network.layers:
+        layer.weights[:] = 0
+    nothing = np.zeros(network.layers[1].nnz, dtype=np.uint8)
+    site = Site(network, 1, nothing, 7, np.random.default_rng(0))
+    assert len(rule().places(site)) == 0
+    assert rule().rewiring(site).after.nnz == 7
 
 
 # ------------------------------------------------------------------ shares and schedules

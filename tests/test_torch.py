@@ -26,7 +26,7 @@ from sklearn_set import (
 torch = pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
 from torch import nn  # noqa: E402
 
-from sklearn_set.rules import DropRule, GrowthRule  # noqa: E402
+from sklearn_set.rules import DROPS, GROWS, DropRule, GrowthRule  # noqa: E402
 from sklearn_set.torch import SparseLinear, evolve, from_torch, to_torch  # noqa: E402
 
 F64 = {"dtype": torch.float64}
@@ -390,6 +390,22 @@ def test_sensitivity_and_path():
     evolve(chain[:], None, drop="path", zeta=0.1, new_weights="zero")
     column = chain[0].to_scipy().toarray()[:, 3]
     assert np.count_nonzero(column) == 0
+
+
+@pytest.mark.parametrize("drop", DROPS)
+@pytest.mark.parametrize("grow", GROWS)
+def test_every_rule(drop, grow):
+    track = ("sensitivity", "gradient")
+    model = nn.Sequential(
+        *(SparseLinear(*shape, density=0.2, track=track) for shape in ((30, 40), (40, 20)))
+    )
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.randn(16, 30)).square().sum().backward()
+    optimizer.step()
+    before = [len(layer.weight) for layer in model]
+    counts = evolve(model, optimizer, drop=drop, grow=grow)
+    assert counts["n_grown"] == counts["n_dropped"] > 0
+    assert [len(layer.weight) for layer in model] == before
 
 
 def test_growth_by_gradient():

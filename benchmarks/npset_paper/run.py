@@ -46,12 +46,12 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_set import NPSETClassifier, SETClassifier
+from sklearn_set._amounts import new_weights_rule
 from sklearn_set._evolution import Evolution
 from sklearn_set._network import Network
 from sklearn_set._pruning import NeuronPruning
 from sklearn_set.datasets import fetch_asu, list_asu
 from sklearn_set.presets import PAPER_NPSET, PAPER_SET
-from sklearn_set.rules import new_weights_rule
 
 HERE = Path(__file__).resolve().parent
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .._amounts import in_proportion, new_weights_rule
 from .._evolution import Changes, Evolution
 from .._network import Layer, Network
 from .._pruning import NeuronPruning
@@ -27,8 +28,6 @@ from ..rules import (
     GrowElsewhere,
     GrowRandom,
     GrowthRule,
-    in_proportion,
-    new_weights_rule,
 )
 from ._layer import SparseLayer, numpy_generator, require_supported
 from ._linear import SparseLinear
@@ -150,12 +149,13 @@ def evolve(
         [0, 1), with their connections: those with the fewest output connections. Only between
         two SparseLinear that stand in one ``torch.nn.Sequential`` with nothing but activations
         and dropout between them.
-    drop : {"magnitude", "sensitivity", "path"} or DropRule, default="magnitude"
-        Which connections go, as in `SETClassifier`; for "sensitivity" the layers must track
-        "sensitivity", "path" follows layers that feed each other.
-    grow : {"random", "gradient"} or GrowthRule, default="random"
+    drop : {"magnitude", "dead_ends", "sensitivity", "relative_sensitivity", "path"} or DropRule, \
+            default="magnitude"
+        Which connections go, as in `SETClassifier`; for both sensitivities the layers must track
+        "sensitivity"; "path" and "dead_ends" follow layers that feed each other.
+    grow : {"random", "gradient", "path", "ch3"} or GrowthRule, default="random"
         Where new ones come, as in `SETClassifier`; for "gradient", that of the last batch,
-        the layers must track "gradient".
+        the layers must track "gradient"; "path" follows layers that feed each other.
     new_weights : {"small", "zero", "init"}, default="small"
         Their first weights, as in `SETClassifier`; "init" at the scale of "he_uniform".
     redistribute : {None, "survivors"}, default=None
