@@ -26,7 +26,13 @@ from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._regularization import Signal
-from ._reporting import report, unscaled_hint, warn_about
+from ._reporting import (
+    report,
+    unscaled_hint,
+    warn_about,
+    warn_of_absurd_loss,
+    warn_of_other_scale,
+)
 from ._samples import Samples, bounded, check_weight
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
@@ -122,6 +128,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         try:
             samples, targets = self._validate_samples(X, y, sample_weight, reset=not continued)
             held_out = self._validate_held_out(targets, X_val, y_val, sample_weight_val)
+            if held_out is not None:
+                warn_of_other_scale(samples.X, held_out.X)
             rng = check_random_state(self.random_state)
             if self.early_stopping and held_out is None:
                 strata = targets.strata(samples.target)
@@ -147,6 +155,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             raise
         self._commit(model, keep_state=self.warm_start)
         warn_about(model)
+        unscaled = None if getattr(self, "scale_target", True) else samples.target
+        constant = targets.loss_of_constant(samples.target, samples.weight)
+        warn_of_absurd_loss(model, constant, unscaled)
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, dataclass_transform
 
+from ._hints import check_arguments, explain, explains_arguments
 from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, Options, RealNotInt, StrOptions
 from ._version import StampedEstimator
 
@@ -143,8 +144,31 @@ class Declared(StampedEstimator):
     def _check_parameters(self) -> None:
         """Check what the single constraints cannot: combinations and likely mistakes."""
 
+    @explains_arguments
+    def set_params(self, **params):
+        """Set parameters of this estimator, as in scikit-learn.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by their names.
+
+        Returns
+        -------
+        self : object
+        """
+        known = self.get_params(deep=False)
+        for name in sorted(params.keys() - known.keys()):
+            hint = explain(name, known)
+            if hint:
+                raise ValueError(f"Invalid parameter {name!r} for {type(self).__name__}{hint}.")
+        return super().set_params(**params)
+
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, explains_arguments(method))
         cls._declared = {k: v for k, v in vars(cls).items() if isinstance(v, _Parameter)}
         for name, declared in cls._declared.items():
             setattr(cls, name, declared.default)
@@ -181,7 +205,7 @@ def _init_of(cls, defaults: dict[str, Any]):
         if args or not given.keys() <= defaults.keys():
             first = by_position[: len(args)]
             if len(first) < len(args) or not given.keys() <= defaults.keys() - set(first):
-                signature.bind(self, *args, **given)  # raises the TypeError that Python would
+                check_arguments(signature, "", self, args, given)
             given |= zip(first, args)
         vars(self).update(defaults, **given)
 

@@ -11,9 +11,20 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
+from ._columns import spread_rows
 from ._training import Learner
 
-__all__ = ["report", "unscaled_hint", "warn_about"]
+__all__ = [
+    "report",
+    "unscaled_hint",
+    "warn_about",
+    "warn_of_absurd_loss",
+    "warn_of_other_scale",
+]
+
+_ABSURD = 10.0  # times the loss of a constant prediction
+_FAR = 3.0  # deviations between the means of columns
+_LOOKED_AT = 1000  # rows
 
 
 def report(learner: Learner, verbose: int) -> None:
@@ -52,6 +63,64 @@ def warn_about(learner: Learner) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def warn_of_absurd_loss(learner: Learner, constant: float, unscaled: np.ndarray | None) -> None:
+    """Warn of a training that ended far above the loss of a constant prediction.
+
+    `unscaled` is the target if the network learns it in the unit of the user. If this is far
+    from 1, no better than a constant is suspicious enough.
+    """
+    loss, most = learner.progress.last()["loss"], _ABSURD
+    if unscaled is not None and not 0.01 < unscaled.std() < 100:
+        most = 0.9
+    if not loss > most * constant > 0:
+        return
+    advice = (
+        f"Lower learning_rate_init (now {learner.optimizer.learning_rate:g}), or train longer "
+        f"than {learner.progress.epoch} epochs."
+    )
+    if unscaled is not None:
+        advice = (
+            f"The target has the mean {unscaled.mean():.3g} and the deviation "
+            f"{unscaled.std():.3g}, which the outputs have to reach: set scale_target=True."
+        )
+    warnings.warn(
+        f"The network learned nothing: the loss of the last epoch, {loss:.3g}, is "
+        f"{loss / constant:.3g} times that of the best constant prediction. {advice}",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+
+
+def warn_of_other_scale(X, X_val) -> None:
+    """Warn of held-out samples that were not transformed as the training samples were."""
+    (mean, deviation), (mean_val, deviation_val) = _moments(X), _moments(X_val)
+    varies = deviation > 0
+    if not varies.any():
+        return
+    far = np.median(abs(mean_val - mean)[varies] / deviation[varies])
+    wide = np.median(deviation_val[varies] / deviation[varies])
+    if far <= _FAR and (X_val.shape[0] < 10 or 0.1 < wide < 10):
+        return
+    warnings.warn(
+        f"X_val looks as if it was not transformed as X was: in the median over the columns, its "
+        f"mean is {far:.3g} deviations away and its deviation {wide:.3g} times that of X. A "
+        'Pipeline passes "STEP__X_val" on as it is: use metadata routing with '
+        'transform_input=["X_val"], or leave scalers out, the network scales its inputs.',
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _moments(X) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the columns, from a thousand rows at most."""
+    X = X[spread_rows(X.shape[0], _LOOKED_AT)].astype(np.float64)
+    if not sparse.issparse(X):
+        return X.mean(axis=0), X.std(axis=0)
+    mean = np.ravel(X.mean(axis=0))
+    square = np.ravel(X.multiply(X).mean(axis=0))
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))
 
 
 def unscaled_hint(X, names: np.ndarray | None) -> str:

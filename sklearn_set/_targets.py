@@ -55,6 +55,11 @@ class Target:
         """Raw outputs (n_outputs,) of the best constant model of encoded targets."""
         raise NotImplementedError
 
+    def loss_of_constant(self, target: np.ndarray, weight) -> float:
+        """Loss of that model."""
+        raw = np.tile(self.constant(target, weight), (len(target), 1))
+        return self.loss.value(raw, self.read(target, np.float64), weight)
+
     def strata(self, target: np.ndarray) -> np.ndarray | None:
         """Labels by which a split of the samples is to be stratified, if there are."""
         return None

@@ -15,7 +15,7 @@ PACKAGE = Path(sklearn_set.__file__).parent
 
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
-    {"_memory", "_native", "_sklearn_compat", "_version"},
+    {"_hints", "_memory", "_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
     {"_relevance", "_data", "_losses", "_optimizers", "_paths"},
     {"_network", "_targets"},

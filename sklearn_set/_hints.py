@@ -1,0 +1,74 @@
+"""What a keyword that does not exist is called here.
+
+Owns: hints for names of other packages and for misspelled ones. May not touch: parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Collection
+from difflib import get_close_matches
+
+__all__ = ["check_arguments", "explain", "explains_arguments"]
+
+_HELD_OUT = ("X_val", "give held-out samples as X_val=…, y_val=…")
+#: A name elsewhere: the name here, and what to do.
+_ELSEWHERE = {
+    "alpha": (
+        "weight_decay",
+        "an L2 penalty is weight_decay here; alpha is NPSET's share of pruning",
+    ),
+    "beta_1": ("adam_betas", "Adam's decays are adam_betas=(beta_1, beta_2)"),
+    "beta_2": ("adam_betas", "Adam's decays are adam_betas=(beta_1, beta_2)"),
+    "nesterovs_momentum": ("solver", 'Nesterov\'s momentum is solver="nesterov"'),
+    "learning_rate": (
+        "learning_rate_init",
+        "the learning rate is constant: give its value as learning_rate_init",
+    ),
+    "lr": ("learning_rate_init", "the learning rate is learning_rate_init"),
+    "epochs": ("max_iter", "the number of epochs is max_iter"),
+    "n_epochs": ("max_iter", "the number of epochs is max_iter"),
+    "density": ("epsilon", "the density follows from epsilon"),
+    "early_stopping_rounds": ("n_iter_no_change", "set early_stopping=True, n_iter_no_change=…"),
+    "seed": ("random_state", "the seed is random_state"),
+    "eval_set": _HELD_OUT,
+    "validation_data": _HELD_OUT,
+    "X_valid": _HELD_OUT,
+    "y_valid": _HELD_OUT,
+    "callbacks": ("set_callbacks", "callbacks are given to set_callbacks"),
+}
+
+
+def explain(name: str, known: Collection[str]) -> str:
+    """What to use in place of a name, if one of the known ones is meant: " (…)" or nothing."""
+    meant, hint = _ELSEWHERE.get(name, ("", ""))
+    if meant not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+    return f" ({hint})" if hint else ""
+
+
+def check_arguments(signature: inspect.Signature, method: str, self, args, given) -> None:
+    """Refuse arguments as Python does, but by the name of the user's class and with a hint."""
+    try:
+        signature.bind(self, *args, **given)
+    except TypeError as error:
+        known = [*signature.parameters, *(["set_callbacks"] if method == ".fit" else [])]
+        name = next((name for name in given if name not in known), "")
+        hint = explain(name, known)
+        if method and name in self.get_params(deep=False):
+            hint = " (it is a parameter of the constructor)"
+        raise TypeError(f"{type(self).__name__}{method}() {error}{hint}.") from None
+
+
+def explains_arguments(method):
+    """Let a method refuse arguments as `check_arguments` does."""
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def wrapper(self, *args, **given):
+        check_arguments(signature, f".{method.__name__}", self, args, given)
+        return method(self, *args, **given)
+
+    return wrapper

@@ -1,0 +1,79 @@
+"""What works, but looks like a mistake, is warned of."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+import sklearn
+from estimators.common import SMALL, X, Y
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_set import SETClassifier, SETRegressor
+
+FAR = 100 + 30 * X
+UNSCALED = {**SMALL, "scale_target": False, "max_iter": 30}
+
+
+@pytest.fixture
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def scaled(**options):
+    return Pipeline([("scale", StandardScaler()), ("net", SETClassifier(**SMALL, **options))])
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_held_out_samples_that_skip_the_pipeline(as_sparse):
+    model, far = scaled(), FAR
+    if as_sparse:
+        far = scipy.sparse.csr_array(FAR)
+        model.set_params(scale__with_mean=False)
+    with pytest.warns(
+        UserWarning, match=r"not transformed as X was.*transform_input=\[\"X_val\"\]"
+    ):
+        model.fit(far, Y, net__X_val=far[:20], net__y_val=Y[:20])
+
+
+def test_held_out_samples_that_are_transformed(no_warnings):
+    with sklearn.config_context(enable_metadata_routing=True):
+        net = SETClassifier(**SMALL).set_fit_request(X_val=True, y_val=True)
+        steps = [("scale", StandardScaler()), ("net", net)]
+        Pipeline(steps, transform_input=["X_val"]).fit(FAR, Y, X_val=FAR[:20], y_val=Y[:20])
+
+
+def test_held_out_samples_of_the_same_kind(no_warnings):
+    for rows in (slice(0, 1), slice(3, 5), slice(20, 60)):
+        SETClassifier(**SMALL).fit(FAR, Y, X_val=FAR[rows], y_val=Y[rows])
+        by_class = np.argsort(Y)  # all of one class, and other samples
+        SETClassifier(**SMALL).fit(X, Y, X_val=X[by_class][rows], y_val=Y[by_class][rows])
+    constant = np.ones((60, 3))
+    SETClassifier(**SMALL).fit(constant, Y, X_val=1 + constant, y_val=Y)
+
+
+@pytest.mark.parametrize("target", [1e100 * X[:, 0], 1e4 + X[:, 0], 1e-9 * X[:, 0]])
+def test_a_target_that_is_not_scaled(target):
+    with pytest.warns(ConvergenceWarning, match=r"learned nothing: the loss.*scale_target=True"):
+        SETRegressor(**UNSCALED).fit(X, target)
+
+
+def test_a_loss_that_is_absurd_without_being_infinite():
+    wild = {**SMALL, "learning_rate_init": 1.0, "weight_decay": 0}
+    with pytest.warns(
+        ConvergenceWarning, match=r"learned nothing.*Lower learning_rate_init \(now 1\)"
+    ):
+        SETClassifier(**wild).fit(1000 * X, Y)
+
+
+def test_losses_that_are_none(no_warnings):
+    noise = np.random.default_rng(0).normal(size=60)
+    for target in (X[:, 0], noise, 50 * noise, np.ones(60)):
+        SETRegressor(**UNSCALED).fit(X, target)
+    SETRegressor(max_iter=1, random_state=0).fit(X, 1e4 + noise)
+    SETRegressor(max_iter=1, loss="poisson", random_state=0).fit(X, np.exp(9 + noise))
+    SETClassifier(max_iter=1, random_state=0).fit(X, np.arange(60) == 3)
