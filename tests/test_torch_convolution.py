@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 torch = pytest.importorskip("torch", reason="PyTorch is missing (extra torch)")
 from torch import nn  # noqa: E402
 
-from sklearn_set.rules import in_proportion  # noqa: E402
+from sklearn_set._amounts import in_proportion  # noqa: E402
 from sklearn_set.torch import SparseConv1d, SparseConv2d, SparseLinear, evolve  # noqa: E402
 
 # Of torch's own convolution.
@@ -414,6 +414,7 @@ def test_redistribution_refuses():
     for arguments, message in (
         ({"redistribute": "all"}, "redistribute='all' is neither None nor 'survivors'"),
         ({"redistribute": "survivors", "drop": "path"}, "drop='path' has no part in"),
+        ({"redistribute": "survivors", "grow": "path"}, "grow='path' follows layers"),
         ({"target_fraction": 1}, "target_fraction=1 must lie in"),
         ({"initial_threshold": 0}, "initial_threshold=0 must be > 0"),
     ):

@@ -210,7 +210,7 @@ def evolve(
     (True, 640)
     """
     _check_parameters(zeta, alpha, drop, grow, new_weights)
-    _check_redistribution(redistribute, drop, target_fraction, initial_threshold)
+    _check_redistribution(redistribute, drop, grow, target_fraction, initial_threshold)
     runs = sparse_runs(module)
     if not runs:
         raise ValueError(f"There is no sparse layer in this {type(module).__name__}.")
@@ -277,13 +277,18 @@ def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -
             raise ValueError(f"{name}={value!r} is not one of {choices}.")
 
 
-def _check_redistribution(redistribute, drop, fraction: float, threshold: float) -> None:
+def _check_redistribution(redistribute, drop, grow, fraction: float, threshold: float) -> None:
     if redistribute not in (None, "survivors"):
         raise ValueError(f"redistribute={redistribute!r} is neither None nor 'survivors'.")
     if redistribute is not None and drop != "magnitude":
         raise ValueError(
             f"drop={drop!r} has no part in redistribute={redistribute!r}, where the weights below "
             "one threshold go. Leave one of them out."
+        )
+    if redistribute is not None and grow == "path":
+        raise ValueError(
+            f"grow='path' follows layers that feed each other, redistribute={redistribute!r} takes "
+            "all layers. Leave one of them out."
         )
     if not 0 <= fraction < 1:
         raise ValueError(f"target_fraction={fraction!r} must lie in [0, 1).")
