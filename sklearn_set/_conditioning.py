@@ -156,11 +156,11 @@ class InputConditioner(TransformerMixin, Conditioning):
         self : InputConditioner
         """
         self.n_features_in_ = X.shape[1]
-        self.columns: Any
+        self._columns: Any
         self.errors_: dict[str | float, float] = {}
         self.strength_: float | None = None
         if self.conditioning is None:
-            self.method_, self.columns = "none", AsTheyAre(X.shape[1])
+            self.method_, self._columns = "none", AsTheyAre(X.shape[1])
             return self
         if sparse.issparse(X):
             check_sparse(X)
@@ -175,13 +175,13 @@ class InputConditioner(TransformerMixin, Conditioning):
                 self.strength_ = float(self.conditioning)
             elif self.conditioning == "auto" and target is not None and not sparse.issparse(X):
                 self._choose(scaling, X, target, weight)
-            self.method_, self.columns = "scale", Scaled(scaling)
+            self.method_, self._columns = "scale", Scaled(scaling)
             if self.strength_ is not None:
                 rows = spread_rows(X.shape[0], _ROWS_OF_COMPONENTS)
                 weight = None if weight is None else weight[rows]
                 components = Components(scaling.standardise(X[rows]), weight)
                 self.method_ = "decorrelate"
-                self.columns = Decorrelated(scaling, components, self.strength_)
+                self._columns = Decorrelated(scaling, components, self.strength_)
         return self
 
     def _choose(self, scaling: Scaling, X, target, weight) -> None:
@@ -236,12 +236,12 @@ class InputConditioner(TransformerMixin, Conditioning):
         if sparse.issparse(X):
             check_sparse(X)
         if sparse.issparse(X) or self.conditioning is None:
-            return self.columns.apply(X).astype(X.dtype, copy=False)
+            return self._columns.apply(X).astype(X.dtype, copy=False)
         conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)
         height = max(1, _BLOCK // max(X.shape[1], 1))
         for start in range(0, len(X), height):
             part = slice(start, start + height)
-            conditioned[part] = self.columns.apply(X[part])
+            conditioned[part] = self._columns.apply(X[part])
         return conditioned
 
     def inverse_transform(self, X):
@@ -260,11 +260,11 @@ class InputConditioner(TransformerMixin, Conditioning):
         """
         check_is_fitted(self)
         X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        return self.columns.invert(X).astype(X.dtype, copy=False)
+        return self._columns.invert(X).astype(X.dtype, copy=False)
 
     @property
     def _n_features_out(self) -> int:
-        return self.columns.n_outputs
+        return self._columns.n_outputs
 
     def get_feature_names_out(self, input_features=None):
         """Names of the conditioned columns.

@@ -190,6 +190,6 @@ class FittedNetwork(Declared):
         nothing about what the later layers do with it.
         """
         weights = self.coefs_[0].astype(np.float64)
-        strength = np.abs(self.conditioner_.columns.in_columns(weights)).sum(axis=1)
+        strength = np.abs(self.conditioner_._columns.in_columns(weights)).sum(axis=1)
         total = strength.sum()
         return strength / total if total > 0 else strength

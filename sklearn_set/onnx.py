@@ -141,7 +141,7 @@ class _Graph:
 
     def _conditioned(self, conditioner, X: str) -> str:
         """The inputs in condition, see `_columns.py`."""
-        columns = conditioner.columns
+        columns = conditioner._columns
         if conditioner.method_ == "none":
             return X
         scaling = columns.scaling

@@ -8,6 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_set import (
     DSRClassifier,
     DSRRegressor,
+    InputConditioner,
     NPSETClassifier,
     NPSETRegressor,
     SETBernoulliRBM,
@@ -54,6 +55,7 @@ ESTIMATORS = [
     SETClassifier(**PLAIN, drop="sensitivity", grow="gradient", zeta_schedule="cosine"),
     SETRegressor(**PLAIN, drop="path", grow="gradient", evolve_every=2),
     NPSETClassifier(**PLAIN, alpha=0.3, beta=1, gamma=2, prune_by="strength", prune_every=2),
+    InputConditioner(),
     SETBernoulliRBM(random_state=0),
     SETBernoulliRBM(n_components=40, epsilon=2, n_gibbs_steps=2, final_removal=True),
     SETFeatureSelector(hidden_layer_size=50, random_state=0),

@@ -85,7 +85,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
         raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
     check_has(estimator, "coefs_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
-    columns = estimator.conditioner_.columns
+    columns = estimator.conditioner_._columns
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]
     activations, derivatives = columns.apply(X), []
     kinds = [*estimator._network.activations, ("identity", 0.0)]

@@ -39,7 +39,7 @@ class ConditionedInputs(nn.Module):
     def __init__(self, conditioner: InputConditioner, dtype: torch.dtype):
         super().__init__()
         self.conditioner = conditioner
-        scaling = conditioner.columns.scaling
+        scaling = conditioner._columns.scaling
         tensors = {
             "mean": scaling.mean,
             "scale": 1 / scaling.deviation,
@@ -49,7 +49,7 @@ class ConditionedInputs(nn.Module):
             "heavy_deviation": scaling.heavy_deviation,
         }
         if conditioner.method_ == "decorrelate":
-            columns = conditioner.columns
+            columns = conditioner._columns
             tensors |= {"basis": columns.components.basis, "gain": columns.gain}
         for name, values in tensors.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(values)).to(dtype))
