@@ -44,7 +44,7 @@ class Rule:
     """
 
     #: What the rule reads besides connections and weights: "sensitivity" (the sum of
-    #: |w * dL/dw| since the last rewiring, as ``layer.sensitivity``) or "gradient" (the
+    #: ``|w * dL/dw|`` since the last rewiring, as ``layer.sensitivity``) or "gradient" (the
     #: free places of the steepest loss, as ``site.steepest``).
     needs: ClassVar[frozenset[str]] = frozenset()
 
@@ -132,7 +132,7 @@ class DropDeadEnds(DropMagnitude):
 class DropSensitivity(DropRule):
     """The connections of the smallest sensitivity go.
 
-    The sensitivity is |w * dL/dw|, summed over the batches since the last
+    The sensitivity is ``|w * dL/dw|``, summed over the batches since the last
     rewiring: to first order, by how much the losses would change without the
     connection. A layer where nothing was measured keeps all connections.
     """
@@ -240,7 +240,7 @@ class Site:
     rng : numpy.random.Generator
         The only source of randomness that a rule may use.
     steepest : ndarray of int or None
-        If the rule needs "gradient": the free places with the largest |dL/dw|, at most
+        If the rule needs "gradient": the free places with the largest ``|dL/dw|``, at most
         `n_new`, none of them with a gradient of zero.
     """
 
@@ -346,7 +346,7 @@ class GrowElsewhere(GrowthRule):
 
 
 class GrowSteepest(GrowthRule):
-    """At the free places of the largest |dL/dw| (RigL, Evci et al. 2020).
+    """At the free places of the largest ``|dL/dw|`` (RigL, Evci et al. 2020).
 
     A place whose gradient is zero is as good as any other such place.
     """

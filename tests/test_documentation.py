@@ -253,3 +253,11 @@ def test_presets_are_documented():
     for name in presets.__all__:
         before = source[: source.index(f"{name} = ")].rstrip().splitlines()[-1]
         assert before.startswith("#:"), name
+
+
+def test_groups_of_parameters_are_those_of_the_estimators():
+    """The pages of the estimators begin a group at each of these names."""
+    source = (ROOT / "doc" / "parameters.py").read_text(encoding="utf-8")
+    named = set(re.findall(r'(?m)^    "(\w+)": ', source))
+    assert named
+    assert named <= {name for cls in ALL for name in inspect.signature(cls).parameters}

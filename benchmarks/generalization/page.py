@@ -40,6 +40,20 @@ def markdown(frame: pd.DataFrame, digits: int, index: str) -> str:
     return table([index, *frame.columns], rows)
 
 
+def best_bold(frame: pd.DataFrame, digits: int, least: bool = False) -> pd.DataFrame:
+    """The figures of each row as text, the best ones in bold."""
+
+    def mark(row: pd.Series) -> pd.Series:
+        shown = row.round(digits)
+        best = shown.min() if least else shown.max()
+        return row.map(lambda v: f"**{cell(v, digits)}**" if round(v, digits) == best else v)
+
+    models = [name for name in frame.columns if name not in WHOLE]
+    marked = frame[models].astype(object)
+    marked.loc[:] = [mark(row).to_list() for _, row in frame[models].iterrows()]
+    return frame.astype(object).assign(**marked)
+
+
 def ordered(frame: pd.DataFrame, ours: list[str]) -> pd.DataFrame:
     """Columns of this package's models first, the constant model last."""
     last = [name for name in (PRIOR,) if name in frame]
@@ -56,7 +70,12 @@ def summary(results: pd.DataFrame, score: Comparison, loss: Comparison | None) -
     own = results[results["dataset"].isin(score.means.index)]
     for field, title in (("fit_seconds", "fit, s"), ("predict_seconds", "predict, s")):
         frame[title] = own.pivot_table(index="dataset", columns="model", values=field).mean()
-    return markdown(frame.sort_values("mean", ascending=False), 2, "model")
+    frame = frame.sort_values("mean", ascending=False).T
+    small = frame.index.isin(["mean rank", "mean log-loss"])
+    judged = frame.index.isin(["mean", "balanced"])
+    parts = [best_bold(frame[small], 2, least=True), best_bold(frame[judged], 2)]
+    rest = frame[~small & ~judged]
+    return markdown(pd.concat([*parts, rest]).loc[frame.index].T, 2, "model")
 
 
 def pairs(c: Comparison, digits: int, *, whole: bool = True) -> str:
@@ -90,8 +109,14 @@ def pairs(c: Comparison, digits: int, *, whole: bool = True) -> str:
 def by_kind(c: Comparison, kinds: pd.Series, digits: int) -> str:
     groups = c.means.groupby(kinds[c.means.index])
     frame = ordered(pd.DataFrame({kind: mean_over(part) for kind, part in groups}).T, c.ours)
+    frame = best_bold(frame.dropna(axis=1, how="all"), digits, least=c.sign < 0)
     frame.insert(0, "tables", groups.size())
     return markdown(frame, digits, "kind")
+
+
+def by_table(c: Comparison, digits: int) -> str:
+    frame = best_bold(ordered(c.means, c.ours), digits, least=c.sign < 0)
+    return markdown(frame, digits, "table")
 
 
 def plot(c: Comparison, path: Path) -> None:
@@ -148,9 +173,9 @@ def write(page: Path = PAGE) -> None:
         "kinds": by_kind(accuracy, kinds, 1),
         "kinds_loss": by_kind(loss, kinds, 3),
         "kinds_regression": by_kind(r2, kinds, 1),
-        "accuracy": markdown(ordered(accuracy.means, accuracy.ours), 1, "table"),
-        "loss": markdown(ordered(loss.means, loss.ours), 3, "table"),
-        "regression": markdown(ordered(r2.means, r2.ours), 1, "table"),
+        "accuracy": by_table(accuracy, 1),
+        "loss": by_table(loss, 3),
+        "regression": by_table(r2, 1),
         "seconds": markdown(ordered(seconds, accuracy.ours), 2, "table"),
         "tables": sources(results["dataset"].unique()),
     }

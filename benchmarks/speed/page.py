@@ -2,12 +2,82 @@
 
 from pathlib import Path
 
+import matplotlib
 from common import DOC, machine_table, read_results, table, write_page
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 PAGE = DOC / "benchmarks" / "speed.md"
 STATES = {True: "met", False: "**not met**", None: "–"}
+
+RIVALS = ("PyTorch-CSR", "PyTorch masked", "MLPClassifier")
+
+
+def rows_of(results, heading):
+    """The rows of a table, each as a dict by column."""
+    (found,) = (t for part in results.values() for t in part if t.get("heading") == heading)
+    return [dict(zip(found["columns"], row)) for row in found["rows"]]
+
+
+def times(ratio):
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def steps(results):
+    """Shape -> (connections, ms of ours, how many times as long each rival takes)."""
+    shapes = {}
+    for row in rows_of(results, "Training steps"):
+        ours = float(row["ours, ms"])
+        theirs = {name: row[f"{name}, ms"] for name in RIVALS}
+        ratios = {name: float(ms) / ours for name, ms in theirs.items() if ms != "–"}
+        shapes[row["shape of"]] = int(row["connections"]), ours, ratios
+    return shapes
+
+
+def costs(results):
+    """What users of this package pay, beside what they would pay elsewhere."""
+    lines = []
+    for shape, (connections, ours, ratios) in steps(results).items():
+        what = f"a training step, {shape} ({connections:,} connections)"
+        elsewhere = [f"{name} × {times(ratio)}" for name, ratio in ratios.items()]
+        lines.append([what, f"{ours:.3g} ms", "; ".join(elsewhere)])
+    for row in rows_of(results, "GridSearchCV"):
+        ratio = float(row["MLPClassifier"]) / float(row["SETClassifier"])
+        what = f"GridSearchCV, {row['data']}, 120 fits of 15 epochs"
+        lines.append([what, f"{row['SETClassifier']} s", f"MLPClassifier × {times(ratio)}"])
+    for row in rows_of(results, "Prediction of many rows"):
+        what = f"predicting {row['rows']} rows, {row['shape of']}"
+        lines.append([what, f"{row['ours, ms']} ms", f"SciPy's CSR products × {row['ratio']}"])
+    one = {row[""]: row["µs"] for row in rows_of(results, "Prediction of one row")}
+    ratio = float(one["MLPClassifier"]) / float(one["ours"])
+    lines.append(["predicting one row", f"{one['ours']} µs", f"MLPClassifier × {times(ratio)}"])
+    return table(("what", "here", "elsewhere, times as long"), lines, words=3)
+
+
+def draw(results=RESULTS):
+    """Draw how many times as long as ours a training step takes elsewhere."""
+    results = read_results(results)
+    results.pop("machine")
+    shapes = steps(results)
+    figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    for offset, name, color in zip((-0.26, 0, 0.26), RIVALS, ("tab:orange", "tab:gray", "0.75")):
+        places = [i for i, (*_, ratios) in enumerate(shapes.values()) if name in ratios]
+        values = [ratios[name] for *_, ratios in shapes.values() if name in ratios]
+        bars = axes.barh([i + offset for i in places], values, 0.24, color=color, label=name)
+        axes.bar_label(bars, [times(value) for value in values], padding=3)
+    axes.axvline(1, color="tab:blue", linewidth=2.5, label="SETClassifier")
+    names = [f"{shape}\n{number:,} connections" for shape, (number, *_) in shapes.items()]
+    axes.set(xscale="log", xlim=(0.9, 6000), ylim=(len(names) - 0.5, -0.5))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(yticks=range(len(names)), yticklabels=names)
+    axes.set_xlabel("Time of a training step, times SETClassifier's")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False)
+    figure.savefig(PAGE.with_suffix(".png"), dpi=150)
+    plt.close(figure)
 
 
 def write(results=RESULTS, page=PAGE):
@@ -25,6 +95,7 @@ def write(results=RESULTS, page=PAGE):
         if "heading" in t
     ]
     parts = {
+        "costs": costs(results),
         "machine": machine_table(machine),
         "targets": table(("", "what", "target", "measured", ""), targets, words=2),
         "tables": "\n\n".join(tables),
