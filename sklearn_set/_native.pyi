@@ -210,3 +210,38 @@ def gather_rows(
     a: NDArray[_T],
     isa: str = "",
 ) -> None: ...
+def convolve(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[_T],
+    bias: NDArray[_T],
+    window: NDArray[np.int32],
+    images: NDArray[_T],
+    out: NDArray[_T],
+    isa: str = "",
+    n_threads: int = 1,
+) -> None: ...
+def convolution_input_gradient(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    by_place_indptr: NDArray[np.int32],
+    by_place_positions: NDArray[np.int32],
+    by_place_indices: NDArray[np.int32],
+    weights: NDArray[_T],
+    window: NDArray[np.int32],
+    delta: NDArray[_T],
+    below: NDArray[_T],
+    isa: str = "",
+    n_threads: int = 1,
+) -> None: ...
+def convolution_gradient(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    window: NDArray[np.int32],
+    images: NDArray[_T],
+    delta: NDArray[_T],
+    gradient: NDArray[_T],
+    bias_gradient: NDArray[_T],
+    isa: str = "",
+    n_threads: int = 1,
+) -> None: ...

@@ -184,3 +184,43 @@ def test_the_fuzzer_knows_every_entry():
     )
     assert done.returncode == 0, done.stderr
     assert "none out of bounds" in done.stdout
+
+
+def test_convolutions_check_their_arrays():
+    """A layer of 2 channels to 1 by a window of 3 x 1, one connection."""
+    indptr, indices, window = np.array([0, 1], INT), np.array([5], INT), [3, 1, 1, 1, 1, 0, 1, 1]
+    weights, bias = np.ones(1), np.zeros(1)
+    images, out = np.ones((4, 2, 5, 6)), np.empty((4, 1, 5, 6))
+
+    def convolve(window=window, indices=indices, weights=weights, out=out, n_threads=1):
+        window = np.array(window, INT)
+        _native.convolve(indptr, indices, weights, bias, window, images, out, n_threads=n_threads)
+
+    convolve()
+    assert out[:, :, :4].min() == 1 and out[:, :, 4].max() == 0
+    for n_threads in (2, 64):
+        convolve(n_threads=n_threads)
+    for arguments, message in (
+        ({"window": [3, 1, 1, 1, 1, 0, 1]}, "window has 7 entries"),
+        ({"window": [3, 1, 0, 1, 1, 0, 1, 1]}, "must be >= 1"),
+        ({"window": [3, 1, 1, 1, -1, 0, 1, 1]}, "padding >= 0"),
+        ({"window": [3, 1, 1, 1, 1 << 20, 0, 1, 1]}, "1048576 pixels along an axis"),
+        ({"window": [1 << 13, 1, 1, 1, 1, 0, 1 << 13, 1]}, "too large an image or window"),
+        ({"window": [3, 1, 1, 1, 1 << 19, 1 << 19, 1, 1]}, "images are too large"),
+        ({"indices": np.array([6], INT)}, r"outside of \[0, 6\)"),
+        ({"weights": np.ones(2)}, "weights has 2 entries"),
+        ({"out": np.empty((4, 2, 5, 6))}, "results has 2 entries"),
+        ({"out": np.empty((3, 1, 5, 6))}, "results has 3 entries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            convolve(**arguments)
+    with pytest.raises(TypeError):
+        convolve(out=out.astype(np.float32))
+    window = np.array(window, INT)
+    positions, by_place = np.array([1], INT), np.array([0, 0, 0, 0, 0, 0, 1], INT)
+    with pytest.raises(ValueError, match="by_place_positions: an index lies outside"):
+        _native.convolution_input_gradient(
+            indptr, indices, by_place, positions, np.array([0], INT), weights, window, out, images
+        )
+    with pytest.raises(ValueError, match="gradient has 2 entries"):
+        _native.convolution_gradient(indptr, indices, window, images, out, np.ones(2), bias)

@@ -17,18 +17,6 @@ using namespace nb::literals;
 
 namespace {
 
-template <class T> const Kernels<T> &table_of(const KernelTables &tables);
-template <> const Kernels<float> &table_of(const KernelTables &tables) { return *tables.f32; }
-template <> const Kernels<double> &table_of(const KernelTables &tables) { return *tables.f64; }
-
-template <class T> const Kernels<T> &kernels_named(const std::string &isa) {
-    static const std::vector<KernelTables> tables = runnable_tables();
-    if (isa.empty()) return active_kernels<T>();
-    for (const KernelTables &t : tables)
-        if (t.isa == isa) return table_of<T>(t);
-    fail("isa=" + isa + " is not runnable here.");
-}
-
 template <class T> void check_rows_layout(const char *name, const T *data, int64_t stride) {
     const int64_t bytes = stride * int64_t(sizeof(T));
     if (bytes != 16 && bytes != 32 && (bytes % 64 || bytes == 0))

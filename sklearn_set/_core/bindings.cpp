@@ -39,4 +39,5 @@ NB_MODULE(_native, m) {
     bind_topology(m);
     bind_network(m);
     bind_kernels(m);
+    bind_convolution(m);
 }

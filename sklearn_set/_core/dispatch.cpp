@@ -40,4 +40,19 @@ const KernelTables &active_tables() {
 template <> const Kernels<float> &active_kernels<float>() { return *active_tables().f32; }
 template <> const Kernels<double> &active_kernels<double>() { return *active_tables().f64; }
 
+static const KernelTables &tables_named(const std::string &isa) {
+    static const std::vector<KernelTables> tables = runnable_tables();
+    if (isa.empty()) return active_tables();
+    for (const KernelTables &table : tables)
+        if (table.isa == isa) return table;
+    throw std::invalid_argument("isa=" + isa + " is not runnable here.");
+}
+
+template <> const Kernels<float> &kernels_named(const std::string &isa) {
+    return *tables_named(isa).f32;
+}
+template <> const Kernels<double> &kernels_named(const std::string &isa) {
+    return *tables_named(isa).f64;
+}
+
 }  // namespace sklearn_set

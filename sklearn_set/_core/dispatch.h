@@ -22,4 +22,7 @@ const KernelTables &active_tables();
 
 template <class T> const Kernels<T> &active_kernels();
 
+// Those of the instruction set of this name; "": the active ones. Throws std::invalid_argument.
+template <class T> const Kernels<T> &kernels_named(const std::string &isa);
+
 }  // namespace sklearn_set

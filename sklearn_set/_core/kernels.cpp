@@ -709,11 +709,63 @@ void gather_rows(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stri
     chosen(x, ld, rows, a, stride, begin, end);
 }
 
+// ---------------------------------------------------------------- convolutions
+
+template <class T>
+void shifted_product(const int32_t *offsets, const T *weights, int64_t n, T start, const T *base,
+                     T *out, int64_t length) {
+    for_strips<T>(length, [=](auto strip, int64_t column) {
+        typedef decltype(strip) S;
+        typename S::V sums[S::count];
+        UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(start);
+        for (int64_t k = 0; k < n; k++) {
+            const T *row = base + offsets[k] + column;
+            typename S::V weight = S::splat(weights[k]);
+            UNROLL for (int v = 0; v < S::count; v++)
+                sums[v] = S::fused(weight, S::load(row + v * S::width), sums[v]);
+        }
+        UNROLL for (int v = 0; v < S::count; v++)
+            S::store_row(out + column + v * S::width, sums[v]);
+    });
+}
+
+// The same for GROUP rows; PADDED: those after `last` repeat it.
+template <class S, int GROUP, bool PADDED>
+INLINE void shifted_dot_group(const int32_t *offsets, int64_t last, const typename S::T *base,
+                              const typename S::T *row, int64_t length, typename S::T *out) {
+    typename S::V sums[GROUP] = {};
+    for (int64_t at = 0; at < length; at += S::count * S::width)
+        UNROLL for (int j = 0; j < GROUP; j++) {
+            const typename S::T *shifted = base + offsets[PADDED && last < j ? last : j] + at;
+            UNROLL for (int v = 0; v < S::count; v++)
+                sums[j] = S::fused(S::load(shifted + v * S::width),
+                                   S::load_row(row + at + v * S::width), sums[j]);
+        }
+    sum_lanes<S, GROUP>(sums, out);
+}
+
+template <class T>
+void shifted_dots(const int32_t *offsets, int64_t n, const T *base, const T *row, int64_t length,
+                  T *sums) {
+    typedef Strip<T, WIDEST, 4> S;
+    T found[S::width];
+    int64_t k = 0;
+    for (; k + S::width <= n; k += S::width) {
+        shifted_dot_group<S, S::width, false>(offsets + k, 0, base, row, length, found);
+        for (int j = 0; j < S::width; j++) sums[k + j] += found[j];
+    }
+    for (; k < n; k += S::block) {
+        shifted_dot_group<S, S::block, true>(offsets + k, n - k - 1, base, row, length, found);
+        for (int j = 0; j < S::block && k + j < n; j++) sums[k + j] += found[j];
+    }
+}
+
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
                           gather_rows<T>, activate<T>,       scatter<T>,
-                          scatter_gradient<T>, bias_gradient<T>};
+                          scatter_gradient<T>, bias_gradient<T>,
+                          shifted_product<T>, shifted_dots<T>};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

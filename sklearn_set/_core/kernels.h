@@ -153,6 +153,15 @@ template <class T> struct Kernels {
     // bias_gradient[d] = sum over the batch of delta[d].
     void (*bias_gradient)(const T *delta, T *bias_gradient, int64_t stride,
                           int32_t begin, int32_t end);
+
+    // Convolutions: sums over rows that start anywhere, see convolution.h. `length` is a
+    // multiple of 256 bytes, and `out` and `row` are aligned as rows are.
+    // out[j] = start + sum over k < n, ascending, of weights[k] * base[offsets[k] + j].
+    void (*shifted_product)(const int32_t *offsets, const T *weights, int64_t n, T start,
+                            const T *base, T *out, int64_t length);
+    // sums[k] += sum over j of base[offsets[k] + j] * row[j], for k < n.
+    void (*shifted_dots)(const int32_t *offsets, int64_t n, const T *base, const T *row,
+                         int64_t length, T *sums);
 };
 
 }  // namespace sklearn_set

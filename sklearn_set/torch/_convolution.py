@@ -1,7 +1,7 @@
 """Sparse convolutions.
 
-Owns: their windows, and how images become what the core's kernels read. May not touch: when
-a layer's connections change, optimizers, estimators.
+Owns: their windows, and the meeting of torch's tensors and autograd with the core's convolutions.
+May not touch: when a layer's connections change, optimizers, estimators.
 """
 
 from __future__ import annotations
@@ -12,13 +12,70 @@ from collections.abc import Collection
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
+from .. import _native
+from .._threads import effective_n_threads
 from ._layer import SparseLayer
-from ._linear import product
 
 __all__ = ["SparseConv1d", "SparseConv2d"]
 
 Sizes = int | tuple[int, ...]
+
+
+class _Convolution(torch.autograd.Function):
+    """The convolution of images (N, channels, height, width)."""
+
+    @staticmethod
+    def forward(ctx, images, weight, bias, layer, size):
+        connectivity, window = layer.connectivity, layer._window
+        out = images.new_empty(len(images), connectivity.shape[1], *size)
+        start = images.new_zeros(connectivity.shape[1]) if bias is None else bias.detach()
+        _native.convolve(
+            *connectivity.index,
+            weight.detach().numpy(),
+            start.numpy(),
+            window,
+            images.detach().contiguous().numpy(),
+            out.numpy(),
+            n_threads=effective_n_threads(torch.get_num_threads()),
+        )
+        ctx.save_for_backward(images, weight)
+        ctx.layer, ctx.connectivity, ctx.window = layer, connectivity, window
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        images, weight = ctx.saved_tensors
+        images, delta = images.detach().contiguous(), gradient.contiguous()
+        connectivity, window = ctx.connectivity, ctx.window
+        n_threads = effective_n_threads(torch.get_num_threads())
+        below = of_weights = of_bias = None
+        if ctx.needs_input_grad[0]:
+            below = torch.empty_like(images)
+            _native.convolution_input_gradient(
+                *connectivity.index,
+                *connectivity.transposed,
+                weight.detach().numpy(),
+                window,
+                delta.numpy(),
+                below.numpy(),
+                n_threads=n_threads,
+            )
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            of_weights, of_bias = torch.empty_like(weight), weight.new_empty(delta.shape[1])
+            _native.convolution_gradient(
+                *connectivity.index,
+                window,
+                images.numpy(),
+                delta.numpy(),
+                of_weights.numpy(),
+                of_bias.numpy(),
+                n_threads=n_threads,
+            )
+            ctx.layer._observe(weight, of_weights, images, delta)
+        return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None, None
 
 
 class _SparseConv(SparseLayer):
@@ -95,20 +152,28 @@ class _SparseConv(SparseLayer):
                 f"kernel, which spans {tuple(spans)}."
             )
         out = [r // stride + 1 for r, stride in zip(room, self.stride)]
+        # One axis is the horizontal one of images that are one pixel high.
         images = x.reshape(-1, self.in_channels, *[1] * (2 - n_axes), *sizes)
-        found = self._convolve(images, margins, out)
+        found = _Convolution.apply(images, self.weight, self.bias, self, [1] * (2 - n_axes) + out)
         return found.reshape(*x.shape[: -n_axes - 1], self.out_channels, *out)
 
-    def _convolve(self, images: torch.Tensor, margins, out: list[int]) -> torch.Tensor:
-        """By the product: windows of the images as samples."""
-        images = nn.functional.pad(images, [v for margin in reversed(margins) for v in margin])
-        one = (1,) * (2 - self.n_axes)
-        windows = nn.functional.unfold(
-            images, one + self.kernel_size, one + self.dilation, 0, one + self.stride
-        )
-        n, n_inputs, n_windows = windows.shape
-        rows = product(windows.transpose(1, 2).reshape(-1, n_inputs), self)
-        return rows.reshape(n, n_windows, self.out_channels).transpose(1, 2).contiguous()
+    @property
+    def _window(self) -> np.ndarray:
+        """What the core is told of the window, of each the vertical axis first."""
+        of_axes = (self.kernel_size, self.stride, [p for p, _ in self._margins], self.dilation)
+        pairs = [(fill,) * (2 - self.n_axes) + tuple(v) for fill, v in zip((1, 1, 0, 1), of_axes)]
+        return np.array(pairs, np.int32).ravel()
+
+    def _gradients(self, images, delta, begin: int, end: int) -> torch.Tensor:
+        margins = [0, 0] * (2 - self.n_axes)
+        for margin in self._margins:
+            margins = [*margin, *margins]
+        kernel, stride, _, dilation = self._window.reshape(4, 2).tolist()
+        padded = nn.functional.pad(images, margins)
+        size = (end - begin, self.in_channels, *kernel)
+        return nn.grad.conv2d_weight(
+            padded, size, delta[:, begin:end].contiguous(), stride, 0, dilation
+        ).flatten(1)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]

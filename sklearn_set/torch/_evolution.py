@@ -369,10 +369,10 @@ def _steepest(layer: SparseLayer, keep: np.ndarray, n_new: int) -> np.ndarray:
     kept = torch.from_numpy(np.flatnonzero(keep))
     sources = layer.indices[kept].long()
     targets = torch.from_numpy(connectivity.destinations())[kept].long()
-    sizes, places = a.new_empty(0), torch.empty(0, dtype=torch.int64)
+    sizes, places = layer.weight.new_empty(0), torch.empty(0, dtype=torch.int64)
     block = max(1, 2**22 // n_in)
     for begin in range(0, n_out, block):
-        gradient = (delta[begin : begin + block] @ a.T).abs_()
+        gradient = layer._gradients(a, delta, begin, min(begin + block, n_out)).abs_()
         inside = (targets >= begin) & (targets < begin + block)
         gradient[targets[inside] - begin, sources[inside]] = 0
         flat = gradient.flatten()

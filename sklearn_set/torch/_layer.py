@@ -136,6 +136,10 @@ class SparseLayer(nn.Module):
         if "gradient" in self.track:
             self._last_batch = (a, delta)
 
+    def _gradients(self, a, delta, begin: int, end: int) -> torch.Tensor:
+        """Gradients at all places of the outputs [begin, end), from what `_observe` kept."""
+        raise NotImplementedError
+
     def _load_from_state_dict(self, state_dict, prefix, *args):
         # Another topology may have another number of connections.
         indices = state_dict.get(prefix + "indices")

@@ -19,7 +19,7 @@ from .._threads import effective_n_threads
 from .._topology import Connectivity
 from ._layer import DTYPES, SparseLayer
 
-__all__ = ["SparseLinear", "product"]
+__all__ = ["SparseLinear"]
 
 
 def _stride(batch: int, itemsize: int) -> int:
@@ -93,11 +93,6 @@ class _Product(torch.autograd.Function):
             _native.gradient(indptr, indices, a.numpy(), delta.numpy(), *found, n_threads=n_threads)
             ctx.layer._observe(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
-
-
-def product(x: torch.Tensor, layer: SparseLayer) -> torch.Tensor:
-    """``x @ W + b`` of samples in rows, by the connections of a layer."""
-    return _Product.apply(x, layer.weight, layer.bias, layer)
 
 
 class SparseLinear(SparseLayer):
@@ -253,7 +248,11 @@ class SparseLinear(SparseLayer):
                 f"{self.in_features}."
             )
         rows = x.reshape(-1, self.in_features)
-        return product(rows, self).reshape(*x.shape[:-1], self.out_features)
+        out = _Product.apply(rows, self.weight, self.bias, self)
+        return out.reshape(*x.shape[:-1], self.out_features)
+
+    def _gradients(self, a, delta, begin: int, end: int) -> torch.Tensor:
+        return delta[begin:end] @ a.T
 
     def extra_repr(self) -> str:
         sizes = f"in_features={self.in_features}, out_features={self.out_features}"

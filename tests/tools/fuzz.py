@@ -370,6 +370,43 @@ def functions(rng, dtype):
             shares=rng.standard_normal((m + 1, n)).astype(dtype), a=a, isa=isa,
         )  # fmt: skip
 
+    def windows():
+        """A convolution's index, window, images and results."""
+        n, channels, n_out, *sizes = rng.integers(1, 6, 7)
+        kernel, stride, dilation = rng.integers(1, 4, 2), rng.integers(1, 4, 2), [1, 2]
+        padding = rng.integers(0, 4, 2)
+        n_in = int(channels * kernel[0] * kernel[1])
+        draws = int(rng.integers(0, 30))
+        index = _native.erdos_renyi(n_in, int(n_out), draws, seed())
+        window = np.ravel([kernel, stride, padding, dilation]).astype(INT)
+        images, results = (
+            rng.standard_normal((n, c, *axes)).astype(dtype)
+            for c, axes in ((channels, sizes[:2]), (n_out, sizes[2:]))
+        )
+        parts = dict(indptr=index[0], indices=index[1], window=window)
+        shared = dict(isa=ISAS[rng.integers(len(ISAS))], n_threads=int(rng.integers(1, 3)))
+        return parts, _native.transpose(*index, n_in), images, results, shared
+
+    def convolve():
+        parts, _, images, results, shared = windows()
+        weights, bias = state(len(parts["indices"])), state(results.shape[1])
+        return dict(**parts, weights=weights, bias=bias, images=images, out=results, **shared)
+
+    def convolution_input_gradient():
+        parts, by, images, results, shared = windows()
+        return dict(
+            **parts, by_place_indptr=by[0], by_place_positions=by[1], by_place_indices=by[2],
+            weights=state(len(by[1])), delta=results, below=images, **shared,
+        )  # fmt: skip
+
+    def convolution_gradient():
+        parts, _, images, results, shared = windows()
+        of_weights, of_bias = state(len(parts["indices"])), state(results.shape[1])
+        return dict(
+            **parts, images=images, delta=results, gradient=of_weights, bias_gradient=of_bias,
+            **shared,
+        )  # fmt: skip
+
     return {name: draw for name, draw in locals().items() if hasattr(_native, name)}
 
 

@@ -92,7 +92,7 @@ threaded=(
 asan() {
     build asan -C cmake.define.SKLEARN_SET_SANITIZE=address,undefined
     # Programs that the tests start would not be sanitized alike: left to the ordinary run.
-    run_tests asan tests/test_kernels.py tests/test_topology.py tests/test_evolution.py \
+    run_tests asan tests/test_kernels.py tests/test_convolution.py tests/test_topology.py tests/test_evolution.py \
         tests/test_native_abuse.py -k "not environment and not instruction_set"
     run_tests asan "${threaded[@]}" \
         tests/estimators/test_failures.py::test_interrupt_keeps_what_was_learned
@@ -108,7 +108,7 @@ tsan() {
         exit 1
     fi
     run_tests tsan "${threaded[@]}"
-    run_tests tsan tests/test_kernels.py -k "batch and not sizes or threads"
+    run_tests tsan tests/test_kernels.py tests/test_convolution.py -k "batch and not sizes or threads"
 }
 
 valgrind_fit() {
@@ -118,7 +118,7 @@ valgrind_fit() {
         --log-file="$log" --leak-check=no --num-callers=40 \
         "$where/valgrind/bin/python" -P "$tools/small_fit.py" --threads 1)
     # Python and pandas have reports of their own; ours have the core somewhere on the stack.
-    if grep -qE '/_native\.|nanobind::|sklearn_set::|(kernels|network|topology|bindings|dispatch)\.cpp|arrays\.h' "$log"; then
+    if grep -qE '/_native\.|nanobind::|sklearn_set::|(kernels|convolution|network|topology|bindings|dispatch)\.cpp|arrays\.h' "$log"; then
         cat "$log" >&2
         exit 1
     fi
