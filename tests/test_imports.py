@@ -35,7 +35,11 @@ LAYERS = [
 ]
 # The same within a package.
 INSIDE = {
-    "inspection": [{"_validation"}, {"_attributions", "_displays"}, {"__init__"}],
+    "inspection": [
+        {"_display", "_validation"},
+        {"_attributions", "_curves", "_importances", "_structure"},
+        {"__init__"},
+    ],
     "torch": [
         {"_layer", "_inputs"},
         {"_linear"},

@@ -4,20 +4,31 @@ import matplotlib
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
 from sklearn_set._network import ACTIVATIONS
 from sklearn_set.inspection import (
     DegreeDistributionDisplay,
+    ImportancesDisplay,
     InputConnectivityDisplay,
     LearningCurveDisplay,
+    ScoreConnectionsDisplay,
+    ScoreCurveDisplay,
     SparsityPatternDisplay,
     TopologyHistoryDisplay,
     attributions,
+    seed_importances,
 )
 
 matplotlib.use("Agg")
@@ -57,15 +68,69 @@ def test_learning_curve_without_held_out_samples():
     assert "training" not in line.get_label()  # it is the loss of mixtures
 
 
+def test_score_curve_marks_the_best_epoch(model):
+    display = ScoreCurveDisplay.from_estimator(model, color="red")
+    line, best = display.ax_.get_lines()
+    scores, losses = model.validation_scores_, model.validation_loss_curve_
+    np.testing.assert_array_equal(line.get_ydata(), scores)
+    expected = max(range(8), key=lambda i: (scores[i], -losses[i]))
+    assert display.best_epoch_ == expected + 1
+    assert (best.get_xdata(), best.get_ydata()) == (expected + 1, scores[expected])
+    assert best.get_color() == "red" and f"in epoch {expected + 1}" in best.get_label()
+    tied = ScoreCurveDisplay(scores=[0, np.nan, 1, 1, 1], losses=[1, 0, 3, 1, 2]).plot()
+    assert tied.best_epoch_ == 4
+
+
+def test_score_curve_needs_held_out_samples():
+    X, y = load_iris(return_X_y=True)
+    model = SETClassifier((20,), max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"no validation_scores_: fit it with X_val and y_val"):
+        ScoreCurveDisplay.from_estimator(model)
+
+
+def test_scores_against_connections():
+    X, y = load_iris(return_X_y=True)
+    small = [SETClassifier((9,), max_iter=1, random_state=seed).fit(X, y) for seed in range(3)]
+    models = {
+        "small": small,
+        "dense": make_pipeline(StandardScaler(), MLPClassifier((9,), max_iter=1).fit(X, y)),
+        "linear": LogisticRegression().fit(X, y),
+    }
+    models["dense"].fit(X, y)
+    display = ScoreConnectionsDisplay.from_estimators(models, X, y, scoring="neg_log_loss")
+    assert display.n_connections["dense"] == [4 * 9 + 9 * 3]
+    assert display.n_connections["linear"] == [4 * 3]
+    assert display.n_connections["small"] == [each.n_connections_ for each in small]
+    assert display.scores["small"][1] == -log_loss(y, small[1].predict_proba(X))
+    first = display.containers_[0]
+    assert first.lines[0].get_ydata() == np.mean(display.scores["small"])
+    assert first.has_xerr and first.has_yerr and not display.containers_[2].has_yerr
+    with pytest.raises(TypeError, match="GaussianNB has no weights to count"):
+        ScoreConnectionsDisplay.from_estimators({"bayes": GaussianNB().fit(X, y)}, X, y)
+
+
 def test_topology_history(model):
     display = TopologyHistoryDisplay.from_estimator(model)
-    sizes = display.axes_[1].get_lines()
-    np.testing.assert_array_equal(sizes[0].get_ydata(), model.history_["hidden_layer_size_0"])
+    areas = display.axes_[1].collections
+    assert [area.get_label() for area in areas] == ["hidden layer 0", "hidden layer 1"]
+    top = areas[1].get_paths()[0].vertices[:, 1].max()
+    assert top == 60 + 40  # stacked: layers of equal sizes do not lie on each other
     np.testing.assert_array_equal(
         display.axes_[2].get_lines()[0].get_ydata(), model.history_["n_grown"]
     )
     with pytest.raises(ValueError, match="3 axes"):
         display.plot(ax=[display.ax_])
+
+
+def test_topology_history_of_many_layers():
+    X, y = load_iris(return_X_y=True)
+    deep = SETClassifier((8,) * 12, max_iter=2, random_state=0).fit(X, y)
+    display = TopologyHistoryDisplay.from_estimator(deep)
+    assert len(display.axes_[0].collections) == 13
+    colors = {tuple(area.get_facecolor()[0]) for area in display.axes_[0].collections}
+    assert len(colors) == 13
+    shown = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert shown[-1] == "layer 0" and shown[0] == "layer 12" and len(shown) == 8
 
 
 @pytest.mark.parametrize("side", ["in", "out"])
@@ -84,10 +149,43 @@ def test_input_connectivity(model):
     names = [f"pixel {i}" for i in range(64)]
     bars = InputConnectivityDisplay.from_estimator(model, feature_names=names, n_features=5)
     strongest = np.argmax(model.feature_importances_)
-    assert [t.get_text() for t in bars.ax_.get_yticklabels()][-1] == f"pixel {strongest}"
+    assert bars.ax_.get_yticklabels()[0].get_text() == f"pixel {strongest}"
     assert len(bars.bars_) == 5
     with pytest.raises(ValueError, match="63 pixels"):
         InputConnectivityDisplay.from_estimator(model, image_shape=(7, 9))
+
+
+def drawn_text(display):
+    """Where the labels of the bars are, in pixels."""
+    display.figure_.canvas.draw()
+    return [label.get_window_extent() for label in display.ax_.get_yticklabels()]
+
+
+@pytest.mark.parametrize("own_axes", [True, False])
+def test_names_of_many_bars_do_not_overlap(own_axes):
+    import matplotlib.pyplot as plt
+
+    ax = None if own_axes else plt.subplots(2, 2)[1][0, 0]
+    display = InputConnectivityDisplay(
+        strengths=np.arange(1, 101) / 5050,
+        feature_names=[f"an uncommonly long name of the expressed gene {i}" for i in range(100)],
+        n_features=60,
+    ).plot(ax=ax)
+    boxes = drawn_text(display)
+    assert len(boxes) == 60 if own_axes else 10 < len(boxes) < 60
+    middles = sorted((box.y0 + box.y1) / 2 for box in boxes)
+    letters = display.ax_.get_yticklabels()[0].get_fontsize() * display.figure_.dpi / 72
+    assert min(np.diff(middles)) > letters
+    assert display.ax_.get_yticklabels()[0].get_text() == "an uncommonly lo…pressed gene 99"
+    if own_axes:  # and the bars have most of the width
+        assert display.ax_.get_window_extent().width > 0.5 * display.figure_.bbox.width
+
+
+def test_degrees_have_a_few_ticks(model):
+    display = DegreeDistributionDisplay.from_estimator(model, 1)
+    for axis in (display.ax_.xaxis, display.ax_.yaxis):
+        low, high = axis.get_view_interval()
+        assert 4 <= sum(low <= tick <= high for tick in axis.get_ticklocs()) <= 12
 
 
 def test_sparsity_pattern(model):
@@ -95,6 +193,57 @@ def test_sparsity_pattern(model):
     assert len(display.scatter_.get_offsets()) == model.coefs_[-1].nnz
     with pytest.raises(ValueError, match="layer=3"):
         SparsityPatternDisplay.from_estimator(model, 3)
+
+
+@pytest.mark.parametrize("shape", [(7001, 300), (30, 700), (300, 300)])
+def test_large_layers_are_drawn_in_cells(shape):
+    coef = sparse.random_array(shape, density=0.4, format="csc", rng=0)
+    coef[: shape[0] // 2, : shape[1] // 2] = 0
+    coef.eliminate_zeros()
+    display = SparsityPatternDisplay(coef=coef, layer=0).plot()
+    cells = display.image_.get_array()
+    assert cells.shape == (min(100, shape[0]), 75)
+    np.testing.assert_allclose(cells[: cells.shape[0] // 2 - 1, :36], 0)
+    assert abs(cells[cells.shape[0] // 2 + 1 :].mean() - 0.4) < 0.02
+    assert display.image_.get_extent() == [-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5]
+
+
+def test_importances_with_their_spread():
+    X, y = load_iris(return_X_y=True)
+    model = SETClassifier((20,), max_iter=2, random_state=7)
+    found = seed_importances(model, X, y, n_seeds=4, n_top=2, random_state=0)
+    assert model.random_state == 7 and not hasattr(model, "coefs_")
+    assert found.importances.shape == (4, 4) and found.feature_names is None
+    seeds = {each.random_state for each in found.estimators}
+    assert len(seeds) == 4
+    again = clone(model).set_params(random_state=found.estimators[2].random_state).fit(X, y)
+    np.testing.assert_array_equal(found.importances[:, 2], again.feature_importances_)
+    np.testing.assert_allclose(found.importances_std, found.importances.std(axis=1, ddof=1))
+    tops = [set(np.argsort(-column)[:2]) for column in found.importances.T]
+    expected = [np.mean([i in top for top in tops]) for i in range(4)]
+    np.testing.assert_array_equal(found.share_on_top, expected)
+    parallel = seed_importances(model, X, y, n_seeds=4, n_top=2, random_state=0, n_jobs=2)
+    np.testing.assert_array_equal(parallel.importances, found.importances)
+    with pytest.raises(ValueError, match="n_seeds=1 tells of no spread"):
+        seed_importances(model, X, y, n_seeds=1)
+
+
+def test_importances_display():
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(PolynomialFeatures(), SETClassifier((20,), max_iter=2))
+    options = {"n_seeds": 3, "n_top": 4, "n_features": 6, "random_state": 0}
+    display = ImportancesDisplay.from_estimator(pipeline, X, y, **options)
+    mean = display.importances.mean(axis=1)
+    top = np.argsort(-mean, kind="stable")[:6]
+    points, _, (bars,) = display.container_.lines
+    np.testing.assert_array_equal(points.get_xdata()[::-1], mean[top])
+    widths = [segment[1, 0] - segment[0, 0] for segment in bars.get_segments()]
+    np.testing.assert_allclose(widths[::-1], 2 * display.importances.std(axis=1, ddof=1)[top])
+    names = PolynomialFeatures().fit(X).get_feature_names_out()
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]  # from the top
+    assert labels == list(names[top])
+    counts = [text.get_text() for text in display.ax_.texts][::-1]
+    assert counts == [f"{round(3 * display.share_on_top[i])} of 3" for i in top]
 
 
 @pytest.mark.parametrize("conditioning", [None, "scale", 0.01])
@@ -144,24 +293,55 @@ def test_attributions_refuse_what_they_cannot_explain(model):
         attributions(regressor, np.ones((1, 3)))
 
 
+LOOKS = [
+    LearningCurveDisplay.from_estimator,
+    ScoreCurveDisplay.from_estimator,
+    TopologyHistoryDisplay.from_estimator,
+    DegreeDistributionDisplay.from_estimator,
+    InputConnectivityDisplay.from_estimator,
+    SparsityPatternDisplay.from_estimator,
+]
+
+
 def test_what_holds_no_network_is_refused():
-    X, y = load_digits(return_X_y=True)
-    pipeline = make_pipeline(StandardScaler(), SETClassifier((5,), max_iter=1)).fit(X, y)
-    looks = [
-        LearningCurveDisplay.from_estimator,
-        TopologyHistoryDisplay.from_estimator,
-        DegreeDistributionDisplay.from_estimator,
-        InputConnectivityDisplay.from_estimator,
-        SparsityPatternDisplay.from_estimator,
-        lambda estimator: attributions(estimator, X),
-    ]
-    for look in looks:
-        with pytest.raises(TypeError, match=r"pipeline\[-1\]"):
-            look(pipeline)
-        with pytest.raises(NotFittedError):
-            look(SETClassifier())
-        with pytest.raises(TypeError, match="StandardScaler has no"):
-            look(pipeline[0])
+    X = load_iris().data
+    for look in [*LOOKS, lambda estimator: attributions(estimator, X)]:
+        for estimator in (
+            SETClassifier(),
+            make_pipeline(StandardScaler(), SETClassifier()),
+            GridSearchCV(SETClassifier(), {}),
+        ):
+            with pytest.raises(NotFittedError):
+                look(estimator)
+        with pytest.raises(TypeError, match=r"StandardScaler has no .*or a Pipeline that ends"):
+            look(StandardScaler().fit(X))
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "search", "nested"])
+def test_pipelines_and_searches_are_looked_into(kind):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    network = SETClassifier((20,), max_iter=3, early_stopping=True, random_state=0)
+    given = pipeline = make_pipeline(SelectKBest(k=3), StandardScaler(), network)
+    if kind == "search":
+        given = GridSearchCV(pipeline, {"setclassifier__zeta": [0.1]}, cv=2)
+    if kind == "nested":
+        given = make_pipeline(SelectKBest(k=3), make_pipeline(StandardScaler(), network))
+    given.fit(X, y)
+    inside = {"pipeline": lambda: given[-1], "nested": lambda: given[-1][-1]}.get(
+        kind, lambda: given.best_estimator_[-1]
+    )()
+    for look in LOOKS:
+        look(given)
+    line = LearningCurveDisplay.from_estimator(given).line_
+    np.testing.assert_array_equal(line.get_ydata(), inside.history_["training_loss"])
+    best = getattr(given, "best_estimator_", given)
+    if kind != "nested":
+        labels = InputConnectivityDisplay.from_estimator(given).ax_.get_yticklabels()
+        assert {each.get_text() for each in labels} == set(best[:-1].get_feature_names_out())
+        read = best[:-1].transform(X)
+    else:
+        read = given[-1][:-1].transform(given[:-1].transform(X))
+    np.testing.assert_array_equal(attributions(given, X), attributions(inside, read))
 
 
 @pytest.mark.parametrize("fitted_with, set_to", [("relu", "tanh"), ("all_relu", "gelu")])

@@ -2,24 +2,29 @@
 
 Every display follows scikit-learn's convention: ``SomethingDisplay.from_estimator(model)``
 draws and returns an object with the data, ``ax_`` and ``figure_``, whose ``plot`` draws
-again. They need matplotlib (``pip install "sklearn-set[plot]"``) and read fitted
-attributes only.
+again. Pipelines that end in an estimator of this package and searches are taken, too. Several
+displays fit into one figure with ``plt.subplots(…, layout="constrained")``. They need
+matplotlib (``pip install "sklearn-set[plot]"``).
 """
 
 from ._attributions import attributions
-from ._displays import (
+from ._curves import LearningCurveDisplay, ScoreConnectionsDisplay, ScoreCurveDisplay
+from ._importances import ImportancesDisplay, InputConnectivityDisplay, seed_importances
+from ._structure import (
     DegreeDistributionDisplay,
-    InputConnectivityDisplay,
-    LearningCurveDisplay,
     SparsityPatternDisplay,
     TopologyHistoryDisplay,
 )
 
 __all__ = [
     "DegreeDistributionDisplay",
+    "ImportancesDisplay",
     "InputConnectivityDisplay",
     "LearningCurveDisplay",
+    "ScoreConnectionsDisplay",
+    "ScoreCurveDisplay",
     "SparsityPatternDisplay",
     "TopologyHistoryDisplay",
     "attributions",
+    "seed_importances",
 ]

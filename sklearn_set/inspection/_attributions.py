@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.utils.validation import validate_data
 
-from ._validation import check_has
+from ._validation import as_read, fitted_network_in
 
 __all__ = ["attributions"]
 
@@ -38,8 +38,9 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
 
     Parameters
     ----------
-    estimator : fitted estimator of this package
-        Not a Pipeline: pass its last step, and `X` transformed by the others.
+    estimator : fitted estimator of this package, or Pipeline that ends in one
+        A Pipeline transforms `X` as in `predict`; the attributions are those of the columns
+        that its last step reads, which ``pipeline[:-1].get_feature_names_out()`` names.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples.
     output : int, default=None
@@ -55,7 +56,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
 
     Returns
     -------
-    attributions : ndarray of shape (n_samples, n_features)
+    attributions : ndarray of shape (n_samples, n_inputs)
         Zero for features without connections.
 
     Raises
@@ -63,7 +64,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     ValueError
         If `output` is no output of the network or is needed and missing.
     TypeError
-        If `estimator` is a Pipeline or has no network.
+        If `estimator` has no network.
 
     Notes
     -----
@@ -83,7 +84,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     """
     if method not in ("gradient_times_input", "gradient"):
         raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
-    check_has(estimator, "coefs_")
+    X, estimator = as_read(estimator, X), fitted_network_in(estimator, "coefs_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
     columns = estimator.conditioner_._columns
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]

@@ -1,0 +1,102 @@
+"""What the displays share, in scikit-learn's convention.
+
+Owns: axes and figures. May not touch: what is drawn.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = ["Display", "bars_figure", "label_bars"]
+
+_LONGEST = 32  # characters of a name
+_SMALLEST = 5.0  # points that can be read
+
+
+class Display:
+    """What the displays share: a subclass holds the data and draws them in `_draw`."""
+
+    _draw: Callable[..., None]
+    ax_: Any
+    figure_: Any
+    #: numpydoc section of the class; a subclass with further attributes has its own.
+    _attributes: ClassVar[str] = """
+        Attributes
+        ----------
+        ax_ : matplotlib Axes
+            Axes with the drawing.
+        figure_ : matplotlib Figure
+            Figure of the axes.
+    """
+
+    def __init_subclass__(cls):
+        sections = (cls.__doc__ or "", cls._attributes)
+        cls.__doc__ = "\n\n".join(map(inspect.cleandoc, sections))
+
+    def _subplots(self) -> dict:
+        """Of the figure that is made if no axes are given."""
+        return {}
+
+    def plot(self, ax=None, **style):
+        """Draw the data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of them, default=None
+            As in `from_estimator`; None makes new ones.
+        **style : dict
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : object
+            The display itself.
+        """
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                'Displays need matplotlib. Install it with `pip install "sklearn-set[plot]"`.'
+            ) from error
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained", **self._subplots())
+        self._draw(ax, **style)
+        panels = np.ravel(ax)
+        for panel in panels:
+            panel.spines[["top", "right"]].set_visible(False)
+        self.ax_, self.figure_ = panels[0], panels[0].figure
+        return self
+
+
+def bars_figure(n_bars: int) -> dict:
+    """A figure that is high enough for horizontal bars with names."""
+    return {"figsize": (6.4, max(2.4, 0.9 + 0.21 * n_bars))}
+
+
+def label_bars(ax, names) -> float:
+    """Name horizontal bars, the first at the bottom; returns the size of the letters.
+
+    Long names are shortened, and where there is no room for all, every second, third, … bar
+    from the top has one.
+    """
+    height = ax.get_window_extent().height * 72 / ax.figure.dpi  # points
+    size = min(10.0, 0.8 * height / len(names))
+    step = int(np.ceil(_SMALLEST / size))
+    size = max(size, _SMALLEST)
+    places = np.arange(len(names))[::-step]
+    labels = [_shortened(str(names[place])) for place in places]
+    ax.set_yticks(places, labels, fontsize=size)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    return size
+
+
+def _shortened(name: str) -> str:
+    """The beginning and the end of a long name."""
+    if len(name) <= _LONGEST:
+        return name
+    half = _LONGEST // 2
+    return f"{name[:half]}…{name[1 - half :]}"
