@@ -53,6 +53,7 @@ class DSRClassifier(_DSR, BaseSparseMLPClassifier):
     --------
     SETClassifier : Each layer keeps its number of connections.
     DSRRegressor : The same for regression.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     Notes
     -----
@@ -96,6 +97,7 @@ class DSRRegressor(_DSR, BaseSparseMLPRegressor):
     --------
     SETRegressor : Each layer keeps its number of connections.
     DSRClassifier : The same for classification.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 

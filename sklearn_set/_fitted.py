@@ -92,7 +92,9 @@ class FittedNetwork(Declared):
         selected_features_ : ndarray of int
             Indices of the features that the network reads: all, or those selected.
         feature_importances_ : ndarray of shape (`n_features_in_`,)
-            Strength of each input (sum of its absolute weights), normalised to sum 1.
+            Strength of each input (sum of its absolute weights), normalised to sum 1, of this
+            fit: another `random_state` ranks correlated inputs otherwise (see
+            `sklearn_set.inspection.seed_importances`).
         n_iter_ : int
             Number of epochs trained.
         t_ : int

@@ -196,6 +196,7 @@ class SETClassifier(_SET, BaseSparseMLPClassifier):
     --------
     NPSETClassifier : Also prunes hidden neurons while learning.
     SETRegressor : The same for regression.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 
@@ -236,6 +237,7 @@ class SETRegressor(_SET, BaseSparseMLPRegressor):
     --------
     NPSETRegressor : Also prunes hidden neurons while learning.
     SETClassifier : The same for classification.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 
@@ -265,6 +267,7 @@ class NPSETClassifier(_NPSET, BaseSparseMLPClassifier):
     --------
     SETClassifier : Evolves the connections only.
     NPSETRegressor : The same for regression.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 
@@ -296,6 +299,7 @@ class NPSETRegressor(_NPSET, BaseSparseMLPRegressor):
     --------
     SETRegressor : Evolves the connections only.
     NPSETClassifier : The same for classification.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 
@@ -326,6 +330,7 @@ class SETSurvivalAnalysis(_SET, BaseSparseMLPSurvival):
     --------
     NPSETSurvivalAnalysis : Also prunes hidden neurons while learning.
     SETRegressor : For times without censoring.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     Notes
     -----
@@ -383,6 +388,7 @@ class NPSETSurvivalAnalysis(_NPSET, BaseSparseMLPSurvival):
     --------
     SETSurvivalAnalysis : Evolves the connections only.
     NPSETRegressor : For times without censoring.
+    sklearn_set.inspection.seed_importances : Importances with their spread over seeds.
 
     {references}
 
