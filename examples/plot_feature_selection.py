@@ -41,12 +41,13 @@ def as_image(values):
 
 
 # %%
-# Four selectors
+# Five selectors
 # --------------
 # All of them keep 40 columns:
 #
-# * :class:`~sklearn_set.SETFeatureSelector` never sees the targets. It keeps the columns that
-#   help to restore the others from noise.
+# * :class:`~sklearn_set.SETFeatureSelector` eliminates columns that the function which an
+#   infinitely wide network finds does not vary with. Its autoencoder never sees the targets; it
+#   keeps the columns that help to restore the others from noise.
 # * `SelectFromModel` asks a fitted `SETClassifier` for the strength of its inputs: once of a
 #   network that reads all columns, once of one that stops reading inputs while it learns, until
 #   40 are left (``select_inputs=40``).
@@ -61,6 +62,7 @@ def by_strength(network):
 
 selectors = {
     "SETFeatureSelector": SETFeatureSelector(40, random_state=0),
+    "autoencoder": SETFeatureSelector(40, method="autoencoder", random_state=0),
     "all inputs": by_strength(SETClassifier(select_inputs=False, max_iter=80, random_state=0)),
     "select_inputs=40": by_strength(SETClassifier(select_inputs=40, max_iter=80, random_state=0)),
     "SelectKBest": SelectKBest(f_classif, k=40),
@@ -82,9 +84,9 @@ for name, selector in selectors.items():
     print(f"{name:20} accuracy {accuracy:.3f}, {n_pixels} pixels, {n_shuffled} shuffled columns")
 
 # %%
-# All four keep pixels only. What they keep (white: left out from the start):
+# All of them keep pixels only. What they keep (white: left out from the start):
 
-fig, axes = plt.subplots(1, 5, figsize=(11, 3), layout="constrained")
+fig, axes = plt.subplots(1, 6, figsize=(13, 3), layout="constrained")
 axes[0].imshow(images.mean(axis=0).reshape(8, 8), cmap="gray")
 axes[0].set_title("mean image", fontsize="medium")
 for ax, (name, mask) in zip(axes[1:], selected.items()):

@@ -20,6 +20,7 @@ __all__ = [
     "distinct_rows",
     "few_rows",
     "level",
+    "row_digests",
     "spread_rows",
 ]
 
@@ -53,19 +54,24 @@ def spread_rows(n_rows: int, n_wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, n_wanted)).astype(int))
 
 
-def distinct_rows(X) -> np.ndarray:
-    """Numbers of the rows that are not the same as one before, byte for byte.
-
-    In an order that depends on the rows' values alone: choices made on them do not change
-    when samples are given in another order or repeated.
-    """
+def row_digests(X) -> np.ndarray:
+    """A number for each row that depends on its bytes alone."""
     if sparse.issparse(X):
         ends = zip(X.indptr, X.indptr[1:])
         rows = (X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in ends)
     else:
         rows = (row.tobytes() for row in X)
     digests = (int.from_bytes(blake2b(row, digest_size=8).digest(), "big") for row in rows)
-    return np.unique(np.fromiter(digests, np.uint64, X.shape[0]), return_index=True)[1]
+    return np.fromiter(digests, np.uint64, X.shape[0])
+
+
+def distinct_rows(X) -> np.ndarray:
+    """Numbers of the rows that are not the same as one before, byte for byte.
+
+    In an order that depends on the rows' values alone: choices made on them do not change
+    when samples are given in another order or repeated.
+    """
+    return np.unique(row_digests(X), return_index=True)[1]
 
 
 def few_rows(X, n_wanted: int) -> np.ndarray:

@@ -56,6 +56,8 @@ class KernelRidge:
         Kernel between the samples.
     Y : ndarray of shape (n_samples, n_outputs)
         Targets; for classes one-hot.
+    weight : ndarray of shape (n_samples,), optional
+        Weights > 0 of the samples, of mean 1.
 
     Attributes
     ----------
@@ -66,26 +68,39 @@ class KernelRidge:
         The best of `RIDGES`, for the kernel scaled to a mean diagonal of 1.
     """
 
-    def __init__(self, K: np.ndarray, Y: np.ndarray):
+    def __init__(self, K: np.ndarray, Y: np.ndarray, weight: np.ndarray | None = None):
         n = len(K)
         self.scale = max(np.trace(K) / n, 1e-300)
         K = K / self.scale
-        self.mean = mean = K.mean(axis=1)
-        size, basis = linalg.eigh(K - mean[:, None] - mean + mean.mean(), driver="evd")
-        size = np.maximum(size, 0)
-        self.offset = Y.mean(axis=0)
+        share: float | np.ndarray
+        if weight is None:
+            share, self.mean, self.offset = 1 / n, K.mean(axis=1), Y.mean(axis=0)
+            between = self.mean.mean()
+        else:
+            share = weight / n
+            self.mean, self.offset = K @ share, share @ Y
+            between = share @ self.mean
+        K = K - self.mean[:, None] - self.mean + between
         Y = Y - self.offset
+        if weight is not None:  # the square root of each sample's weight stands beside it
+            root = np.sqrt(weight)
+            K, Y = K * np.outer(root, root), root[:, None] * Y
+        size, basis = linalg.eigh(K, driver="evd")
+        size = np.maximum(size, 0)
         projected, squared = basis.T @ Y, basis**2
         best = np.inf
         for ridge in RIDGES:
             factor = ridge / (size + ridge)
-            # The centred kernel does not see the intercept, which takes 1/n of each sample.
-            left = squared @ factor - 1 / n
+            # The centred kernel does not see the intercept, which takes each sample's share.
+            left = squared @ factor - share
             residual = (basis @ (factor[:, None] * projected)) / left[:, None]
             error = float(np.square(residual).sum())
             if error < best:
                 best, self.ridge = error, float(ridge)
         self.coef = basis @ (projected / (size + self.ridge)[:, None])
+        if weight is not None:
+            self.coef *= root[:, None]
+            Y = Y * ((n - 1) / (n - weight))[:, None]
         total = float(np.square(Y).sum()) * (n / (n - 1)) ** 2
         self.error = best / total if total > 0 else 1.0
 

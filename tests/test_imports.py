@@ -17,7 +17,7 @@ PACKAGE = Path(sklearn_set.__file__).parent
 LAYERS = [
     {"_hints", "_memory", "_native", "_sklearn_compat", "_version"},
     {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
-    {"_relevance", "_data", "_losses", "_optimizers", "_paths"},
+    {"_relevance", "_gradients", "_data", "_losses", "_optimizers", "_paths"},
     {"_network", "_targets"},
     # All but the last take a Layer, a Network or Data.
     {"rules", "_amounts", "_mixtures", "_pruning", "_times"},

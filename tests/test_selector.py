@@ -1,50 +1,254 @@
 """Selection of features."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from sklearn_set import DSRClassifier, SETClassifier, SETFeatureSelector
+from sklearn_set._gradients import Evidence, _gradient_shares, _slopes, merged, scores
+from sklearn_set._kernel import KernelRidge, arc_cosine_kernel
 
 
-def informative(n_features=80, n_informative=12):
+def related(n_features=80, n_related=12):
+    """Features of which the first know of one another."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, n_features))
-    X[:, :n_informative] = rng.normal(size=(400, 3)) @ rng.normal(size=(3, n_informative))
+    X[:, :n_related] = rng.normal(size=(400, 3)) @ rng.normal(size=(3, n_related))
     return X
 
 
+def informative(n_samples=80, n_features=500, seed=0):
+    """Numbers that depend on features 0, 1 and 2."""
+    X = np.random.default_rng(seed).normal(size=(n_samples, n_features))
+    return X, X[:, 0] - X[:, 1] + X[:, 2]
+
+
+def selected(X, y, *given, **parameters):
+    return SETFeatureSelector(*given, random_state=0, **parameters).fit(X, y).get_support(True)
+
+
+# ---------------------------------------------------------------- with targets
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes", "names", "three", "columns", "indicators"])
+def test_relevant_features_are_found(kind):
+    X, y = informative(150)
+    y = {
+        "numbers": y,
+        "classes": (y > 0).astype(int),
+        "names": np.where(y > 0, "ill", "well"),
+        "three": np.digitize(y, [-1, 1]),
+        "columns": np.column_stack([y, X[:, 0]]),
+        "indicators": (X[:, :3] > 0).astype(int),
+    }[kind]
+    assert_array_equal(selected(X, y, 3), [0, 1, 2])
+
+
+def test_what_no_linear_model_sees_is_found():
+    X = np.random.default_rng(0).normal(size=(400, 20))
+    assert_array_equal(selected(X, X[:, 4] * X[:, 7], 2), [4, 7])
+
+
+def test_auto_takes_as_many_as_predict_best():
+    X, y = informative()
+    selector = SETFeatureSelector(random_state=0).fit(X, y)
+    assert_array_equal(selector.get_support(True), [0, 1, 2])
+    assert selector.errors_[3] < 0.1 < selector.errors_[2]
+    assert selector.errors_[500] > 0.5
+    assert SETFeatureSelector(3).fit(X, y).errors_ == {}
+
+
+def test_scores_and_ranking_agree():
+    X, y = informative()
+    X[:, 9] = 4.5
+    selector = SETFeatureSelector(0.02, random_state=0).fit(X, y)
+    assert selector.n_features_to_select_ == selector.support_.sum() == 10
+    assert_array_equal(np.sort(selector.ranking_), np.arange(1, 501))
+    assert (np.diff(selector.scores_[np.argsort(selector.ranking_)]) <= 0).all()
+    assert 0 < selector.scores_.min() == selector.scores_[9] < selector.scores_.max() <= 1
+    assert_array_equal(selector.support_, selector.ranking_ <= 10)
+
+
+def test_whole_numbers_may_be_values():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 100))
+    age = np.round(50 + 10 * X[:, 6]).astype(int)
+    assert_array_equal(selected(X, age, 1, task="regression"), [6])
+    with pytest.raises(ValueError, match="Unknown label type"):
+        selected(X, age + 0.5, 1, task="classification")
+
+
+def test_sparse_features_are_found_and_stay_sparse():
+    X, y = informative(200)
+    X = sparse.csr_array(np.where(X > 0.5, X, 0))
+    y = X[:, [0, 1, 2]].sum(axis=1) > 1
+    selector = SETFeatureSelector(3, random_state=0).fit(X, y)
+    assert_array_equal(selector.get_support(True), [0, 1, 2])
+    assert sparse.issparse(selector.transform(X))
+
+
+def test_groups_stay_together():
+    X, y = informative(100, 60)  # features 0 to 2, of groups 0, 1 and 2
+    groups = np.array([f"gene {i}" for i in range(20)] * 3)
+    selector = SETFeatureSelector(3, groups=groups, random_state=0).fit(X, y)
+    assert_array_equal(selector.get_support(True), [0, 1, 2, 20, 21, 22, 40, 41, 42])
+    assert selector.n_features_to_select_ == 3
+    assert_array_equal(selector.ranking_[:20], selector.ranking_[40:])
+    assert len(set(selector.ranking_)) == 20 == selector.ranking_.max()
+    singles = SETFeatureSelector(5, groups=np.arange(60) * 7, random_state=0).fit(X, y)
+    assert_array_equal(singles.support_, SETFeatureSelector(5, random_state=0).fit(X, y).support_)
+
+
+def test_groups_of_another_number_of_features():
+    with pytest.raises(ValueError, match=r"groups has the shape \(4,\), but X has 500 features"):
+        SETFeatureSelector(groups=[1, 1, 2, 2]).fit(*informative())
+
+
+def test_a_weighted_sample_is_one_that_comes_more_often():
+    X, y = informative(40, 100)
+    weight = np.random.default_rng(0).integers(0, 3, size=40)
+    repeated = np.repeat(np.arange(40), weight)
+    weighted = SETFeatureSelector(random_state=0).fit(X, y, sample_weight=weight)
+    several = SETFeatureSelector(random_state=0).fit(X[repeated], y[repeated])
+    assert_array_equal(weighted.ranking_, several.ranking_)
+    assert weighted.n_features_to_select_ == several.n_features_to_select_
+    shuffled = np.random.default_rng(1).permutation(40)
+    again = SETFeatureSelector(random_state=0).fit(X[shuffled], y[shuffled], weight[shuffled])
+    assert_array_equal(again.ranking_, weighted.ranking_)
+
+
+def test_the_number_of_threads_does_not_matter():
+    X, y = informative(300, 2000)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, "blas"):
+            found.append(SETFeatureSelector(random_state=0).fit(X, y).scores_)
+    assert_array_equal(*found)
+
+
+def test_units_do_not_matter():
+    X, y = informative()
+    other = SETFeatureSelector(10, random_state=0).fit(X * np.geomspace(1e-3, 1e3, 500) + 7, y)
+    assert set(other.get_support(True)[:3]) == {0, 1, 2}
+
+
+def test_targets_that_say_nothing():
+    X, _ = informative(20, 10)
+    with pytest.raises(ValueError, match="The targets of all 20 samples are the same"):
+        SETFeatureSelector().fit(X, np.ones(20))
+    with pytest.raises(ValueError, match='method="gradient" needs targets, but y is None'):
+        SETFeatureSelector(method="gradient").fit(X)
+
+
+def test_in_a_pipeline_and_a_search():
+    X, y = informative(60, 300)
+    table = pd.DataFrame(X, columns=[f"gene {i}" for i in range(300)])
+    model = make_pipeline(SETFeatureSelector(random_state=0), LogisticRegression())
+    grid = {"setfeatureselector__n_features_to_select": [3, 300]}
+    search = GridSearchCV(model.set_output(transform="pandas"), grid).fit(table, y > 0)
+    assert search.best_params_ == {"setfeatureselector__n_features_to_select": 3}
+    best = search.best_estimator_
+    assert list(best[-1].feature_names_in_) == ["gene 0", "gene 1", "gene 2"]
+    assert list(best[0].get_feature_names_out()) == ["gene 0", "gene 1", "gene 2"]
+
+
+def test_gradients_are_derivatives():
+    rng = np.random.default_rng(0)
+    X, Y, weight = rng.normal(size=(12, 5)), rng.normal(size=(12, 2)), rng.uniform(1, 2, 12)
+    weight /= weight.mean()
+    K, slope, radial = _slopes(X @ X.T / 5, np.arange(12))
+    assert_allclose(K, arc_cosine_kernel(X), atol=1e-14)
+    ridge = KernelRidge(K, Y, weight)
+    found = []
+    for coef in ridge.coef.T / ridge.scale:
+        found.append((slope * coef @ X + (radial @ coef)[:, None] * X) / 5)
+    step = 1e-6
+    for j in range(5):
+        ahead, behind = X.copy(), X.copy()
+        ahead[:, j] += step
+        behind[:, j] -= step
+        change = ridge.predict(arc_cosine_kernel(ahead, X)) - ridge.predict(
+            arc_cosine_kernel(behind, X)
+        )
+        assert_allclose(np.array(found)[:, :, j].T, change / (2 * step), atol=1e-8)
+    nonlinear = np.array([weight @ np.square(each) for each in found]).sum(axis=0)
+    linear = KernelRidge(X @ X.T / 5, Y, weight)
+    coefficients = np.square(X.T @ linear.coef).sum(axis=1)
+    expected = nonlinear / nonlinear.sum() + coefficients / coefficients.sum()
+    assert_allclose(_gradient_shares(X, Y, weight), expected, rtol=1e-10)
+
+
+def test_weights_in_kernel_ridge_regression():
+    rng = np.random.default_rng(0)
+    X, Y, times = rng.normal(size=(10, 4)), rng.normal(size=(10, 1)), rng.integers(1, 4, 10)
+    weighted = KernelRidge(arc_cosine_kernel(X), Y, times / times.mean())
+    rows = np.repeat(np.arange(10), times)
+    K, penalty = arc_cosine_kernel(X), weighted.ridge * weighted.scale * times.mean()
+    system = np.block([[K[rows][:, rows] + penalty * np.eye(len(rows)), np.ones((len(rows), 1))],
+                       [np.ones((1, len(rows))), np.zeros((1, 1))]])  # fmt: skip
+    solution = np.linalg.solve(system, np.r_[Y[rows], np.zeros((1, 1))])
+    assert_allclose(weighted.predict(K), K[:, rows] @ solution[:-1] + solution[-1], atol=1e-10)
+
+
+def test_subsamples_know_of_all_classes():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(6), 12)
+    X, Y = rng.normal(size=(72, 3)), np.eye(6)[y]
+    rows, weight = merged(X, Y, None)
+    evidence = Evidence.of(X[rows], Y[rows], weight, np.arange(3))
+    assert evidence.Y.shape[1] == 5
+    drawn = [evidence.subsample(rng) for _ in range(20)]
+    assert all(len(each) == 45 and np.bincount(y[rows][each]).min() >= 5 for each in drawn)
+    assert len({tuple(each) for each in drawn}) == 20
+    assert scores(evidence, 2, rng).shape == (3,)
+
+
+# ---------------------------------------------------------------- without
+
+
 def test_selector_finds_the_features_that_know_of_one_another():
-    X = informative()
+    X = related()
     selector = SETFeatureSelector(12, batch_size=20, random_state=0).fit(X)
+    assert selector.method_ == "autoencoder"
     assert len(set(selector.get_support(indices=True)) & set(range(12))) >= 11
     assert selector.transform(X).shape == (400, 12)
     assert_array_equal(selector.transform(X), X[:, selector.support_])
     names = selector.get_feature_names_out()
     assert names[0] == f"x{selector.get_support(indices=True)[0]}"
-    again = SETFeatureSelector(12, batch_size=20, random_state=0).fit(
-        sparse.csr_array(X * np.linspace(1, 1000, 80) + 5)  # units do not matter
+    again = SETFeatureSelector(12, method="autoencoder", batch_size=20, random_state=0).fit(
+        sparse.csr_array(X * np.linspace(1, 1000, 80) + 5),  # units do not matter
+        np.arange(400),  # nor targets
     )
     assert_array_equal(again.support_, selector.support_)
+    pairs = SETFeatureSelector(6, groups=np.arange(80) // 2, batch_size=20, random_state=0).fit(X)
+    assert_array_equal(pairs.support_[::2], pairs.support_[1::2])
+    assert pairs.support_[:12].sum() >= 10
 
 
-@pytest.mark.parametrize("wanted, expected", [(None, 10), (0.29, 5), (3, 3), (0.01, 1)])
+@pytest.mark.parametrize("wanted, expected", [("auto", 10), (0.29, 5), (3, 3), (0.01, 1)])
 def test_number_of_features(wanted, expected):
-    X = informative(20, 5)
+    X = related(20, 5)
     selector = SETFeatureSelector(wanted, hidden_layer_size=20, max_iter=2).fit(X)
     assert selector.support_.sum() == selector.n_features_to_select_ == expected
 
 
 def test_too_many_features():
     with pytest.raises(ValueError, match="n_features_to_select=21 is more than the 20 features"):
-        SETFeatureSelector(21).fit(informative(20, 5))
+        SETFeatureSelector(21).fit(related(20, 5))
+    with pytest.raises(ValueError, match="n_features_to_select=11 is more than the 10 groups"):
+        SETFeatureSelector(11, groups=np.arange(20) % 10).fit(related(20, 5))
 
 
 def test_constant_features_come_last():
-    X = informative(20, 12)
+    X = related(20, 12)
     X[:, 7] = 3.3
     selector = SETFeatureSelector(19, batch_size=20, random_state=0).fit(X)
     assert np.isfinite(selector.scores_).all()

@@ -1,0 +1,212 @@
+"""How much the function that kernels find varies with each feature.
+
+Owns: gradients of kernel ridge regression, elimination by them, the number of features
+that predicts best. May not touch: networks, what users ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from ._columns import row_digests, spread_rows
+from ._kernel import KernelRidge, arc_cosine_kernel
+
+__all__ = ["Evidence", "errors_by_number", "merged", "scores"]
+
+_BLOCK = 2**22  # values at a time
+_ROWS = 400  # samples of a kernel, at most
+_POINTS = 100  # samples at which gradients are taken, at most
+_STAY = 0.7  # share of the groups that stays at each step of an elimination
+_SHARE = (5, 8)  # of so many neighbouring samples, a subsample has
+_FIRST = 5.0  # ranks count by the logarithm of this plus the rank
+_FOLDS = 5
+
+
+def merged(X, Y: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the distinct samples, and their weights; of equal samples the sum.
+
+    Samples of weight 0 are left out. Samples of like targets are neighbours, and the order
+    depends on values alone.
+    """
+    weight = np.ones(len(Y)) if weight is None else weight
+    digests = row_digests(X)
+    used = np.flatnonzero(weight)
+    order = used[np.lexsort((digests[used], *Y[used].T[::-1]))]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(digests[order]) != 0) | (np.diff(Y[order], axis=0) != 0).any(axis=1)
+    return order[new], np.bincount(np.cumsum(new) - 1, weight[order])
+
+
+@dataclass
+class Evidence:
+    """Conditioned samples, neighbours with like targets.
+
+    Parameters
+    ----------
+    X : ndarray, csr or csc array of shape (n_samples, n_features)
+    Y : ndarray of shape (n_samples, n_targets)
+    weight : ndarray of shape (n_samples,)
+        Weights > 0 of the samples.
+    group : ndarray of int of shape (n_features,)
+        The group of each feature, from 0 on.
+    """
+
+    X: np.ndarray | sparse.sparray
+    Y: np.ndarray
+    weight: np.ndarray
+    group: np.ndarray
+
+    def __post_init__(self):
+        self.size = np.bincount(self.group)
+
+    @classmethod
+    def of(cls, X, Y: np.ndarray, weight: np.ndarray, group: np.ndarray) -> Evidence:
+        """Evidence with targets in fewer columns where some depend on others, as classes do."""
+        Y = Y - weight @ Y / weight.sum()
+        _, size, directions = np.linalg.svd(Y, full_matrices=False)
+        return cls(X, Y @ directions[size > 1e-9 * size[0]].T, weight, group)
+
+    def subsample(self, rng: np.random.Generator | None) -> np.ndarray:
+        """Some of the samples, spread over the targets; without `rng` all that are allowed."""
+        n = len(self.Y)
+        some, of = _SHARE
+        if rng is None:
+            return np.arange(n) if n <= _ROWS else _drawn(n, 1, -(-n // _ROWS), None)
+        return _drawn(n, some, max(of, -(-some * n // _ROWS)), rng)
+
+    def take(self, rows: np.ndarray) -> Evidence:
+        """Some of the samples, their weights of mean 1."""
+        X = sparse.csc_array(self.X[rows]) if sparse.issparse(self.X) else self.X[rows]
+        return Evidence(X, self.Y[rows], self.weight[rows] / self.weight[rows].mean(), self.group)
+
+    def path(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """The groups that are left at each step of an elimination, the best first.
+
+        At each step those leave whose features have the smallest gradients.
+        """
+        alive, columns = np.arange(len(self.size)), np.arange(len(self.group))
+        own = self.take(rows)
+        X = own.X
+        while True:
+            shares = _gradient_shares(X, own.Y, own.weight)
+            by_group = np.bincount(self.group[columns], shares, len(self.size)) / self.size
+            alive = alive[np.argsort(-by_group[alive], kind="stable")]
+            yield alive
+            if len(alive) == 1:
+                return
+            alive = np.sort(alive[: max(1, int(_STAY * len(alive)))])
+            stay = np.isin(self.group[columns], alive)
+            X, columns = X[:, np.flatnonzero(stay)], columns[stay]
+
+
+def scores(evidence: Evidence, n_subsamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Scores of the groups from 0 to 1, which is always the first in eliminations.
+
+    Each subsample gives ranks r = 0, 1, ...; the score is 5 divided by the geometric mean
+    of 5 + r. A single elimination sees all samples.
+    """
+    total = np.zeros(len(evidence.size))
+    for _ in range(n_subsamples):
+        rows = evidence.subsample(rng if n_subsamples > 1 else None)
+        order = np.empty(len(total), dtype=int)
+        for alive in evidence.path(rows):
+            order[: len(alive)] = alive
+        total[order] += np.log(_FIRST + np.arange(len(order)))
+    return _FIRST / np.exp(total / n_subsamples)
+
+
+def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
+    """Errors out of sample by the number of groups, and the number to choose.
+
+    In each of five folds, groups are eliminated on the training rows alone, and kernel
+    ridge regression with those that are left predicts the others. Errors are relative to
+    that of the mean. The number is the smallest whose error is within one standard error of
+    the smallest error.
+    """
+    found: dict[int, list[float]] = {}
+    fold = np.arange(len(evidence.Y)) % _FOLDS
+    for number in range(min(_FOLDS, len(fold))):
+        learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        learn, judge = learn[spread_rows(len(learn), _ROWS)], judge[spread_rows(len(judge), _ROWS)]
+        known, asked = evidence.take(learn), evidence.take(judge)
+        mean = known.weight @ known.Y / known.weight.sum()
+        total = float(asked.weight @ np.square(asked.Y - mean).sum(axis=1))
+        for alive in evidence.path(learn):
+            columns = np.flatnonzero(np.isin(evidence.group, alive))
+            X, Z = (_dense(each.X[:, columns]) for each in (known, asked))
+            kernel = KernelRidge(arc_cosine_kernel(X), known.Y, known.weight)
+            missed = kernel.predict(arc_cosine_kernel(Z, X)) - asked.Y
+            error = float(asked.weight @ np.square(missed).sum(axis=1))
+            found.setdefault(len(alive), []).append(error / max(total, 1e-300))
+    errors = {size: float(np.mean(each)) for size, each in found.items()}
+    best = min(errors, key=lambda size: errors[size])
+    margin = np.std(found[best]) / np.sqrt(max(len(found[best]) - 1, 1))
+    return errors, min(size for size, error in errors.items() if error <= errors[best] + margin)
+
+
+def _drawn(n: int, some: int, of: int, rng: np.random.Generator | None) -> np.ndarray:
+    """`some` of each `of` successive numbers below n, at random or the first."""
+    order = np.arange(n) if rng is None else np.argsort(np.arange(n) // of + rng.random(n))
+    return np.sort(order[np.arange(n) % of < some])
+
+
+def _gradient_shares(X, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Share of each column in the squared gradient of two fits, by columns; sums to 2.
+
+    The fits are ridge regressions, linear and with the arc-cosine kernel of two layers; of
+    the latter, the mean over samples.
+    """
+    n, p = X.shape
+    product = sum(block @ block.T for _, block in _blocks(X)) / p
+    linear = KernelRidge(product, Y, weight)
+    points = spread_rows(n, _POINTS)
+    K, slope, radial = _slopes(product, points)
+    network = KernelRidge(K, Y, weight)
+    maps = [slope * coef for coef in network.coef.T]
+    for each, coef in zip(maps, network.coef.T):
+        each[np.arange(len(points)), points] += radial @ coef
+    shares = np.zeros((2, p))
+    for part, block in _blocks(X):
+        shares[0, part] = np.square(linear.coef.T @ block).sum(axis=0)
+        for each in maps:
+            shares[1, part] += weight[points] @ np.square(each @ block)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
+    return shares.sum(axis=0)
+
+
+def _blocks(X) -> Iterator[tuple[slice, np.ndarray]]:
+    """Dense columns of X, some at a time."""
+    width = max(1, _BLOCK // X.shape[0])
+    for start in range(0, X.shape[1], width):
+        part = slice(start, start + width)
+        yield part, _dense(X[:, part])
+
+
+def _dense(X) -> np.ndarray:
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def _slopes(product: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arc-cosine kernel of two layers, and its gradient at some of the samples.
+
+    From ``x @ z / n_features`` of all samples. The gradient of k(x, z) at a point x is
+    ``(slope * z + radial * x) / n_features``, with slope and radial of shape
+    (n_points, n_samples).
+    """
+    size = np.sqrt(np.maximum(np.diag(product), 1e-300))
+    norm = np.outer(size, size)
+    cosine = np.clip(product / norm, -1, 1)
+    first = np.clip(_bend(cosine), -1, 1)
+    second = _bend(first)
+    slope = (1 - np.arccos(first[points]) / np.pi) * (1 - np.arccos(cosine[points]) / np.pi)
+    radial = (second[points] - slope * cosine[points]) * size / size[points, None]
+    return norm * second, slope, radial
+
+
+def _bend(cosine: np.ndarray) -> np.ndarray:
+    """What a layer of ReLU makes of the cosine between two samples (Cho and Saul 2009)."""
+    return (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine) / np.pi
