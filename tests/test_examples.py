@@ -48,7 +48,8 @@ def test_there_are_examples():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example(path, few_epochs, small_gene_expression):
+def test_example(path, few_epochs, small_gene_expression, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where an example may save its picture
     matplotlib.use("Agg")
     plt.close("all")
     with parallel_config(backend="sequential"):  # other processes would train in full
