@@ -151,8 +151,13 @@ class Times(Target):
         """
         if self.n_outputs == 1:
             return raw[:, 0]
+        return logsumexp(raw, axis=1, b=self.shares)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of each interval in the cumulative hazard that is averaged."""
         exposure = self._exposure(self.clock).mean(axis=0)
-        return logsumexp(raw, axis=1, b=exposure / exposure.sum())
+        return exposure / exposure.sum()
 
     def cumulative_hazard(self, raw: np.ndarray) -> np.ndarray:
         """Cumulative hazards at `steps`, of shape (n_samples, n_steps)."""

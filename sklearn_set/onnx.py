@@ -12,6 +12,8 @@ from scipy import sparse
 
 from . import _dsr, _multilayer_perceptron
 from ._columns import BOUND
+from ._conditioning import InputConditioner
+from ._rbm import SETBernoulliRBM
 
 __all__ = ["register"]
 
@@ -25,7 +27,10 @@ _OPTIONS = {
 
 
 def register() -> None:
-    """Register the converters of all classifiers and regressors with skl2onnx.
+    """Register the converters of all estimators with skl2onnx.
+
+    Survival analyses convert to their risks (`predict`), `SETFeatureSelector`,
+    `SETBernoulliRBM` and `InputConditioner` to their `transform`.
 
     Raises
     ------
@@ -51,24 +56,40 @@ def register() -> None:
         raise ImportError(
             'ONNX export needs skl2onnx. Install it with `pip install "sklearn-set[onnx]"`.'
         ) from error
+    from ._feature_selection import SETFeatureSelector  # see __init__: slow to import
+
+    kinds = {
+        "Classifier": (_classifier_shapes, _convert_classifier),
+        "Regressor": (_regressor_shapes, _convert_regressor),
+        "SurvivalAnalysis": (_regressor_shapes, _convert_survival),
+        "SETFeatureSelector": (_transformer_shapes, _convert_selector),
+        "SETBernoulliRBM": (_transformer_shapes, _convert_machine),
+        "InputConditioner": (_transformer_shapes, _convert_conditioner),
+    }
     modules = (_multilayer_perceptron, _dsr)
-    for estimator in [getattr(module, name) for module in modules for name in module.__all__]:
-        classifier = estimator.__name__.endswith("Classifier")
-        update_registered_converter(
-            estimator,
-            f"SklearnSet{estimator.__name__}",
-            _classifier_shapes if classifier else _regressor_shapes,
-            _convert_classifier if classifier else _convert_regressor,
-            **({"options": _OPTIONS} if classifier else {}),
-        )
+    predictors = [getattr(module, name) for module in modules for name in module.__all__]
+    for estimator in [*predictors, SETFeatureSelector, SETBernoulliRBM, InputConditioner]:
+        name = estimator.__name__
+        kind = next(kind for kind in kinds if name.endswith(kind))
+        options = {"options": _OPTIONS} if kind == "Classifier" else {}
+        update_registered_converter(estimator, f"SklearnSet{name}", *kinds[kind], **options)
 
 
-def _regressor_shapes(operator) -> None:
+def _set_shape(operator, n_columns: int) -> None:
     from skl2onnx.common.data_types import guess_tensor_type
 
     kind = type(guess_tensor_type(operator.inputs[0].type))
     n_rows = operator.inputs[0].get_first_dimension()
-    operator.outputs[0].type = kind([n_rows, operator.raw_operator.n_outputs_])
+    operator.outputs[0].type = kind([n_rows, n_columns])
+
+
+def _regressor_shapes(operator) -> None:
+    model = operator.raw_operator
+    _set_shape(operator, 1 if hasattr(model, "unique_times_") else model.n_outputs_)
+
+
+def _transformer_shapes(operator) -> None:
+    _set_shape(operator, len(operator.raw_operator.get_feature_names_out()))
 
 
 def _classifier_shapes(operator) -> None:
@@ -129,7 +150,7 @@ class _Graph:
 
     def raw_outputs(self, model, X: str) -> str:
         """The network up to its raw outputs."""
-        current = self._conditioned(model.conditioner_, self.node("Cast", X, to=self.kind))
+        current = self.conditioned(model.conditioner_, self.node("Cast", X, to=self.kind))
         activations: list[tuple[str, float]] = [*model._network.activations, ("identity", 0.0)]
         for coef, bias, activation in zip(model.coefs_, model.intercepts_, activations):
             current = self.node("Add", self.node("MatMul", current, self.weights(coef)), bias)
@@ -139,7 +160,7 @@ class _Graph:
     def _numbers(self, values) -> str:
         return self.constant(np.atleast_1d(np.asarray(values)).astype(self.dtype))
 
-    def _conditioned(self, conditioner, X: str) -> str:
+    def conditioned(self, conditioner, X: str) -> str:
         """The inputs in condition, see `_columns.py`."""
         columns = conditioner._columns
         if conditioner.method_ == "none":
@@ -207,6 +228,38 @@ def _convert_regressor(scope, operator, container) -> None:
         raw = graph.node("Exp", raw)
     scaled = graph.node("Mul", raw, model._targets.scale)
     graph.node("Add", scaled, model._targets.offset, output=operator.outputs[0].full_name)
+
+
+def _convert_survival(scope, operator, container) -> None:
+    """The risk: the logarithm of a weighted mean of the hazards, see `Times.risk`."""
+    graph = _Graph(scope, operator, container)
+    model = operator.raw_operator
+    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
+    mean = graph.node("MatMul", graph.node("Exp", raw), model._targets.shares[:, np.newaxis])
+    graph.node("Log", mean, output=operator.outputs[0].full_name)
+
+
+def _convert_selector(scope, operator, container) -> None:
+    graph = _Graph(scope, operator, container)
+    columns = graph.constant(operator.raw_operator.get_support(indices=True), graph.proto.INT64)
+    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
+    graph.node("Gather", X, columns, output=operator.outputs[0].full_name, axis=1)
+
+
+def _convert_machine(scope, operator, container) -> None:
+    graph = _Graph(scope, operator, container)
+    machine = operator.raw_operator
+    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
+    product = graph.node("MatMul", X, graph.weights(sparse.csc_array(machine.components_.T)))
+    hidden = graph.node("Add", product, machine.intercept_hidden_)
+    graph.node("Sigmoid", hidden, output=operator.outputs[0].full_name)
+
+
+def _convert_conditioner(scope, operator, container) -> None:
+    graph = _Graph(scope, operator, container)
+    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
+    conditioned = graph.conditioned(operator.raw_operator, X)
+    graph.node("Identity", conditioned, output=operator.outputs[0].full_name)
 
 
 def _convert_classifier(scope, operator, container) -> None:

@@ -62,17 +62,48 @@ def test_a_parameter_that_was_set_afterwards_changes_nothing(few_digits, fitted_
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sklearn_set.__all__)
+PREDICTORS = [
+    name
+    for name in sklearn_set.__all__
+    if issubclass(getattr(sklearn_set, name), ClassifierMixin | RegressorMixin)
+]
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
 def test_every_classifier_and_regressor(few_digits, name):
     cls = getattr(sklearn_set, name)
-    if not issubclass(cls, ClassifierMixin | RegressorMixin):
-        pytest.skip("no classifier or regressor")
     X, y = few_digits[0].astype(np.float32), few_digits[1]
     model = cls((40,), **FAST)
     if "beta" in model.get_params():
         model.set_params(beta=1, gamma=3)
     outputs, _ = run(model.fit(X, y), X)
     np.testing.assert_allclose(outputs[0].ravel(), model.predict(X), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", sorted(set(sklearn_set.__all__) - set(PREDICTORS)))
+def test_every_other_estimator(few_digits, name, dtype):
+    """Alone, and transformers before a network."""
+    cls = getattr(sklearn_set, name)
+    X, y = few_digits[0].astype(dtype), few_digits[1]
+    if name.endswith("SurvivalAnalysis"):
+        y = np.column_stack([y > 3, y + 1.0])
+        models = [cls((40,), n_intervals=n, **FAST) for n in (1, 3)]
+        method = "predict"
+    else:
+        models = [cls(random_state=0) if "random_state" in cls().get_params() else cls()]
+        if name == "InputConditioner":
+            models.append(cls(0.01))
+        models.append(make_pipeline(*models))
+        method = "transform"
+    for model in models:
+        (given,), _ = run(model.fit(X, y), X)
+        expected = getattr(model, method)(X)
+        np.testing.assert_allclose(given.reshape(expected.shape), expected, rtol=1e-3, atol=1e-4)
+    if method == "transform":
+        pipeline = make_pipeline(models[0], SETClassifier((40,), **FAST)).fit(X, y)
+        (_, probabilities), _ = run(pipeline, X, options={"zipmap": False})
+        np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), atol=1e-4)
 
 
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([-1, 1])], ids=str)

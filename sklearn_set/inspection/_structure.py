@@ -117,8 +117,8 @@ class TopologyHistoryDisplay(Display):
 def _log_ticks(low: float, high: float) -> np.ndarray:
     """Round numbers, four to eight where that is possible, however short the logarithmic axis."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
-    evenly = [np.arange(1, 10, step) for step in (1, 0.5, 0.2, 0.1, 0.05)]
-    for digits in ([1], [1, 3], [1, 2, 5], [1, 2, 3, 5, 7], *evenly):
+    few = [np.array(digits) for digits in ([1.0], [1.0, 3], [1.0, 2, 5], [1.0, 2, 3, 5, 7])]
+    for digits in few + [np.arange(1, 10, step) for step in (1, 0.5, 0.2, 0.1, 0.05)]:
         ticks = np.outer(decades, digits).ravel()
         ticks = ticks[(low <= ticks) & (ticks <= high)]
         if len(ticks) >= 4:
