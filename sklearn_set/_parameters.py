@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, dataclass_transform
 
 from ._hints import check_arguments, explain, explains_arguments
-from ._sklearn_compat import DOC_LINK_TEMPLATE, Interval, Options, RealNotInt, StrOptions
+from ._sklearn_compat import Interval, Options, RealNotInt, StrOptions, TooltipsWithoutLink
 from ._version import StampedEstimator
 
 __all__ = ["Declared", "constraint_of", "parameter", "same_parameter"]
@@ -116,7 +116,7 @@ def same_parameter(owner: type[Declared], name: str, *, default) -> Any:
 @dataclass_transform(
     kw_only_default=True, eq_default=False, field_specifiers=(parameter, same_parameter)
 )
-class Declared(StampedEstimator):
+class Declared(TooltipsWithoutLink, StampedEstimator):
     """An estimator whose parameters are declared in the bodies of its class and bases.
 
     Every subclass without an `__init__` of its own gets one, with a real signature: the
@@ -137,8 +137,6 @@ class Declared(StampedEstimator):
     #: Sources for ``{references}``, [1] the first.
     _references: ClassVar[tuple[str, ...]] = ()
     _declared: ClassVar[dict[str, _Parameter]] = {}
-    _doc_link_module = "sklearn_set"
-    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: ClassVar[dict] = {}
 
     def _check_parameters(self) -> None:

@@ -14,25 +14,44 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sklearn.base import _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, Options, RealNotInt, StrOptions
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 
 __all__ = [
-    "DOC_LINK_TEMPLATE",
     "CallbackSupportMixin",
     "Interval",
     "Options",
     "RealNotInt",
     "StrOptions",
+    "TooltipsWithoutLink",
     "check_feature_names_in",
     "fit_context",
 ]
 
-#: Where the HTML representation links to. Without a template it would link into
-#: scikit-learn's pages, and without a link it shows no tooltips. The documentation has no
-#: address yet, so this is a place on the same page.
-DOC_LINK_TEMPLATE = "#{estimator_module}.{estimator_name}"
+
+class TooltipsWithoutLink(BaseEstimator):
+    """No "?" in the HTML representation, since the documentation has no address yet.
+
+    scikit-learn shows the texts of parameters and attributes only beside a link. Theirs goes
+    to the page itself.
+    """
+
+    def _get_doc_link(self) -> str:
+        return ""
+
+    def _get_params_html(self, deep=True, doc_link="#"):
+        return self._with_texts(super()._get_params_html(deep))
+
+    def _get_fitted_attr_html(self, doc_link="#"):
+        return self._with_texts(super()._get_fitted_attr_html())
+
+    @staticmethod
+    def _with_texts(table):
+        if hasattr(table, "doc_link"):
+            table.doc_link = "#"
+        return table
+
 
 try:
     from sklearn.callback import CallbackSupportMixin

@@ -176,7 +176,7 @@ def test_names_of_many_bars_do_not_overlap(own_axes):
     middles = sorted((box.y0 + box.y1) / 2 for box in boxes)
     letters = display.ax_.get_yticklabels()[0].get_fontsize() * display.figure_.dpi / 72
     assert min(np.diff(middles)) > letters
-    assert display.ax_.get_yticklabels()[0].get_text() == "an uncommonly lo…pressed gene 99"
+    assert display.ax_.get_yticklabels()[0].get_text() == "an uncommonly long…expressed gene 99"
     if own_axes:  # and the bars have most of the width
         assert display.ax_.get_window_extent().width > 0.5 * display.figure_.bbox.width
 

@@ -40,10 +40,22 @@ def test_html_shows_every_parameter(cls):
         assert text in html
 
 
+@pytest.mark.parametrize("cls", ALL)
+def test_html_has_no_question_mark_that_leads_nowhere(cls):
+    assert "sk-estimator-doc-link" in re.findall(
+        r'<a class="([\w-]+)', StandardScaler()._repr_html_()
+    )
+    html = cls()._repr_html_()
+    assert not re.search(r'<a class="sk-estimator-doc-link', html)
+    assert 'href="https' not in html
+
+
 def test_html_of_a_fitted_pipeline(tumours):
     model = make_pipeline(StandardScaler(), SETClassifier(**FAST)).fit(*tumours)
     html = model._repr_html_()
     assert "SETClassifier" in html
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
+        assert "Weights of each layer" in html  # tooltips of fitted attributes
     assert len(html) < 1_000_000  # weights are not printed
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 __all__ = ["Display", "bars_figure", "label_bars"]
 
-_LONGEST = 32  # characters of a name
+_LONGEST = 36  # characters of a name
 _SMALLEST = 5.0  # points that can be read
 
 
@@ -74,7 +74,7 @@ class Display:
 
 def bars_figure(n_bars: int) -> dict:
     """A figure that is high enough for horizontal bars with names."""
-    return {"figsize": (6.4, max(2.4, 0.9 + 0.21 * n_bars))}
+    return {"figsize": (7.2, max(2.4, 0.9 + 0.21 * n_bars))}
 
 
 def label_bars(ax, names) -> float:
