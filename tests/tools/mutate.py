@@ -2,11 +2,11 @@
 
     python -P tests/tools/mutate.py --mutants 20 --seconds 600
 
-A seeded sample of mutants of `_evolution.py`, `_mixtures.py`, `_topology.py` and `_training.py`: a
-comparison or an arithmetic operation becomes another one, a number is one larger, a condition
-is negated, `and` becomes `or`, a call's statement disappears. The tests named below run against
-each in a forked child (so that the libraries load only once). Prints the survivors with their
-lines; a mutant that hangs counts as noticed.
+A seeded sample of mutants of the modules in SELECTION: a comparison or an arithmetic operation
+becomes another one, a number is one larger, a condition is negated, `and` becomes `or`, a call's
+statement disappears. The tests named there run against each in a forked child (so that the
+libraries load only once). Prints the survivors with their lines; a mutant that hangs counts as
+noticed.
 """
 
 import argparse
@@ -22,12 +22,14 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "sklearn_set"
-SHARED = ("evolution", "rules", "pruning", "input_pruning", "dsr", "training", "equivalence")
+SHARED = ("evolution", "rules", "pruning", "input_selection", "dsr", "training", "equivalence")
 SHARED = [f"test_{name}.py" for name in SHARED]
 SELECTION = {
     "_topology": ["test_topology.py"],
     "_evolution": [*SHARED, "test_topology.py"],
+    "rules": ["test_rules.py", "test_user_rules.py", "test_dsr.py", "test_evolution.py"],
     "_mixtures": ["test_mixtures.py"],
+    "_pruning": ["test_pruning.py", "test_input_selection.py"],
     "_training": [*SHARED, "test_mixtures.py", "estimators"],
 }
 OTHER = {
