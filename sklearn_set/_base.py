@@ -278,11 +278,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     ) -> tuple[Model, Samples]:
         """The model to train, and the samples as its network reads them."""
         if continued:
-            samples = replace(samples, X=self.conditioner_.apply(samples.X))
+            samples = replace(samples, X=self.conditioner_._apply(samples.X))
             return self._continued(samples, rng), samples
         conditioner = self._make_conditioner()
-        conditioner.learn(samples.X, targets.numbers(samples.target), samples.weight)
-        samples = replace(samples, X=conditioner.apply(samples.X))
+        conditioner._learn(samples.X, targets.numbers(samples.target), samples.weight)
+        samples = replace(samples, X=conditioner._apply(samples.X))
         return self._begun(samples, targets, conditioner, rng, whole_data), samples
 
     def _begun(
@@ -441,7 +441,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """Raw outputs of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
-        data = Data(self.conditioner_.apply(X), X.dtype)
+        data = Data(self.conditioner_._apply(X), X.dtype)
         return self._network.predict(data, effective_n_threads(self.n_jobs))
 
     def __sklearn_tags__(self):

@@ -140,21 +140,10 @@ class InputConditioner(TransformerMixin, Conditioning):
             used = np.flatnonzero(weight)
             X, weight = X[used], weight[used]
             target = None if target is None else target[used]
-        return self.learn(X, target, weight)
+        return self._learn(X, target, weight)
 
-    def learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> InputConditioner:
-        """Fit to validated samples.
-
-        Parameters
-        ----------
-        X : ndarray or csr matrix of shape (n_samples, n_features)
-        target : ndarray of class indices (n_samples,), or of values (n_samples, n_outputs)
-        weight : ndarray of shape (n_samples,) or None
-
-        Returns
-        -------
-        self : InputConditioner
-        """
+    def _learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> InputConditioner:
+        """Fit to validated samples; targets are class indices (n,) or values (n, n_outputs)."""
         self.n_features_in_ = X.shape[1]
         self._columns: Any
         self.errors_: dict[str | float, float] = {}
@@ -219,20 +208,10 @@ class InputConditioner(TransformerMixin, Conditioning):
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
-        return self.apply(X)
+        return self._apply(X)
 
-    def apply(self, X):
-        """Condition validated samples.
-
-        Parameters
-        ----------
-        X : ndarray or csr matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        X_new : ndarray or csr matrix
-            Of the dtype of `X`.
-        """
+    def _apply(self, X):
+        """Condition validated samples."""
         if sparse.issparse(X):
             check_sparse(X)
         if sparse.issparse(X) or self.conditioning is None:

@@ -307,7 +307,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         with threadpool_limits(1, "blas"):  # the same bits on any number of threads
             rows, weight = merged(X, Y, weight)
             X, Y = X[rows], Y[rows]
-            X = InputConditioner("scale").learn(X, None, weight).apply(X)
+            X = InputConditioner("scale")._learn(X, None, weight)._apply(X)
             evidence = Evidence.of(X.astype(np.float64, copy=False), Y, weight, group)
             generator = np.random.default_rng(rng.randint(0, 2**31 - 1))
             if self.n_features_to_select == "auto":

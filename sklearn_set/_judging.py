@@ -41,7 +41,7 @@ def judge(
         As the user gave them.
     """
     training = training.take(spread_rows(len(training.target), _N_TRAINING))
-    read = replace(held_out, X=model.conditioner.apply(held_out.X))
+    read = replace(held_out, X=model.conditioner._apply(held_out.X))
     loss_of_training = _loss_of(model, training, n_threads)
     loss_of_held_out = _loss_of(model, read, n_threads)
     score_of = _score_of(estimator, model, held_out)

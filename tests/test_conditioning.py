@@ -106,7 +106,7 @@ def test_no_value_makes_a_prediction_explode(rng, conditioning):
     predicted = model.predict(wild)
     assert np.isfinite(predicted).all()
     assert np.abs(predicted - y.mean()).max() < 20 * y.std()
-    assert np.abs(model.conditioner_.apply(wild)).max() <= 3
+    assert np.abs(model.conditioner_._apply(wild)).max() <= 3
 
 
 def test_constant_columns_say_nothing(rng):
