@@ -1,10 +1,11 @@
-"""Presets: arguments that reproduce the papers."""
+"""Presets: arguments that reproduce the papers, or make do with few connections."""
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes, load_digits
 
-from sklearn_set import NPSETClassifier, SETClassifier
-from sklearn_set.presets import PAPER_NPSET, PAPER_SET
+from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier
+from sklearn_set.presets import PAPER_NPSET, PAPER_SET, ULTRA_SPARSE
 
 
 def test_presets_are_constructor_arguments():
@@ -26,3 +27,17 @@ def test_the_preset_gives_binary_problems_two_outputs():
 @pytest.mark.parametrize("preset", [PAPER_SET, PAPER_NPSET])
 def test_presets_switch_the_new_mechanisms_off(preset):
     assert preset["mixup"] == 0 and preset["averaging"] == 0
+
+
+def test_ultra_sparse_beats_set_of_more_connections():
+    X, y = load_digits(return_X_y=True)
+    few = NPSETClassifier(random_state=0, **ULTRA_SPARSE).fit(X[:200], y[:200])
+    more = SETClassifier(epsilon=1, random_state=0).fit(X[:200], y[:200])
+    assert few.n_connections_ < 0.6 * more.n_connections_
+    assert few.score(X[200:], y[200:]) > 0.02 + more.score(X[200:], y[200:])
+
+
+def test_ultra_sparse_serves_regression():
+    X, y = load_diabetes(return_X_y=True)
+    model = NPSETRegressor(random_state=0, **ULTRA_SPARSE).fit(X[:300], y[:300])
+    assert model.score(X[300:], y[300:]) > 0.4
