@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -14,16 +13,18 @@
 
 namespace sklearn_set {
 
-Buffer::~Buffer() { std::free(data_); }
+// Of C++17, since Windows has no aligned_alloc.
+constexpr std::align_val_t CACHE_LINE{64};
+
+Buffer::~Buffer() { ::operator delete(data_, CACHE_LINE); }
 
 void *Buffer::reserve(size_t bytes) {
     if (bytes > size_) {
-        std::free(data_);
+        ::operator delete(data_, CACHE_LINE);
         data_ = nullptr;
         size_ = 0;
         const size_t rounded = (bytes + 63) / 64 * 64;
-        data_ = std::aligned_alloc(64, rounded);
-        if (!data_) throw std::bad_alloc();
+        data_ = ::operator new(rounded, CACHE_LINE);
         size_ = rounded;
     }
     return data_;
