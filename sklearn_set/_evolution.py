@@ -236,7 +236,7 @@ class Evolution:
                 f"{number}, which has {network.layers[number].nnz} connections. Give a value for "
                 "each."
             )
-        if keep.dtype != bool and not np.isin(keep, (0, 1)).all():
+        if keep.dtype != bool and not ((keep == 0) | (keep == 1)).all():
             raise ValueError(
                 f"{type(self.drop).__name__} marked connections of layer {number} with other "
                 "values than 0 and 1 (or False and True)."

@@ -59,9 +59,6 @@ def drop_nearest_zero(
     weights: NDArray[_T], n_negative: int, n_positive: int
 ) -> NDArray[np.uint8]: ...
 def drop_smallest(scores: NDArray[_T], n_drop: int) -> NDArray[np.uint8]: ...
-def carry(
-    values: NDArray[_T], source: NDArray[np.int32], new_values: NDArray[_T] | None = None
-) -> NDArray[_T]: ...
 
 # ------------------------------------------------------------------ networks
 
@@ -245,3 +242,9 @@ def convolution_gradient(
     isa: str = "",
     n_threads: int = 1,
 ) -> None: ...
+def carry(
+    values: NDArray[_T],
+    source: NDArray[np.int32],
+    new_values: NDArray[_T] | None = None,
+    isa: str = "",
+) -> NDArray[_T]: ...

@@ -932,3 +932,26 @@ def test_dropout_that_rounds_to_none_is_none(dtype, probability):
         for one, other in zip(*(model.coefs_ + model.intercepts_ for model in fitted)):
             assert (one != other).sum() == 0
         np.testing.assert_array_equal(*(model.predict_proba(X) for model in fitted))
+
+
+@per_isa
+@per_dtype
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 40, 700])
+def test_carry(isa, dtype, n):
+    """Values keep their order, or do not; many in a row are new, or gone."""
+    rng = np.random.default_rng(n)
+    values = rng.standard_normal(n).astype(dtype)
+    values[::3] = np.nan
+    for share in (0.0, 0.3, 0.9, 1.0):
+        kept = np.flatnonzero(rng.random(n) >= share)
+        kept = kept[(kept < 100) | (kept > 200)]  # a gap
+        new = np.sort(rng.integers(0, len(kept) + 1, round(share * n)))
+        for source in (np.insert(kept, new, -1), np.r_[np.insert(kept, new, -1), kept[::-1]]):
+            is_new = source < 0
+            fresh = rng.standard_normal(is_new.sum()).astype(dtype)
+            for given in (fresh, None):
+                wanted = np.zeros(len(source), dtype)
+                wanted[~is_new] = values[source[~is_new]]
+                wanted[is_new] = fresh if given is not None else 0
+                moved = _native.carry(values, source.astype(np.int32), given, isa=isa)
+                assert moved.tobytes() == wanted.tobytes()

@@ -240,17 +240,37 @@ def test_ties_go_to_the_lower_place():
     np.testing.assert_array_equal(keep, [0, 0, 0, 1, 1, 1, 0, 0, 1, 1])
 
 
+def misleading(n, rng):
+    """Values of which every sixteenth, which a sample may consist of, is unlike the others."""
+    return np.where(np.arange(n) % 16, 1 + rng.random(n), 0.1 * rng.random(n)) * rng.choice(
+        [-1, 1], n
+    )
+
+
+LARGE = {
+    "ties": lambda n, rng: np.where(np.arange(n) % 7, rng.normal(size=n), rng.choice([-0.3, 0], n)),
+    "one magnitude": lambda n, rng: rng.choice([-0.5, 0.5], n),
+    "one sign": lambda n, rng: rng.exponential(size=n),
+    "wide": lambda n, rng: rng.normal(size=n) * 10.0 ** rng.integers(-30, 30, n),
+    "misleading": misleading,
+}
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_drop_of_a_large_layer(dtype):
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=30_000).astype(dtype)
-    weights[::7] = np.round(weights[::7], 1)  # ties and zeros
+@pytest.mark.parametrize("n", [800, 30_000])
+@pytest.mark.parametrize("kind", LARGE)
+def test_drop_of_a_large_layer(kind, n, dtype):
+    weights = LARGE[kind](n, np.random.default_rng(0)).astype(dtype)
     negative, zero, positive = _native.count_signs(weights)
     assert (negative, zero, positive) == tuple((np.sign(weights) == s).sum() for s in (-1, 0, 1))
-    keep = _native.drop_nearest_zero(
-        weights, decimal_floor(0.3, negative), decimal_floor(0.3, positive)
-    )
-    np.testing.assert_array_equal(keep != 0, reference.drop_nearest_zero(weights, 0.3))
+    for fraction in (0.001, 0.03, 0.3, 0.9):
+        counts = decimal_floor(fraction, negative), decimal_floor(fraction, positive)
+        keep = _native.drop_nearest_zero(weights, *counts)
+        np.testing.assert_array_equal(keep != 0, reference.drop_nearest_zero(weights, fraction))
+        n_drop = decimal_floor(fraction, n)
+        smallest = np.argsort(np.abs(weights), kind="stable")[:n_drop]
+        dropped = np.flatnonzero(_native.drop_smallest(np.abs(weights), n_drop) == 0)
+        np.testing.assert_array_equal(dropped, np.sort(smallest))
 
 
 @given(

@@ -155,6 +155,28 @@ void py_gather_rows(In2<T> x, In1<int64_t> order, std::optional<In2<int64_t>> pa
     kernels_named<T>(isa).gather_rows(x.data(), x.shape(1), rows, out, a.shape(1), 0, x.shape(1));
 }
 
+template <class T>
+Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_values,
+                  const std::string &isa) {
+    const int32_t n = static_cast<int32_t>(values.shape(0)), *from = source.data();
+    const int64_t n_after = source.shape(0);
+    int32_t behind = 0, n_new = 0;
+    for (int64_t k = 0; k < n_after; ++k) {
+        behind |= from[k] >= n;
+        n_new += from[k] < 0;
+    }
+    if (behind) fail("source points behind the values.");
+    if (new_values) require_size("new_values", new_values->shape(0), n_new);
+    const Kernels<T> &k = kernels_named<T>(isa);
+    Array<T> moved(n_after);
+    {
+        nb::gil_scoped_release release;
+        k.carry(values.data(), n, from, n_after, new_values ? new_values->data() : nullptr,
+                n_new, moved.data());
+    }
+    return to_numpy(std::move(moved));
+}
+
 template <class T> void bind_kernels_of(nb::module_ &m) {
     m.def("product", &py_product<T>, "indptr"_a.noconvert(), "indices"_a.noconvert(),
           "weights"_a.noconvert(), "bias"_a.noconvert(), "a"_a.noconvert(), "z"_a.noconvert(),
@@ -180,6 +202,8 @@ template <class T> void bind_kernels_of(nb::module_ &m) {
     m.def("gather_rows", &py_gather_rows<T>, "x"_a.noconvert(), "order"_a.noconvert(),
           "partners"_a.noconvert().none(), "shares"_a.noconvert().none(), "a"_a.noconvert(),
           "isa"_a = "");
+    m.def("carry", &py_carry<T>, "values"_a.noconvert(), "source"_a.noconvert(),
+          "new_values"_a.noconvert().none() = nb::none(), "isa"_a = "");
 }
 
 }  // namespace

@@ -38,13 +38,9 @@ nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t se
 int64_t count_kept(const ConnectivityView &before, const In1<uint8_t> &keep) {
     require_size("keep", keep.shape(0), before.nnz());
     uint8_t bits = 0;
-    int64_t kept = 0;
-    for (int64_t k = 0; k < before.nnz(); ++k) {
-        bits |= keep.data()[k];
-        kept += keep.data()[k];
-    }
+    for (int64_t k = 0; k < before.nnz(); ++k) bits |= keep.data()[k];
     if (bits > 1) fail("keep must hold 0 and 1 only.");
-    return kept;
+    return count_ones(keep.data(), before.nnz());
 }
 
 nb::tuple py_grow_random(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in,
@@ -134,41 +130,6 @@ template <class T> Numpy<uint8_t> py_drop_smallest(In1<T> scores, int64_t n_drop
     return to_numpy(std::move(keep));
 }
 
-template <class T>
-Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_values) {
-    const int32_t n = static_cast<int32_t>(values.shape(0));
-    const int64_t n_after = source.shape(0);
-    const int32_t *from = source.data();
-    int32_t behind = 0, n_new = 0;
-    for (int64_t k = 0; k < n_after; ++k) {
-        behind |= from[k] >= n;
-        n_new += from[k] < 0;
-    }
-    if (behind) fail("source points behind the values.");
-    if (new_values) require_size("new_values", new_values->shape(0), n_new);
-    Array<T> moved(n_after);
-    // Masks instead of branches, since which are new is random: a new one reads the
-    // first value too, an old one the next new value.
-    using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-    const T zero = 0;
-    const T *old = n ? values.data() : &zero;
-    const bool given = new_values && n_new;
-    const T *fresh = given ? new_values->data() : &zero;
-    const int32_t last = given ? n_new - 1 : 0;
-    int32_t i = 0;
-    for (int64_t k = 0; k < n_after; ++k) {
-        const int32_t is_new = from[k] >> 31;
-        const Word mask = static_cast<Word>(int64_t{is_new});
-        Word kept, next;
-        std::memcpy(&kept, old + (from[k] & ~is_new), sizeof kept);
-        std::memcpy(&next, fresh + std::min(i, last), sizeof next);
-        kept = (kept & ~mask) | (next & mask);
-        std::memcpy(&moved[k], &kept, sizeof kept);
-        i -= is_new;
-    }
-    return to_numpy(std::move(moved));
-}
-
 Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
     if (count < 0 || count > bound) fail("count must lie in [0, bound].");
     if (std::min(count, bound - count) > INT32_MAX) fail("count exceeds 2**31 - 1.");
@@ -180,8 +141,6 @@ template <class T> void bind_weights(nb::module_ &m) {
     m.def("drop_nearest_zero", &py_drop_nearest_zero<T>, "weights"_a.noconvert(), "n_negative"_a,
           "n_positive"_a);
     m.def("drop_smallest", &py_drop_smallest<T>, "scores"_a.noconvert(), "n_drop"_a);
-    m.def("carry", &py_carry<T>, "values"_a.noconvert(), "source"_a.noconvert(),
-          "new_values"_a.noconvert().none() = nb::none());
 }
 
 }  // namespace

@@ -760,12 +760,121 @@ void shifted_dots(const int32_t *offsets, int64_t n, const T *base, const T *row
     }
 }
 
+// ---------------------------------------------------------------- moves
+
+// New values as carry() takes them: `step` is 1, or 0 if they are all the same.
+template <class T> struct Fresh {
+    const T *next, *last;
+    int64_t step;
+};
+
+// Masks instead of branches, since which are new is random: a new one reads the first value
+// too, an old one the next fresh one.
+template <class T>
+INLINE void carry_part(const T *values, const int32_t *source, int64_t n, Fresh<T> &fresh,
+                       T *moved) {
+    typedef typename Bits<T>::Unsigned U;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t is_new = source[k] >> 31;
+        U mask = (U)is_new, old, next;
+        __builtin_memcpy(&old, values + (source[k] & ~is_new), sizeof old);
+        __builtin_memcpy(&next, fresh.next < fresh.last ? fresh.next : fresh.last, sizeof next);
+        old = (old & ~mask) | (next & mask);
+        __builtin_memcpy(moved + k, &old, sizeof old);
+        fresh.next += fresh.step & -is_new;
+    }
+}
+
+#if defined(__AVX512F__)
+// A vector of values and how it is put together: lane l of permuted() is value at[l] of x
+// followed by y, expanded() fills the lanes of a mask with the first values of x.
+template <class T> struct Mover;
+template <> struct Mover<float> {
+    typedef __m512 V;
+    static constexpr int width = 16;
+    static V load(const float *p) { return _mm512_loadu_ps(p); }
+    static void store(float *p, V v) { _mm512_storeu_ps(p, v); }
+    static V permuted(V x, __m512i at, V y) { return _mm512_permutex2var_ps(x, at, y); }
+    static V expanded(V v, unsigned lanes, V x) {
+        return _mm512_mask_expand_ps(v, (__mmask16)lanes, x);
+    }
+    static __m512i indices(const int32_t *p) { return _mm512_loadu_si512(p); }
+    static unsigned negative(__m512i s) { return _mm512_movepi32_mask(s); }
+    static __m512i less(__m512i s, int32_t x) { return _mm512_sub_epi32(s, _mm512_set1_epi32(x)); }
+    static unsigned below(__m512i s, int32_t x) {
+        return _mm512_cmplt_epu32_mask(s, _mm512_set1_epi32(x));
+    }
+};
+template <> struct Mover<double> {
+    typedef __m512d V;
+    static constexpr int width = 8;
+    static V load(const double *p) { return _mm512_loadu_pd(p); }
+    static void store(double *p, V v) { _mm512_storeu_pd(p, v); }
+    static V permuted(V x, __m512i at, V y) { return _mm512_permutex2var_pd(x, at, y); }
+    static V expanded(V v, unsigned lanes, V x) {
+        return _mm512_mask_expand_pd(v, (__mmask8)lanes, x);
+    }
+    static __m512i indices(const int32_t *p) {
+        return _mm512_maskz_cvtepi32_epi64(0xff, _mm256_loadu_si256((const __m256i *)p));
+    }
+    static unsigned negative(__m512i s) { return _mm512_movepi64_mask(s); }
+    static __m512i less(__m512i s, int32_t x) { return _mm512_sub_epi64(s, _mm512_set1_epi64(x)); }
+    static unsigned below(__m512i s, int32_t x) {
+        return _mm512_cmplt_epu64_mask(s, _mm512_set1_epi64(x));
+    }
+};
+
+// As long as what a vector of results comes from lies within two vectors of values. Returns
+// the number of results.
+template <class T>
+INLINE int64_t carry_vectors(const T *values, int64_t n_values, const int32_t *source, int64_t n,
+                             Fresh<T> &fresh, T *moved) {
+    typedef Mover<T> M;
+    constexpr int width = M::width;
+    constexpr unsigned all = (1u << width) - 1;
+    int64_t k = 0, begin = 0;  // the first value that is not yet passed by
+    if (n >= width) {
+        unsigned old = all & ~M::negative(M::indices(source));
+        if (old) begin = source[__builtin_ctz(old)];
+    }
+    for (; k + width <= n && begin + 2 * width <= n_values; k += width) {
+        if (fresh.step && fresh.last - fresh.next < width) break;
+        __m512i s = M::indices(source + k);
+        unsigned is_new = M::negative(s);
+        s = M::less(s, begin);
+        if ((M::below(s, 2 * width) | is_new) != all) break;
+        typename M::V low = M::load(values + begin), high = M::load(values + begin + width);
+        typename M::V v = M::permuted(low, s, high);
+        M::store(moved + k, M::expanded(v, is_new, M::load(fresh.next)));
+        fresh.next += fresh.step * __builtin_popcount(is_new);
+        if (is_new != all) begin = source[k + 31 - __builtin_clz(all & ~is_new)] + int64_t(1);
+    }
+    return k;
+}
+#endif
+
+template <class T>
+void carry(const T *values, int64_t n_values, const int32_t *source, int64_t n, const T *new_values,
+           int64_t n_new, T *moved) {
+    const T none[WIDEST / sizeof(T)] = {};
+    Fresh<T> fresh = {none, none, 0};
+    if (new_values && n_new) fresh = {new_values, new_values + n_new - 1, 1};
+    if (!n_values) values = none;
+    for (int64_t k = 0, part = n; k < n; k += part) {
+#if defined(__AVX512F__)
+        k += carry_vectors(values, n_values, source + k, n - k, fresh, moved + k);
+        part = n - k < 16 ? n - k : 16;
+#endif
+        carry_part(values, source + k, part, fresh, moved + k);
+    }
+}
+
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
                           gather_rows<T>, activate<T>,       scatter<T>,
                           scatter_gradient<T>, bias_gradient<T>,
-                          shifted_product<T>, shifted_dots<T>};
+                          shifted_product<T>, shifted_dots<T>, carry<T>};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

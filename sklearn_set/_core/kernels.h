@@ -162,6 +162,11 @@ template <class T> struct Kernels {
     // sums[k] += sum over j of base[offsets[k] + j] * row[j], for k < n.
     void (*shifted_dots)(const int32_t *offsets, int64_t n, const T *base, const T *row,
                          int64_t length, T *sums);
+
+    // moved[k] = values[source[k]] for k < n or, where source[k] < 0, the next value of
+    // `fresh` (null: 0). Fastest if the sources that are not negative ascend.
+    void (*carry)(const T *values, int64_t n_values, const int32_t *source, int64_t n,
+                  const T *fresh, int64_t n_fresh, T *moved);
 };
 
 }  // namespace sklearn_set

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 namespace sklearn_set {
 
@@ -21,11 +22,12 @@ int64_t below(uint64_t draw, int64_t bound) {
 }
 
 // Draws first .. first + count - 1 of the stream, reduced below `bound`, ascending.
-// The reduction is monotone, so the draws themselves are sorted: into buckets of
-// their top bits, about two a bucket, and then by insertion.
+// The reduction is monotone, so the draws themselves are sorted: into buckets of their top
+// bits, twice as many as draws if they stay in a near cache, and then by insertion.
 Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
+    const int64_t n_buckets = count < (1 << 19) ? 2 * count : count / 2;
     int bits = 1;
-    while (bits < 22 && (int64_t{1} << bits) < count / 2) ++bits;
+    while (bits < 22 && (int64_t{1} << bits) < n_buckets) ++bits;
     const int shift = 64 - bits;
     std::vector<int32_t> next((size_t{1} << bits) + 1, 0);
     for (int64_t i = 0; i < count; ++i) ++next[(splitmix64(seed, first + i) >> shift) + 1];
@@ -41,8 +43,13 @@ Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_
         for (size_t b = 0; b + 1 < next.size(); begin = next[b++])
             std::sort(draws + begin, draws + next[b]);
     } else {
-        for (int64_t i = 1; i < count; ++i) {
+        uint64_t largest = 0;  // in a register: to read it back from memory takes longer
+        for (int64_t i = 0; i < count; ++i) {
             const uint64_t draw = draws[i];
+            if (draw >= largest) {
+                largest = draw;
+                continue;
+            }
             int64_t j = i;
             for (; j > 0 && draws[j - 1] > draw; --j) draws[j] = draws[j - 1];
             draws[j] = draw;
@@ -109,6 +116,16 @@ Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed) {
     return result;
 }
 
+int64_t count_ones(const uint8_t *bits, int64_t n) {
+    int64_t count = 0, k = 0;
+    for (uint64_t eight; k + 8 <= n; k += 8) {
+        std::memcpy(&eight, bits + k, 8);
+        count += eight * 0x0101010101010101ull >> 56;  // the sum of the bytes
+    }
+    for (; k < n; ++k) count += bits[k];
+    return count;
+}
+
 template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]) {
     int32_t negative = 0, positive = 0;  // 32 bits: as wide as a float, for SIMD
     for (int64_t k = 0; k < nnz; ++k) {
@@ -122,82 +139,149 @@ template <class T> void count_signs(const T *weights, int64_t nnz, int64_t count
 
 namespace {
 
+// The bits of a number without its sign: they have the order of the magnitudes.
 template <class T> struct Bits;
 template <> struct Bits<float> { using type = uint32_t; };
 template <> struct Bits<double> { using type = uint64_t; };
+template <class T> using Magnitude = typename Bits<T>::type;
+template <class T> constexpr Magnitude<T> SIGN = Magnitude<T>{1} << (8 * sizeof(T) - 1);
 
-constexpr int N_BUCKETS = 1 << 13;  // the sign and twelve bits behind it
-
-template <class T> typename Bits<T>::type bucket_of(T x) {
-    typename Bits<T>::type bits;
+template <class T> Magnitude<T> bits_of(T x) {
+    Magnitude<T> bits;
     std::memcpy(&bits, &x, sizeof x);
-    return bits >> (8 * sizeof x - 13);
+    return bits;
+}
+template <class T> T value_of(Magnitude<T> bits) {
+    T x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
-template <class T> std::vector<int32_t> count_buckets(const T *values, int64_t nnz) {
-    std::vector<int32_t> histogram(N_BUCKETS, 0);
-    for (int64_t k = 0; k < nnz; ++k) ++histogram[bucket_of(values[k])];
-    return histogram;
-}
+template <class U> struct Interval {
+    U begin, size;
+};
 
-// Which values of one sign are dropped: those with a magnitude up to `magnitude`,
-// but for the positions in `spared`, which equal it and come late.
+// What is dropped of the values of one sign: magnitudes below a limit, the first `n_at` of
+// those at it, and not the others.
 template <class T> struct Cut {
-    T magnitude = 0;
-    std::vector<int32_t> spared;
+    T limit = 0;
+    int64_t n_at = 0, n_spared = 0;
 };
 
-// Finds the n_drop values nearest to zero among those of one sign.
-template <class T> class CutFinder {
-public:
-    CutFinder(const std::vector<int32_t> &histogram, bool negative, int64_t n_zeros,
-              int64_t n_drop)
-        : bucket_(negative ? N_BUCKETS / 2 : 0) {
-        if (n_drop <= 0) {
-            bucket_ = N_BUCKETS;  // none
-            return;
+// The cut after `rank` magnitudes, which lies in a range. A histogram tells in which part of the
+// range, and so on in that part: no branch depends on a value, and equal ones take no longer.
+template <class T, class U>
+Cut<T> cut_after(int64_t rank, Array<U> magnitudes, Interval<U> range) {
+    constexpr int N_PARTS = 1024, FEW = 64;
+    while (magnitudes.size() > FEW) {
+        int shift = 0;
+        while ((range.size - 1) >> shift >= N_PARTS) ++shift;
+        // Two, since equal values in a row would wait for each other.
+        int32_t even[N_PARTS] = {}, odd[N_PARTS] = {};
+        const size_t n_pairs = magnitudes.size() / 2;
+        for (size_t i = 0; i < n_pairs; ++i) {
+            ++even[(magnitudes[2 * i] - range.begin) >> shift];
+            ++odd[(magnitudes[2 * i + 1] - range.begin) >> shift];
         }
-        rank_ = n_drop + n_zeros;
-        while (rank_ > histogram[bucket_]) rank_ -= histogram[bucket_++];
+        if (magnitudes.size() % 2) ++even[(magnitudes.back() - range.begin) >> shift];
+        U part = 0;
+        for (; rank > even[part] + odd[part]; ++part) rank -= even[part] + odd[part];
+        range = {range.begin + (part << shift), U{1} << shift};
+        if (shift == 0) return {value_of<T>(range.begin), rank, even[part] + odd[part] - rank};
+        size_t n = 0;
+        for (U x : magnitudes) {
+            magnitudes[n] = x;
+            n += x - range.begin < range.size;
+        }
+        magnitudes.resize(n);
     }
-    unsigned bucket() const { return bucket_; }
+    std::sort(magnitudes.begin(), magnitudes.end());
+    const U limit = magnitudes[rank - 1];
+    const auto at = std::equal_range(magnitudes.begin(), magnitudes.end(), limit);
+    const int64_t n_less = at.first - magnitudes.begin(), n_up_to = at.second - magnitudes.begin();
+    return {value_of<T>(limit), rank - n_less, n_up_to - rank};
+}
 
-    // `inside`: the positions of all values in the bucket, ascending.
-    Cut<T> cut(const T *values, const Array<int32_t> &inside) const {
-        Cut<T> result;
-        if (bucket_ == N_BUCKETS) return result;
-        std::vector<std::pair<T, int32_t>> candidates;
-        for (int32_t k : inside)
-            if (bucket_of(values[k]) == bucket_ && values[k] == values[k])  // NaN has no order
-                candidates.emplace_back(std::abs(values[k]), k);
-        auto last = candidates.begin() + (rank_ - 1);
-        std::nth_element(candidates.begin(), last, candidates.end());
-        result.magnitude = last->first;
-        for (auto it = last + 1; it != candidates.end(); ++it)
-            if (it->first == last->first) result.spared.push_back(it->second);
-        return result;
-    }
-
-private:
-    unsigned bucket_;
-    int64_t rank_ = 0;  // of the last one dropped, within its bucket
-};
-
-// Positions whose value lies in one of two buckets (found without a branch).
+// A range of magnitudes in which the cuts of both signs lie if a sample does not mislead.
 template <class T>
-Array<int32_t> positions_in(const T *values, int64_t nnz,
-                            const std::vector<int32_t> &histogram, unsigned one,
-                            unsigned other) {
-    auto size_of = [&](unsigned b) { return b < N_BUCKETS ? histogram[b] : 0; };
-    Array<int32_t> inside(size_t(size_of(one)) + size_of(other) + 1);
+Interval<Magnitude<T>> guess_range(const T *values, int64_t nnz, const int64_t n_drop[2]) {
+    using U = Magnitude<T>;
+    const int64_t n_sampled = std::min<int64_t>(nnz / 16, 1024);
+    const Interval<U> all{0, SIGN<T>};
+    std::vector<U> seen[2];
+    for (int64_t i = 0; i < n_sampled; ++i) {
+        const U bits = bits_of(values[i * nnz / n_sampled]);
+        seen[bits >= SIGN<T>].push_back(bits & ~SIGN<T>);
+    }
+    U first = SIGN<T>, last = 0;
+    for (int s = 0; s < 2; ++s) {
+        if (n_drop[s] == 0) continue;
+        const double wanted = double(n_drop[s]) * n_sampled / nnz;
+        const double around = 4 * std::sqrt(wanted);  // standard deviations
+        const auto low = int64_t(wanted - around) - 1, high = int64_t(wanted + around) + 1;
+        if (low < 0 || high >= int64_t(seen[s].size())) return all;
+        auto begin = seen[s].begin();
+        std::nth_element(begin, begin + high, seen[s].end());
+        std::nth_element(begin, begin + low, begin + high);
+        first = std::min(first, begin[low]);
+        last = std::max(last, begin[high]);
+    }
+    return {first, last - first + 1};
+}
+
+// Cuts that drop n_drop[s] values of either sign s (0: those without the sign bit), zeros
+// included, if they lie in the range.
+template <class T>
+bool find_cuts(const T *values, int64_t nnz, const int64_t n_drop[2],
+               Interval<Magnitude<T>> range, Cut<T> cuts[2]) {
+    using U = Magnitude<T>;
+    using Signed = std::make_signed_t<U>;  // compared in vectors
+    int32_t n_below = 0, n_below_negative = 0;
+    for (int64_t k = 0; k < nnz; ++k) {
+        const U bits = bits_of(values[k]);
+        const bool below = Signed(bits & ~SIGN<T>) < Signed(range.begin);
+        n_below += below;
+        n_below_negative += below & (Signed(bits) < 0);
+    }
+    Array<U> inside(nnz + 1);
     size_t n = 0;
     for (int64_t k = 0; k < nnz; ++k) {
-        const unsigned bucket = bucket_of(values[k]);
-        inside[n] = static_cast<int32_t>(k);
-        n += (bucket == one) | (bucket == other);
+        inside[n] = bits_of(values[k]);
+        n += (inside[n] & ~SIGN<T>) - range.begin < range.size;
     }
-    inside.resize(n);
-    return inside;
+    Array<U> magnitudes[2] = {Array<U>(n + 1), Array<U>(n + 1)};
+    size_t n_of[2] = {};
+    for (size_t i = 0; i < n; ++i) {
+        const bool negative = inside[i] >= SIGN<T>;
+        magnitudes[0][n_of[0]] = magnitudes[1][n_of[1]] = inside[i] & ~SIGN<T>;
+        n_of[0] += !negative;
+        n_of[1] += negative;
+    }
+    const int64_t ranks[2] = {n_drop[0] - (n_below - n_below_negative),
+                              n_drop[1] - n_below_negative};
+    for (int s = 0; s < 2; ++s) {
+        if (n_drop[s] == 0) continue;
+        if (ranks[s] < 1 || ranks[s] > int64_t(n_of[s])) return false;
+        magnitudes[s].resize(n_of[s]);
+        cuts[s] = cut_after<T>(ranks[s], std::move(magnitudes[s]), range);
+    }
+    return true;
+}
+
+// Keeps those at the limit (which has their sign) that the cut spares.
+template <class T>
+void spare(const T *values, int64_t nnz, const Cut<T> &cut, T limit, uint8_t *keep) {
+    if (cut.n_spared == 0) return;
+    constexpr int64_t BLOCK = 512;
+    int64_t n_dropped = 0, k = 0;
+    for (; k < nnz; k += BLOCK) {  // counted in vectors
+        int32_t n = 0;
+        for (int64_t i = k, end = std::min(nnz, k + BLOCK); i < end; ++i) n += values[i] == limit;
+        if (n_dropped + n >= cut.n_at) break;
+        n_dropped += n;
+    }
+    for (; n_dropped < cut.n_at; ++k) n_dropped += values[k] == limit;
+    for (; k < nnz; ++k) keep[k] |= values[k] == limit;
 }
 
 }  // namespace
@@ -205,31 +289,30 @@ Array<int32_t> positions_in(const T *values, int64_t nnz,
 template <class T>
 void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
                        uint8_t *keep) {
-    const std::vector<int32_t> histogram = count_buckets(weights, nnz);
-    int32_t n_zeros = 0, n_minus_zeros = 0;  // they sort below all others of their sign
+    int32_t n_zeros = 0, n_minus_zeros = 0;  // they are the smallest of their sign
     for (int64_t k = 0; k < nnz; ++k) {
         n_zeros += weights[k] == 0;
         n_minus_zeros += (weights[k] == 0) & std::signbit(weights[k]);
     }
-    const CutFinder<T> positive(histogram, false, n_zeros - n_minus_zeros, n_positive);
-    const CutFinder<T> negative(histogram, true, n_minus_zeros, n_negative);
-    const Array<int32_t> inside =
-        positions_in(weights, nnz, histogram, positive.bucket(), negative.bucket());
-    const Cut<T> above = positive.cut(weights, inside), below = negative.cut(weights, inside);
-    for (int64_t k = 0; k < nnz; ++k)
-        keep[k] = (weights[k] > above.magnitude) | (-weights[k] > below.magnitude);
-    for (int32_t k : above.spared) keep[k] = 1;
-    for (int32_t k : below.spared) keep[k] = 1;
+    const int64_t n_drop[2] = {n_positive ? n_positive + n_zeros - n_minus_zeros : 0,
+                               n_negative ? n_negative + n_minus_zeros : 0};
+    Cut<T> cuts[2];
+    if (!find_cuts(weights, nnz, n_drop, guess_range(weights, nnz, n_drop), cuts))
+        find_cuts(weights, nnz, n_drop, {0, SIGN<T>}, cuts);
+    const T above = cuts[0].limit, below = -cuts[1].limit;
+    for (int64_t k = 0; k < nnz; ++k) keep[k] = (weights[k] > above) | (weights[k] < below);
+    spare(weights, nnz, cuts[0], above, keep);
+    spare(weights, nnz, cuts[1], below, keep);
 }
 
 template <class T>
 void drop_smallest(const T *scores, int64_t nnz, int64_t n_drop, uint8_t *keep) {
-    const std::vector<int32_t> histogram = count_buckets(scores, nnz);
-    const CutFinder<T> finder(histogram, false, 0, n_drop);
-    const Cut<T> cut = finder.cut(
-        scores, positions_in(scores, nnz, histogram, finder.bucket(), finder.bucket()));
-    for (int64_t k = 0; k < nnz; ++k) keep[k] = n_drop <= 0 || scores[k] > cut.magnitude;
-    for (int32_t k : cut.spared) keep[k] = 1;
+    const int64_t n_drops[2] = {n_drop, 0};
+    Cut<T> cuts[2];
+    if (!find_cuts(scores, nnz, n_drops, guess_range(scores, nnz, n_drops), cuts))
+        find_cuts(scores, nnz, n_drops, {0, SIGN<T>}, cuts);
+    for (int64_t k = 0; k < nnz; ++k) keep[k] = n_drop == 0 || scores[k] > cuts[0].limit;
+    if (n_drop) spare(scores, nnz, cuts[0], cuts[0].limit, keep);
 }
 
 namespace {
@@ -262,9 +345,8 @@ void merge_row(const int32_t *__restrict fresh, const int32_t *__restrict kept,
 // kept, which is its key less the number of kept ones before it.
 Rewired merge(const ConnectivityView &before, const uint8_t *keep, const int64_t *places,
               int64_t n_new, bool by_rank) {
-    int64_t n_kept = 0;
+    const int64_t n_kept = count_ones(keep, before.nnz());
     int32_t widest = 0;
-    for (int64_t k = 0; k < before.nnz(); ++k) n_kept += keep[k];
     for (int32_t d = 0; d < before.n_out; ++d)
         widest = std::max(widest, before.indptr[d + 1] - before.indptr[d]);
     // The kept ones and the new ones of a row, each followed by two that are
@@ -320,10 +402,7 @@ void ranks_to_keys(const ConnectivityView &before, Array<int64_t> &ranks) {
 Rewired grow_random(const ConnectivityView &before, const uint8_t *keep, int64_t n_new,
                     bool regrow_dropped, uint64_t seed) {
     int64_t n_occupied = before.nnz();
-    if (regrow_dropped) {
-        n_occupied = 0;
-        for (int64_t k = 0; k < before.nnz(); ++k) n_occupied += keep[k];
-    }
+    if (regrow_dropped) n_occupied = count_ones(keep, before.nnz());
     const int64_t n_free = int64_t{before.n_in} * before.n_out - n_occupied;
     Array<int64_t> places = sample_without_replacement(n_free, n_new, seed);
     if (!regrow_dropped) ranks_to_keys(before, places);

@@ -54,6 +54,9 @@ Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t
 // collapsed (source stays empty).
 Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed);
 
+// The number of ones among bytes that are 0 or 1.
+int64_t count_ones(const uint8_t *bits, int64_t n);
+
 // Numbers of negative, zero and positive weights.
 template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]);
 

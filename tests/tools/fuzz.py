@@ -315,7 +315,12 @@ def functions(rng, dtype):
 
     def carry():
         source = rng.integers(-1, 30, 20).astype(INT)
-        return dict(values=values(), source=source, new_values=np.ones((source < 0).sum(), dtype))
+        if rng.random() < 0.5:  # in the order in which a layer's connections are carried
+            source = np.where(rng.random(90) < 0.5, -1, np.arange(90)).astype(INT)
+        new_values = np.ones((source < 0).sum(), dtype) if rng.random() < 0.7 else None
+        old = np.ones(max(source.max() + 1, 30), dtype)
+        isa = ISAS[rng.integers(len(ISAS))]
+        return dict(values=old, source=source, new_values=new_values, isa=isa)
 
     def batch(*more):
         """A layer's index, its inputs, outputs and further arrays of lanes, an instruction set."""
