@@ -632,41 +632,6 @@ def test_labels_are_those_of_the_file(publish, tmp_path, Y, expected):
     np.testing.assert_array_equal(target, expected)
 
 
-def wild_indices():
-    """A sparse matrix with a row that it does not have."""
-    X = scipy.sparse.csc_matrix(np.eye(3))
-    X.indices[1] = 10**6
-    return X
-
-
-@pytest.mark.parametrize(
-    "content, problem",
-    [
-        (b"", "cannot be read as a MATLAB file"),
-        (b"<!DOCTYPE html>" * 20, "cannot be read as a MATLAB file"),
-        (mat(X=np.eye(300), Y=np.arange(300))[:1000], "cannot be read as a MATLAB file"),
-        (mat(X=np.eye(3)), "has no variable Y"),
-        (mat(x=np.eye(3), Y=[1, 2, 3]), "has no variable X"),
-        (mat(X=np.eye(3), Y=[1, 2]), r"has Y of shape \(1, 2\) for X of shape \(3, 3\)"),
-        (mat(X=np.eye(4), Y=np.eye(2)), r"has Y of shape \(2, 2\) for X of shape \(4, 4\)"),
-        (mat(X=np.ones((3, 2, 2)), Y=[1, 2, 3]), r"has X of shape \(3, 2, 2\)"),
-        (mat(X=np.ones((0, 2)), Y=np.ones((0, 1))), r"has X of shape \(0, 2\)"),
-        (mat(X=np.eye(3) * 1j, Y=[1, 2, 3]), "has X of type complex128"),
-        (mat(X=np.array(["ab", "cd"]), Y=[1, 2]), "has X of type <U2"),
-        (mat(X={"a": 1}, Y=[1]), r"has X of type \[\('a', 'O'\)\]"),
-        (mat(X=np.eye(2), Y=np.array(["a", "b"], dtype=object)), "has Y of type object"),
-        (mat(X=wild_indices(), Y=[1, 2, 3]), "has a sparse X with invalid indices"),
-    ],
-)
-def test_malformed_files(publish, tmp_path, content, problem):
-    path = tmp_path / "lung_small.mat"
-    path.write_bytes(publish(content))
-    with pytest.raises(ValueError, match=problem) as error:
-        fetch(tmp_path)
-    assert str(error.value).startswith(str(path))
-    assert "numeric matrix X (samples x features)" in str(error.value)
-
-
 # Names and parameters
 
 
