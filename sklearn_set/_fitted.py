@@ -128,7 +128,8 @@ class FittedNetwork(Declared):
             the drop (`n_survived`), how many neurons were pruned, and the time in
             seconds. "loss" is that of `loss_curve_`. Where there are held-out samples,
             "training_loss" is what compares with "validation_loss": the loss after the
-            epoch on training samples as they are (at most a thousand of them).
+            epoch on training samples as they are (as many as there are held-out ones, from a
+            hundred to a thousand).
     """
 
     def __sklearn_is_fitted__(self) -> bool:

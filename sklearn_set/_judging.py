@@ -21,7 +21,7 @@ from ._samples import Samples
 
 __all__ = ["judge"]
 
-_N_TRAINING = 1000  # training rows that are compared with the held-out ones
+_TRAINING_ROWS = (100, 1000)  # least and most that are compared with the held-out ones
 
 
 def judge(
@@ -36,11 +36,13 @@ def judge(
     model : Model
         What the rows mean, and how a network's outputs are shown.
     training : Samples
-        As the network reads them. At most a thousand are looked at, the same in each epoch.
+        As the network reads them. As many are looked at as there are held-out ones, but a
+        hundred at least and a thousand at most; the same in each epoch.
     held_out : Samples
         As the user gave them.
     """
-    training = training.take(spread_rows(len(training.target), _N_TRAINING))
+    n_rows = int(np.clip(len(held_out.target), *_TRAINING_ROWS))
+    training = training.take(spread_rows(len(training.target), n_rows))
     read = replace(held_out, X=model.conditioner._apply(held_out.X))
     loss_of_training = _loss_of(model, training, n_threads)
     loss_of_held_out = _loss_of(model, read, n_threads)

@@ -70,13 +70,14 @@ def test_training_loss_is_that_of_samples_as_they_are():
     assert losses[0] < 0.2 * last["loss"] < 0.2 * losses[1]
 
 
-def test_training_loss_is_weighted_and_looks_at_a_thousand_rows():
+@pytest.mark.parametrize("n_held_out, n_rows", [(10, 100), (300, 300), (2000, 1000)])
+def test_training_loss_is_weighted_and_looks_at_some_rows(n_held_out, n_rows):
     many = np.random.default_rng(3).normal(size=(3000, 4))
     weight = np.random.default_rng(4).uniform(1, 2, 3000)
     target = many[:, 0] + 5
     model = SETRegressor((10,), max_iter=3, random_state=0)
-    model.fit(many, target, weight, X_val=many[:10], y_val=target[:10])
-    rows = np.linspace(0, 2999, 1000).astype(int)
+    model.fit(many, target, weight, X_val=many[:n_held_out], y_val=target[:n_held_out])
+    rows = np.linspace(0, 2999, n_rows).astype(int)
     variance = np.cov(target, aweights=weight, ddof=0)
     residual = (target - model.predict(many))[rows]
     expected = np.average(residual**2, weights=weight[rows]) / variance / 2
