@@ -194,7 +194,7 @@ class Training(Declared):
         "float in [1, inf]",
         """With `early_stopping`, learning ends after more than this number of epochs in a row
         without an improvement of `tol`. The count begins after the last scheduled pruning.""",
-        default=20,
+        default=30,
     )
     scoring: Any = parameter(
         "str, callable or None",

@@ -48,7 +48,7 @@ def test_early_stopping_stops_by_itself_and_averages():
     assert n_resting == round(0.4 * model.n_iter_)  # the share that `averaging` says
     learned = model.n_iter_ - n_resting
     scores = model.validation_scores_[:learned]
-    assert learned >= 21 + best and max(scores[-21:]) < max(scores) + model.tol
+    assert learned >= 31 + best and max(scores[-31:]) < max(scores) + model.tol
     assert model.best_validation_score_ == model.validation_scores_[-1]
 
 
