@@ -22,7 +22,7 @@ from ._amounts import new_weights_rule
 from ._conditioning import CHO, InputConditioner
 from ._data import Data
 from ._evolution import Evolution
-from ._gradients import Evidence, errors_by_number, merged, scores
+from ._gradients import Evidence, errors_by_number, merged, ranked
 from ._kernel import target_matrix
 from ._losses import Loss
 from ._network import Network
@@ -72,17 +72,16 @@ class SETFeatureSelector(SelectorMixin, Declared):
     `transform` returns features as they were given. Which of the importances answers which
     question is told in the user guide.
 
-    *With targets.* Columns are scaled as `InputConditioner` does. In each of `n_subsamples`
-    subsamples with 5 of 8 samples of like targets (400 samples at most), two ridge
+    *With targets.* Columns are scaled as `InputConditioner` does. `n_subsamples` subsamples
+    hold 5 of 8 samples of like targets each (400 samples at most). On each, two ridge
     regressions are fitted: a linear one, and one with the arc-cosine kernel of two layers
     [1]_, which is an infinitely wide ReLU network. Their strengths are those of the smallest
-    leave-one-out error. The score of a feature is its share in the squared gradient of the
-    fitted function, summed over outputs and averaged over samples and both fits: the
-    diagonal of the average gradient outer product [2]_. The worst three tenths leave and the
-    rest is fitted anew, as in recursive feature elimination [3]_, until one is left. A
-    feature that leaves with rank r (0 for the last) gets 5 / (5 + r), of which `scores_` is
-    the geometric mean over subsamples. Elimination makes related features compete, so that
-    few of them stay; subsamples make the result steady.
+    leave-one-out error. What counts is the share of a feature in the squared gradient of the
+    fitted function, summed over outputs and averaged over samples (100 at most), both fits
+    and all subsamples: the diagonal of the average gradient outer product [2]_. The worst
+    three tenths leave and the rest is fitted anew, as in recursive feature elimination [3]_,
+    until one is left. Elimination makes related features compete, so that few of them stay;
+    subsamples make it steady.
 
     "auto" takes the smallest number whose error in five folds is within one standard error
     of the smallest.
@@ -122,9 +121,9 @@ class SETFeatureSelector(SelectorMixin, Declared):
     _references = (CHO, RADHAKRISHNAN, GUYON, ATASHGAHI)
     _attribute_texts = """
         scores_ : ndarray of shape (`n_features_in_`,)
-            The higher, the better. With targets: from 0 to 1, which is always the first (see
-            Notes). Without: strength of each feature's input, after a last removal of
-            connections.
+            The higher, the better. With targets: the feature's share in the gradient at the
+            step at which it leaves, or that of the best of those behind it (see Notes).
+            Without: strength of each feature's input, after a last removal of connections.
         ranking_ : ndarray of int of shape (`n_features_in_`,)
             Place of each feature from 1, the best, on. The features of a group share a place. Of
             equal scores the first comes first.
@@ -259,14 +258,16 @@ class SETFeatureSelector(SelectorMixin, Declared):
         self._number_to_select(int(group.max()) + 1)  # an error comes before the work
         rng = check_random_state(self.random_state)
         if by_gradient:
-            by_group = self._score_by_gradient(X, self._targets(y), weight, group, rng)
+            order, score = self._rank_by_gradient(X, self._targets(y), weight, group, rng)
         else:
-            strength = self._score_by_autoencoder(X, weight, rng)
-            by_group = np.bincount(group, strength) / np.bincount(group)
-        place = np.empty(len(by_group), dtype=int)
-        place[np.argsort(-by_group, kind="stable")] = np.arange(1, len(by_group) + 1)
-        self.n_features_to_select_ = self._number_to_select(len(by_group))
-        self.scores_, self.ranking_ = by_group[group], place[group]
+            strength = self._strengths(X, weight, rng)
+            strength = np.bincount(group, strength) / np.bincount(group)
+            order = np.argsort(-strength, kind="stable")
+            score = strength[order]
+        place = np.empty(len(order), dtype=int)
+        place[order] = np.arange(len(order))
+        self.n_features_to_select_ = self._number_to_select(len(order))
+        self.scores_, self.ranking_ = score[place[group]], place[group] + 1
         self.support_ = self.ranking_ <= self.n_features_to_select_
         return self
 
@@ -298,7 +299,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
             )
         return wanted
 
-    def _score_by_gradient(self, X, Y, weight, group, rng) -> np.ndarray:
+    def _rank_by_gradient(self, X, Y, weight, group, rng):
         if np.ptp(Y, axis=0).max() == 0:
             raise ValueError(
                 f"The targets of all {len(Y)} samples are the same: they cannot tell features "
@@ -313,7 +314,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
             if self.n_features_to_select == "auto":
                 self.errors_, self._n_best = errors_by_number(evidence)
             self.n_iter_ = self.n_subsamples
-            return scores(evidence, self.n_subsamples, generator)
+            return ranked(evidence, evidence.subsamples(self.n_subsamples, generator))
 
     def _targets(self, y) -> np.ndarray:
         kind = type_of_target(y, input_name="y")
@@ -324,7 +325,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         check_classification_targets(y)
         return target_matrix(np.unique(y, return_inverse=True)[1])
 
-    def _score_by_autoencoder(self, X, weight, rng) -> np.ndarray:
+    def _strengths(self, X, weight, rng) -> np.ndarray:
         if weight is not None:
             X, weight = X[weight > 0], weight[weight > 0]
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())

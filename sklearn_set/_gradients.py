@@ -15,14 +15,13 @@ from scipy import sparse
 from ._columns import row_digests, spread_rows
 from ._kernel import KernelRidge, arc_cosine_kernel
 
-__all__ = ["Evidence", "errors_by_number", "merged", "scores"]
+__all__ = ["Evidence", "errors_by_number", "merged", "ranked"]
 
 _BLOCK = 2**22  # values at a time
 _ROWS = 400  # samples of a kernel, at most
 _POINTS = 100  # samples at which gradients are taken, at most
 _STAY = 0.7  # share of the groups that stays at each step of an elimination
 _SHARE = (5, 8)  # of so many neighbouring samples, a subsample has
-_FIRST = 5.0  # ranks count by the logarithm of this plus the rank
 _FOLDS = 5
 
 
@@ -47,7 +46,7 @@ class Evidence:
 
     Parameters
     ----------
-    X : ndarray, csr or csc array of shape (n_samples, n_features)
+    X : ndarray or csr array of shape (n_samples, n_features)
     Y : ndarray of shape (n_samples, n_targets)
     weight : ndarray of shape (n_samples,)
         Weights > 0 of the samples.
@@ -70,53 +69,54 @@ class Evidence:
         _, size, directions = np.linalg.svd(Y, full_matrices=False)
         return cls(X, Y @ directions[size > 1e-9 * size[0]].T, weight, group)
 
-    def subsample(self, rng: np.random.Generator | None) -> np.ndarray:
-        """Some of the samples, spread over the targets; without `rng` all that are allowed."""
+    def subsamples(self, number: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """Numbers of the samples in each of some subsamples, spread over the targets.
+
+        A single one has all samples, or as many as are allowed.
+        """
         n = len(self.Y)
+        if number == 1:
+            return [np.arange(n) if n <= _ROWS else _drawn(n, 1, -(-n // _ROWS), rng)]
         some, of = _SHARE
-        if rng is None:
-            return np.arange(n) if n <= _ROWS else _drawn(n, 1, -(-n // _ROWS), None)
-        return _drawn(n, some, max(of, -(-some * n // _ROWS)), rng)
+        return [_drawn(n, some, max(of, -(-some * n // _ROWS)), rng) for _ in range(number)]
 
     def take(self, rows: np.ndarray) -> Evidence:
         """Some of the samples, their weights of mean 1."""
-        X = sparse.csc_array(self.X[rows]) if sparse.issparse(self.X) else self.X[rows]
-        return Evidence(X, self.Y[rows], self.weight[rows] / self.weight[rows].mean(), self.group)
+        weight = self.weight[rows] / self.weight[rows].mean()
+        return Evidence(self.X[rows], self.Y[rows], weight, self.group)
 
-    def path(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The groups that are left at each step of an elimination, the best first.
+    def eliminate(self, subsamples: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The groups that are left at each step, the best first, and their shares.
 
-        At each step those leave whose features have the smallest gradients.
+        At each step those leave whose features have the smallest gradients, all subsamples
+        together.
         """
         alive, columns = np.arange(len(self.size)), np.arange(len(self.group))
-        own = self.take(rows)
-        X = own.X
         while True:
-            shares = _gradient_shares(X, own.Y, own.weight)
-            by_group = np.bincount(self.group[columns], shares, len(self.size)) / self.size
-            alive = alive[np.argsort(-by_group[alive], kind="stable")]
-            yield alive
+            by_column = np.zeros(len(columns))
+            for rows in subsamples:
+                own = self.take(rows)
+                by_column += _gradient_shares(own.X[:, columns], own.Y, own.weight)
+            by_group = np.bincount(self.group[columns], by_column, len(self.size))[alive]
+            by_group /= self.size[alive] * len(subsamples)
+            order = np.argsort(-by_group, kind="stable")
+            yield alive[order], by_group[order]
             if len(alive) == 1:
                 return
-            alive = np.sort(alive[: max(1, int(_STAY * len(alive)))])
-            stay = np.isin(self.group[columns], alive)
-            X, columns = X[:, np.flatnonzero(stay)], columns[stay]
+            alive = np.sort(alive[order[: max(1, int(_STAY * len(alive)))]])
+            columns = np.flatnonzero(np.isin(self.group, alive))
 
 
-def scores(evidence: Evidence, n_subsamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Scores of the groups from 0 to 1, which is always the first in eliminations.
+def ranked(evidence: Evidence, subsamples: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the groups, the best first, and their scores.
 
-    Each subsample gives ranks r = 0, 1, ...; the score is 5 divided by the geometric mean
-    of 5 + r. A single elimination sees all samples.
+    A score is the share in the gradient at the step at which a group leaves, or that of the
+    best of those behind it.
     """
-    total = np.zeros(len(evidence.size))
-    for _ in range(n_subsamples):
-        rows = evidence.subsample(rng if n_subsamples > 1 else None)
-        order = np.empty(len(total), dtype=int)
-        for alive in evidence.path(rows):
-            order[: len(alive)] = alive
-        total[order] += np.log(_FIRST + np.arange(len(order)))
-    return _FIRST / np.exp(total / n_subsamples)
+    order, score = np.empty(len(evidence.size), dtype=int), np.empty(len(evidence.size))
+    for alive, shares in evidence.eliminate(subsamples):
+        order[: len(alive)], score[: len(alive)] = alive, shares
+    return order, np.maximum.accumulate(score[::-1])[::-1]
 
 
 def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
@@ -135,7 +135,7 @@ def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
         known, asked = evidence.take(learn), evidence.take(judge)
         mean = known.weight @ known.Y / known.weight.sum()
         total = float(asked.weight @ np.square(asked.Y - mean).sum(axis=1))
-        for alive in evidence.path(learn):
+        for alive, _ in evidence.eliminate([learn]):
             columns = np.flatnonzero(np.isin(evidence.group, alive))
             X, Z = (_dense(each.X[:, columns]) for each in (known, asked))
             kernel = KernelRidge(arc_cosine_kernel(X), known.Y, known.weight)
@@ -148,14 +148,14 @@ def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
     return errors, min(size for size, error in errors.items() if error <= errors[best] + margin)
 
 
-def _drawn(n: int, some: int, of: int, rng: np.random.Generator | None) -> np.ndarray:
-    """`some` of each `of` successive numbers below n, at random or the first."""
-    order = np.arange(n) if rng is None else np.argsort(np.arange(n) // of + rng.random(n))
+def _drawn(n: int, some: int, of: int, rng: np.random.Generator) -> np.ndarray:
+    """`some` of each `of` successive numbers below n, at random."""
+    order = np.argsort(np.arange(n) // of + rng.random(n))
     return np.sort(order[np.arange(n) % of < some])
 
 
 def _gradient_shares(X, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of each column in the squared gradient of two fits, by columns; sums to 2.
+    """Share of each column in the squared gradient of two fits, the mean of both.
 
     The fits are ridge regressions, linear and with the arc-cosine kernel of two layers; of
     the latter, the mean over samples.
@@ -175,11 +175,12 @@ def _gradient_shares(X, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         for each in maps:
             shares[1, part] += weight[points] @ np.square(each @ block)
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    return shares.sum(axis=0)
+    return shares.mean(axis=0)
 
 
 def _blocks(X) -> Iterator[tuple[slice, np.ndarray]]:
     """Dense columns of X, some at a time."""
+    X = sparse.csc_array(X) if sparse.issparse(X) else X
     width = max(1, _BLOCK // X.shape[0])
     for start in range(0, X.shape[1], width):
         part = slice(start, start + width)
