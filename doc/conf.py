@@ -84,6 +84,14 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+# Where several versions stand side by side, the job that puts them there names their list.
+if "DOC_VERSIONS" in os.environ:
+    html_theme_options["switcher"] = {
+        "json_url": os.environ["DOC_VERSIONS"],
+        "version_match": version,
+    }
+    html_theme_options["check_switcher"] = False
+    html_theme_options["navbar_end"] = ["version-switcher", "theme-switcher", "navbar-icon-links"]
 html_show_sourcelink = False
 toc_object_entries_show_parents = "hide"
 html_sidebars = {"index": [], "start": []}
