@@ -15,7 +15,6 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from ._columns import (
     AsTheyAre,
@@ -32,6 +31,7 @@ from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
 from ._samples import bounded, check_weight
 from ._sklearn_compat import check_feature_names_in, fit_context
+from ._threads import one_blas_thread
 
 __all__ = ["InputConditioner"]
 
@@ -153,7 +153,7 @@ class InputConditioner(TransformerMixin, Conditioning):
             return self
         if sparse.issparse(X):
             check_sparse(X)
-        with threadpool_limits(1, "blas"):  # the same bits on any number of threads
+        with one_blas_thread():
             scaling = Scaling(X, weight)
             if isinstance(self.conditioning, Real):
                 if sparse.issparse(X):

@@ -194,12 +194,13 @@ class Evolution:
         """
         lost = lost or {}
         keeps = {number: self._keep(network, number, fraction) for number in numbers}
-        n_new = dict(zip(keeps, self._quotas(network, keeps)))
+        n_kept = {number: int(np.count_nonzero(keep)) for number, keep in keeps.items()}
+        n_new = dict(zip(keeps, self._quotas(network, n_kept)))
         for number, n_lost in lost.items():
             layer = network.layers[number]
-            keep = keeps.setdefault(number, np.ones(layer.nnz, dtype=np.uint8))
+            keeps.setdefault(number, np.ones(layer.nnz, dtype=np.uint8))
             n_grown = n_new.get(number, 0)
-            n_free = layer.n_in * layer.n_out - int(np.count_nonzero(keep)) - n_grown
+            n_free = layer.n_in * layer.n_out - n_kept.setdefault(number, layer.nnz) - n_grown
             n_new[number] = n_grown + min(n_lost, n_free)
         places: dict[int, np.ndarray] = {}
         if "gradient" in self.grow.needs and steepest is not None:
@@ -208,9 +209,9 @@ class Evolution:
         changes = Changes(n_dropped=sum(lost.values()), n_grown=sum(n_new.values()))
         for number, keep in keeps.items():
             layer = network.layers[number]
-            changes.n_dropped += layer.nnz - int(np.count_nonzero(keep))
+            changes.n_dropped += layer.nnz - n_kept[number]
             if layer.newborn is not None:
-                changes.n_survived += int(np.count_nonzero(layer.newborn & (keep != 0)))
+                changes.n_survived += int(np.count_nonzero(layer.newborn & keep))
             weights = self.new_weights(layer, n_new[number], rng)
             site = Site(network, number, keep, n_new[number], rng, places.get(number))
             network.rewire(number, self.grow.rewiring(site), weights)
@@ -243,14 +244,13 @@ class Evolution:
             )
         return np.ascontiguousarray(keep, dtype=np.uint8)
 
-    def _quotas(self, network: Network, keeps: dict[int, np.ndarray]) -> list[int]:
-        """How many connections each evolving layer grows."""
-        layers = [network.layers[number] for number in keeps]
-        n_kept = [int(np.count_nonzero(keep)) for keep in keeps.values()]
-        n_dropped = [layer.nnz - kept for layer, kept in zip(layers, n_kept)]
+    def _quotas(self, network: Network, n_kept: dict[int, int]) -> list[int]:
+        """How many connections each evolving layer grows, of which so many stay."""
+        layers = [network.layers[number] for number in n_kept]
+        n_dropped = [layer.nnz - kept for layer, kept in zip(layers, n_kept.values())]
         if self.redistribute is None:
             return n_dropped
         n_free = [layer.n_in * layer.n_out - layer.nnz for layer in layers]
         if sum(n_dropped) > sum(n_free):  # too full to spare the places just dropped
             n_free = [free + dropped for free, dropped in zip(n_free, n_dropped)]
-        return self.redistribute(n_kept, n_free, sum(n_dropped))
+        return self.redistribute(list(n_kept.values()), n_free, sum(n_dropped))

@@ -16,7 +16,6 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from ._amounts import new_weights_rule
 from ._conditioning import CHO, InputConditioner
@@ -31,7 +30,7 @@ from ._optimizers import Optimizer
 from ._parameters import Declared, parameter, same_parameter
 from ._samples import bounded, check_weight
 from ._sklearn_compat import fit_context
-from ._threads import effective_n_threads
+from ._threads import effective_n_threads, one_blas_thread
 from ._training import Generators, Learner, train
 from ._training_parameters import Training
 
@@ -305,7 +304,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
                 f"The targets of all {len(Y)} samples are the same: they cannot tell features "
                 'apart. Pass other targets, or set method="autoencoder".'
             )
-        with threadpool_limits(1, "blas"):  # the same bits on any number of threads
+        with one_blas_thread():
             rows, weight = merged(X, Y, weight)
             X, Y = X[rows], Y[rows]
             X = InputConditioner("scale")._learn(X, None, weight)._apply(X)

@@ -86,17 +86,18 @@ class Mixtures:
             partners = rng.permutation(n)
         else:
             partners = rng.choice(n, size=n, p=self.weight / self.weight.sum())
-        share = rng.beta(self.mixup, self.mixup, n).astype(self.dtype)
+        n_partners = 1 if self.noise == 0 else 3
+        shares = np.empty((n_partners + 1, n), dtype=self.dtype)
+        shares[0] = rng.beta(self.mixup, self.mixup, n)
+        np.subtract(1, shares[0], out=shares[1])
         if self.noise == 0:
-            return partners[None], np.stack([share, 1 - share])
+            return partners[None], shares
         one = self._between(0, n, noise_rng)
         label = self.class_at[one]
         other = self._between(self.cuts[label], self.cuts[label + 1], noise_rng)
-        length = (self.noise * noise_rng.standard_normal(n)).astype(self.dtype)
-        return (
-            np.stack([partners, self.by_class[one], self.by_class[other]]),
-            np.stack([share, 1 - share, length, -length]),
-        )
+        shares[2] = self.noise * noise_rng.standard_normal(n)
+        np.negative(shares[2], out=shares[3])
+        return np.array([partners, self.by_class[one], self.by_class[other]]), shares
 
     def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
         """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""

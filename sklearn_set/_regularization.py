@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ._columns import few_rows
 from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network import Network
 from ._samples import Samples
+from ._threads import one_blas_thread
 
 __all__ = ["Signal", "shrinkage_for"]
 
@@ -50,7 +50,7 @@ class Signal:
         rows = few_rows(samples.X, N_JUDGED)
         if len(rows) < _FEWEST:
             return cls()
-        with threadpool_limits(1, "blas"):  # the same bits on any number of threads
+        with one_blas_thread():
             with np.errstate(over="ignore", invalid="ignore"):
                 K = arc_cosine_kernel(samples.X[rows].astype(np.float64))
             if not np.isfinite(K).all():

@@ -1,6 +1,7 @@
-"""How many OpenMP threads a call may use.
+"""How many threads a call may use.
 
-Owns: the meaning of `n_jobs`. May not touch: global thread settings.
+Owns: the meaning of `n_jobs`, and what runs on one thread of BLAS. May not touch: thread settings
+beyond a `with` block.
 """
 
 from __future__ import annotations
@@ -11,15 +12,25 @@ from functools import cache
 
 import joblib
 from joblib.parallel import get_active_backend
+from threadpoolctl import ThreadpoolController
 
 from . import _native
 
-__all__ = ["effective_n_threads"]
+__all__ = ["effective_n_threads", "one_blas_thread"]
 
 _forked = False
 
 # Cached, as in scikit-learn: it reads files of the operating system for 50 µs.
 cpu_count = cache(joblib.cpu_count)
+
+
+# To look through the loaded libraries takes a millisecond; NumPy's and SciPy's are there by now.
+_libraries = cache(ThreadpoolController)
+
+
+def one_blas_thread():
+    """A context in which products have the same bits whatever the number of threads."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 def _after_fork() -> None:

@@ -146,7 +146,8 @@ def decimal_floor(fraction: float, n: int) -> int:
     >>> int(0.29 * 100), decimal_floor(0.29, 100)
     (28, 29)
     """
-    return int(_as_written(fraction) * int(n))
+    exact = _as_written(fraction)
+    return exact.numerator * int(n) // exact.denominator
 
 
 @lru_cache

@@ -89,8 +89,10 @@ class WeightAverage:
         """Let the network as it is count, too."""
         self.n_epochs += 1
         for mean, layer in zip(self.network.layers, network.layers):
-            mean.weights += (layer.weights - mean.weights) / self.n_epochs
-            mean.bias += (layer.bias - mean.bias) / self.n_epochs
+            for values, now in ((mean.weights, layer.weights), (mean.bias, layer.bias)):
+                change = now - values
+                change /= self.n_epochs
+                values += change
 
 
 @dataclass
@@ -202,7 +204,7 @@ class _Epochs:
         if evolves:
             parts = learner.evolution.parts(self.starts, optimizer.n_steps)
         for part in parts:
-            if evolves:
+            if len(parts) > 1 or (evolves and learner.evolution.every_steps):
                 with network.whole_or_unchanged():
                     changes += learner.evolution.between_batches(
                         optimizer.n_steps, network, generators.evolution, self.steepest

@@ -299,6 +299,17 @@ def test_drop_errors():
         _native.drop_smallest(np.array([1.0, 1.0]), 3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_finite(dtype):
+    values = np.array([0, -0.0, 1, -1, np.finfo(dtype).max, np.finfo(dtype).tiny / 8] * 9, dtype)
+    assert _native.all_finite(values) and _native.all_finite(-values)
+    for wrong in (np.inf, -np.inf, np.nan, -np.nan):
+        for place in (0, 17, -1):
+            one = values.copy()
+            one[place] = wrong
+            assert not _native.all_finite(one)
+
+
 # ------------------------------------------------------------------ grow
 
 

@@ -106,6 +106,10 @@ template <class T> nb::tuple py_count_signs(In1<T> weights) {
     return nb::make_tuple(counts[0], counts[1], counts[2]);
 }
 
+template <class T> bool py_all_finite(In1<T> values) {
+    return all_finite(values.data(), values.shape(0));
+}
+
 template <class T>
 Numpy<uint8_t> py_drop_nearest_zero(In1<T> weights, int64_t n_negative, int64_t n_positive) {
     int64_t counts[3];
@@ -138,6 +142,7 @@ Numpy<int64_t> py_sample(int64_t bound, int64_t count, uint64_t seed) {
 
 template <class T> void bind_weights(nb::module_ &m) {
     m.def("count_signs", &py_count_signs<T>, "weights"_a.noconvert());
+    m.def("all_finite", &py_all_finite<T>, "values"_a.noconvert());
     m.def("drop_nearest_zero", &py_drop_nearest_zero<T>, "weights"_a.noconvert(), "n_negative"_a,
           "n_positive"_a);
     m.def("drop_smallest", &py_drop_smallest<T>, "scores"_a.noconvert(), "n_drop"_a);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace sklearn_set {
@@ -156,6 +157,18 @@ template <class T> T value_of(Magnitude<T> bits) {
     std::memcpy(&x, &bits, sizeof x);
     return x;
 }
+
+}  // namespace
+
+template <class T> bool all_finite(const T *values, int64_t n) {
+    using Signed = std::make_signed_t<Magnitude<T>>;  // compared in vectors
+    const auto infinite = Signed(bits_of(std::numeric_limits<T>::infinity()));
+    Signed found = 0;
+    for (int64_t k = 0; k < n; ++k) found |= Signed(bits_of(values[k]) & ~SIGN<T>) >= infinite;
+    return !found;
+}
+
+namespace {
 
 template <class U> struct Interval {
     U begin, size;
@@ -458,6 +471,8 @@ Transposed transpose(const ConnectivityView &view) {
 
 template void count_signs(const float *, int64_t, int64_t[3]);
 template void count_signs(const double *, int64_t, int64_t[3]);
+template bool all_finite(const float *, int64_t);
+template bool all_finite(const double *, int64_t);
 template void drop_nearest_zero(const float *, int64_t, int64_t, int64_t, uint8_t *);
 template void drop_nearest_zero(const double *, int64_t, int64_t, int64_t, uint8_t *);
 template void drop_smallest(const float *, int64_t, int64_t, uint8_t *);

@@ -60,6 +60,9 @@ int64_t count_ones(const uint8_t *bits, int64_t n);
 // Numbers of negative, zero and positive weights.
 template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]);
 
+// Whether all values are finite numbers.
+template <class T> bool all_finite(const T *values, int64_t n);
+
 // keep[k] = 0 for the n_negative negative and the n_positive positive scores
 // nearest to zero and for every exact zero, 1 elsewhere. Ties: the lower
 // position (destination, source) is dropped first.

@@ -303,6 +303,9 @@ def functions(rng, dtype):
     def count_signs():
         return dict(weights=values())
 
+    def all_finite():
+        return dict(values=values())
+
     def drop_nearest_zero():
         weights = values()
         n_negative, n_positive = (
