@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 from joblib import parallel_config
 
-from sklearn_set import _base, _feature_selection
+from sklearn_set import _base, _conditioning, _feature_selection, _regularization
 from sklearn_set.datasets import _asu
 
 EXAMPLES = sorted(Path(__file__).parents[1].glob("examples/plot_*.py"))
@@ -20,7 +20,7 @@ EXAMPLES = sorted(Path(__file__).parents[1].glob("examples/plot_*.py"))
 
 @pytest.fixture
 def few_epochs(monkeypatch):
-    """Three epochs at most, whatever max_iter says."""
+    """Three epochs at most, whatever max_iter says, and few samples to decide from."""
     train = _base.train
 
     def train_shortly(*args, n_epochs, **kwargs):
@@ -28,6 +28,8 @@ def few_epochs(monkeypatch):
 
     for module in (_base, _feature_selection):
         monkeypatch.setattr(module, "train", train_shortly)
+    for module in (_conditioning, _regularization):
+        monkeypatch.setattr(module, "N_JUDGED", 50)
 
 
 @pytest.fixture
