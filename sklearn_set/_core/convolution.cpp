@@ -183,6 +183,8 @@ void Convolution<T>::input_gradient(const int32_t *indptr, const int32_t *positi
     const bool whole = int32_t(ys.size()) == y_.stride && int32_t(xs.size()) == x_.stride;
     if (!whole) std::fill_n(below, n_images_ * images_.channels * y_.size * x_.size, T(0));
     Sums sums{{0}, {}, {}, std::vector<T>(images_.planes())};
+    sums.offsets.reserve(c_.nnz());
+    sums.weights.reserve(c_.nnz());
     for (int64_t channel = 0; channel < images_.channels; ++channel)
         for (int32_t fy : ys)
             for (int32_t fx : xs) {

@@ -121,14 +121,19 @@ template <class T, int BYTES, int COUNT> struct Strip : Vector<T, BYTES> {
     static constexpr int count = COUNT;
 };
 
-// Calls body(Strip, first column) for strips that cover a row.
-template <class T, class Body> INLINE void for_strips(int64_t stride, Body body) {
+// Calls body(Strip, first column) for strips of at most MOST vectors that cover a row.
+template <class T, int MOST = 8, class Body> INLINE void for_strips(int64_t stride, Body body) {
     constexpr int width = WIDEST / sizeof(T);
     int64_t bytes = stride * sizeof(T), column = 0;
     if (bytes == 16) return body(Strip<T, 16, 1>{}, column);
     if (bytes == 32) return body(Strip<T, WIDTH_OF_32, 32 / WIDTH_OF_32>{}, column);
-    for (; stride - column >= 8 * width; column += 8 * width)
-        body(Strip<T, WIDEST, 8>{}, column);
+    for (; stride - column >= MOST * width; column += MOST * width)
+        body(Strip<T, WIDEST, MOST>{}, column);
+    if constexpr (MOST > 8)
+        if (stride - column >= 8 * width) {
+            body(Strip<T, WIDEST, 8>{}, column);
+            column += 8 * width;
+        }
     if (stride - column >= 4 * width) {
         body(Strip<T, WIDEST, 4>{}, column);
         column += 4 * width;
@@ -714,7 +719,8 @@ void gather_rows(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stri
 template <class T>
 void shifted_product(const int32_t *offsets, const T *weights, int64_t n, T start, const T *base,
                      T *out, int64_t length) {
-    for_strips<T>(length, [=](auto strip, int64_t column) {
+    // AVX-512 has registers for 16 sums.
+    for_strips<T, WIDEST == 64 ? 16 : 8>(length, [=](auto strip, int64_t column) {
         typedef decltype(strip) S;
         typename S::V sums[S::count];
         UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(start);
