@@ -13,8 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from . import _reporting
 from ._conditioning import InputConditioner
 from ._data import Data
 from ._evolution import Evolution
@@ -26,14 +27,7 @@ from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._regularization import Signal
-from ._reporting import (
-    report,
-    unscaled_hint,
-    warn_about,
-    warn_of_absurd_loss,
-    warn_of_other_scale,
-)
-from ._samples import Samples, bounded, check_weight
+from ._samples import Samples, bounded, check_weight, validated
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
 from ._threads import effective_n_threads
@@ -129,7 +123,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             samples, targets = self._validate_samples(X, y, sample_weight, reset=not continued)
             held_out = self._validate_held_out(targets, X_val, y_val, sample_weight_val)
             if held_out is not None:
-                warn_of_other_scale(samples.X, held_out.X)
+                _reporting.warn_of_other_scale(samples.X, held_out.X)
             rng = check_random_state(self.random_state)
             if self.early_stopping and held_out is None:
                 strata = targets.strata(samples.target)
@@ -154,10 +148,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 self._roll_back(before)
             raise
         self._commit(model, keep_state=self.warm_start)
-        warn_about(model)
+        _reporting.warn_about(model)
         unscaled = None if getattr(self, "scale_target", True) else samples.target
         constant = targets.loss_of_constant(samples.target, samples.weight)
-        warn_of_absurd_loss(model, constant, unscaled)
+        _reporting.warn_of_absurd_loss(model, constant, unscaled, samples.X, self._names())
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
         )
@@ -203,12 +197,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             rng = check_random_state(self.random_state)
             model, samples = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
-            report(model, self.verbose)
+            _reporting.report(model, self.verbose)
         except BaseException:
             self._roll_back(before)
             raise
         self._commit(model, keep_state=True)
         return self
+
+    def _names(self) -> np.ndarray | None:
+        return getattr(self, "feature_names_in_", None)
 
     def _make_optimizer(self, select: InputSelection | None, decay: float) -> Optimizer:
         momentum = 0.0 if self.solver == "adam" else self.momentum
@@ -235,7 +232,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _validate_samples(
         self, X, y, sample_weight, *, reset: bool, **given
     ) -> tuple[Samples, Target]:
-        X, y = validate_data(
+        X, y = validated(
             self,
             X,
             y,
@@ -259,7 +256,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         if X_val is None or y_val is None:
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was given without {missing}; pass both or neither.")
-        X_val, y_val = validate_data(
+        X_val, y_val = validated(
             self,
             X_val,
             y_val,
@@ -401,12 +398,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 kept = " The model that was fitted before stays as it was."
             elif model.progress.epoch > 0:
                 kept = f" What was learned until epoch {model.progress.epoch} is kept."
-            hint = unscaled_hint(samples.X, getattr(self, "feature_names_in_", None))
+            hint = _reporting.unscaled_hint(samples.X, self._names())
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
     def _end_epoch(self, model: Model, context, X, y, metadata) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
-        report(model, self.verbose)
+        _reporting.report(model, self.verbose)
         if not hasattr(self, "_skl_callbacks"):
             return False
 
@@ -440,7 +437,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _raw_predict(self, X) -> np.ndarray:
         """Raw outputs of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
+        X = validated(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
         data = Data(self.conditioner_._apply(X), X.dtype)
         return self._network.predict(data, effective_n_threads(self.n_jobs))
 

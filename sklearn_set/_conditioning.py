@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._columns import (
     AsTheyAre,
@@ -29,7 +29,7 @@ from ._columns import (
 from ._data import check_sparse
 from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
-from ._samples import bounded, check_weight
+from ._samples import bounded, check_weight, validated
 from ._sklearn_compat import check_feature_names_in, fit_context
 from ._threads import one_blas_thread
 
@@ -126,7 +126,7 @@ class InputConditioner(TransformerMixin, Conditioning):
             The fitted transformer.
         """
         dense_only = isinstance(self.conditioning, Real)
-        X = validate_data(
+        X = validated(
             self, X, accept_sparse=not dense_only and "csr", dtype=(np.float64, np.float32)
         )
         weight = bounded(check_weight(sample_weight, X, "sample_weight"))
@@ -207,7 +207,7 @@ class InputConditioner(TransformerMixin, Conditioning):
             Conditioned samples, of the dtype of `X`.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        X = validated(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         return self._apply(X)
 
     def _apply(self, X):

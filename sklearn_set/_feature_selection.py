@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._amounts import new_weights_rule
 from ._conditioning import CHO, InputConditioner
@@ -28,7 +28,7 @@ from ._network import Network
 from ._network_parameters import Layers, Rewiring
 from ._optimizers import Optimizer
 from ._parameters import Declared, parameter, same_parameter
-from ._samples import bounded, check_weight
+from ._samples import bounded, check_weight, validated
 from ._sklearn_compat import fit_context
 from ._threads import effective_n_threads, one_blas_thread
 from ._training import Generators, Learner, train
@@ -242,9 +242,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         by_gradient = self.method != "autoencoder" and y is not None
         own = by_gradient or self.dtype == "auto"
         dtype = (np.float64, np.float32) if own else np.dtype(self.dtype)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=dtype, ensure_min_samples=1 + by_gradient
-        )
+        X = validated(self, X, accept_sparse="csr", dtype=dtype, ensure_min_samples=1 + by_gradient)
         weight = None
         if sample_weight is not None:
             weight = bounded(check_weight(sample_weight, X, "sample_weight"))

@@ -26,6 +26,8 @@ _ELSEWHERE = {
         "learning_rate_init",
         "the learning rate is constant: give its value as learning_rate_init",
     ),
+    "power_t": ("learning_rate_init", "leave it out: the learning rate is constant"),
+    "max_fun": ("solver", "leave it out: there is no L-BFGS"),
     "lr": ("learning_rate_init", "the learning rate is learning_rate_init"),
     "epochs": ("max_iter", "the number of epochs is max_iter"),
     "n_epochs": ("max_iter", "the number of epochs is max_iter"),
@@ -50,16 +52,24 @@ def explain(name: str, known: Collection[str]) -> str:
 
 
 def check_arguments(signature: inspect.Signature, method: str, self, args, given) -> None:
-    """Refuse arguments as Python does, but by the name of the user's class and with a hint."""
+    """Refuse arguments as Python does, but by the name of the user's class and with hints."""
     try:
         signature.bind(self, *args, **given)
     except TypeError as error:
-        known = [*signature.parameters, *(["set_callbacks"] if method == ".fit" else [])]
-        name = next((name for name in given if name not in known), "")
-        hint = explain(name, known)
-        if method and name in self.get_params(deep=False):
-            hint = " (it is a parameter of the constructor)"
-        raise TypeError(f"{type(self).__name__}{method}() {error}{hint}.") from None
+        known = [*signature.parameters, "set_callbacks"]
+        unknown = [name for name in given if name not in signature.parameters]
+        hints = {name: explain(name, known) for name in unknown}
+        for name in self.get_params(deep=False) if method else ():
+            if name in hints:
+                hints[name] = " (it is a parameter of the constructor)"
+        message = str(error)
+        if "unexpected" in message:
+            kind = "unexpected keyword arguments"
+            if len(unknown) == 1:
+                kind = "an unexpected keyword argument"
+            named = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
+            message = f"got {kind} {named}"
+        raise TypeError(f"{type(self).__name__}{method}() {message}.") from None
 
 
 def explains_arguments(method):

@@ -155,21 +155,26 @@ class _NPSET(NeuronPruning, _SET):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        layers, sizes = self._pruned_layers(), self._hidden_layer_sizes()
-        if self.alpha > 0 and layers:
-            widest = max(sizes[layer] for layer in layers)
-            if decimal_floor(self.alpha, widest) == 0:
-                warnings.warn(
-                    f"alpha={self.alpha} prunes no neuron: it is the fraction of a layer's "
-                    f"neurons that leave at a time, and floor(alpha * {widest}) is 0. For an L2 "
-                    "penalty use weight_decay; alpha=0 turns pruning off without this warning.",
-                    UserWarning,
-                    stacklevel=4,
-                )
+        if self.alpha > 0 and self._pruned_layers() and not self._prunes():
+            warnings.warn(
+                f"alpha={self.alpha} prunes no neuron: it is the fraction of a layer's "
+                f"neurons that leave at a time, and floor(alpha * {self._widest()}) is 0. For an "
+                "L2 penalty use weight_decay; alpha=0 turns pruning off without this warning.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _widest(self) -> int:
+        """Number of neurons of the widest layer that is to be pruned."""
+        sizes = self._hidden_layer_sizes()
+        return max((sizes[layer] for layer in self._pruned_layers()), default=0)
+
+    def _prunes(self) -> bool:
+        return decimal_floor(self.alpha, self._widest()) > 0
 
     def _make_evolution(self, select: InputSelection | None = None) -> Evolution:
         pruning = Pruning(
-            self.alpha,
+            self.alpha if self._prunes() else 0.0,
             self.beta,
             self.gamma,
             self._pruned_layers(),

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.special import log_expit
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, gen_even_slices
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _native
 from ._evolution import Evolution
@@ -23,6 +23,8 @@ from ._memory import check_memory
 from ._network import Layer, Network
 from ._network_parameters import MOCANU, Rewiring
 from ._parameters import Declared, parameter, same_parameter
+from ._reporting import warn_of_range
+from ._samples import validated
 from ._sklearn_compat import fit_context
 from ._topology import erdos_renyi
 from ._training import Generators, Progress
@@ -301,6 +303,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             If the data or a parameter cannot be used, or if training diverges.
         """
         X = self._validate(X, reset=True)
+        warn_of_range(X)
         machine = self._new_machine(X)
         for _ in range(self.n_iter):
             self._train_epoch(machine, X)
@@ -341,7 +344,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
 
     def _validate(self, X, *, reset: bool):
         dtype = (np.float64, np.float32) if reset else self._machine.dtype
-        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=reset)
+        return validated(self, X, accept_sparse="csr", dtype=dtype, reset=reset)
 
     def _new_machine(self, X) -> _Machine:
         self.random_state_ = check_random_state(self.random_state)

@@ -20,6 +20,7 @@ __all__ = [
     "warn_about",
     "warn_of_absurd_loss",
     "warn_of_other_scale",
+    "warn_of_range",
 ]
 
 _ABSURD = 10.0  # times the loss of a constant prediction
@@ -65,7 +66,9 @@ def warn_about(learner: Learner) -> None:
         )
 
 
-def warn_of_absurd_loss(learner: Learner, constant: float, unscaled: np.ndarray | None) -> None:
+def warn_of_absurd_loss(
+    learner: Learner, constant: float, unscaled: np.ndarray | None, X, names: np.ndarray | None
+) -> None:
     """Warn of a training that ended far above the loss of a constant prediction.
 
     `unscaled` is the target if the network learns it in the unit of the user. If this is far
@@ -87,7 +90,8 @@ def warn_of_absurd_loss(learner: Learner, constant: float, unscaled: np.ndarray 
         )
     warnings.warn(
         f"The network learned nothing: the loss of the last epoch, {loss:.3g}, is "
-        f"{loss / constant:.3g} times that of the best constant prediction. {advice}",
+        f"{loss / constant:.3g} times that of the best constant prediction. {advice}"
+        f"{unscaled_hint(X, names)}",
         ConvergenceWarning,
         stacklevel=3,
     )
@@ -111,6 +115,18 @@ def warn_of_other_scale(X, X_val) -> None:
         UserWarning,
         stacklevel=3,
     )
+
+
+def warn_of_range(X) -> None:
+    """Warn of samples of a machine that are not between 0 and 1."""
+    low, high = float(X.min()), float(X.max())
+    if low < 0 or high > 1:
+        warnings.warn(
+            f"X has values from {low:.3g} to {high:.3g}; the units of the machine are on or off, "
+            "so that it learns from values in [0, 1]. Put a MinMaxScaler before it.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _moments(X) -> tuple[np.ndarray, np.ndarray]:

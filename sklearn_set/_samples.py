@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-__all__ = ["Samples", "bounded", "check_weight"]
+__all__ = ["Samples", "bounded", "check_weight", "validated"]
 
 
 @dataclass
@@ -64,6 +64,24 @@ class Samples:
                 "and y_val."
             ) from error
         return self.take(learned), self.take(held_out)
+
+
+def validated(estimator, X, y="no_validation", **options):
+    """scikit-learn's ``validate_data``, but text and dates in a data frame are named."""
+    try:
+        return validate_data(estimator, X, y, **options)
+    except (TypeError, ValueError) as error:
+        for name in getattr(X, "columns", ()):
+            values = np.asarray(X[name])
+            sample = next((value for value in values.ravel() if isinstance(value, str)), None)
+            if sample is not None or values.dtype.kind in "mM":
+                held = "dates" if sample is None else f"text, such as {sample!r}"
+                raise ValueError(
+                    f"Column {name!r} of X holds {held}; {type(estimator).__name__} needs numbers. "
+                    "Make columns of categories with OneHotEncoder in a ColumnTransformer, and "
+                    "numbers of dates."
+                ) from error
+        raise
 
 
 def check_weight(sample_weight, X, name: str) -> np.ndarray | None:

@@ -137,7 +137,13 @@ class Classes(Target):
                 )
             return y.astype(dtype)
         y = column_or_1d(y, warn=True)
-        place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
+        try:
+            place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
+        except TypeError:
+            raise ValueError(
+                f"y contains labels of another kind, such as {y[0]}, than the classes "
+                f"{self.labels!r}. Give the labels of the first fit, or fit a new estimator."
+            ) from None
         unknown = self.labels[place] != y
         if unknown.any():
             raise ValueError(
@@ -252,6 +258,12 @@ class Values(Target):
 
 def _matrix(y, loss: Loss) -> tuple[np.ndarray, bool]:
     """Values of shape (n_samples, n_outputs), and whether they were given as a vector."""
+    sample = next((value for value in np.ravel(y) if isinstance(value, str)), None)
+    if sample is not None:
+        raise ValueError(
+            f"y holds text, such as {str(sample)!r}, but a regressor needs numbers. For classes "
+            "there are SETClassifier and NPSETClassifier."
+        )
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)

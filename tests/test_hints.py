@@ -45,6 +45,17 @@ def test_a_name_that_is_a_parameter_or_like_none_has_no_hint():
         SETClassifier().set_params(quux=1)
 
 
+def test_all_that_was_pasted_is_named_at_once():
+    pasted = {"alpha": 1e-4, "learning_rate": "constant", "power_t": 0.5, "beta_1": 0.9, "quux": 1}
+    with pytest.raises(TypeError, match="got unexpected keyword arguments 'alpha'") as error:
+        SETClassifier(**pasted, max_iter=200)
+    for name in pasted:
+        assert repr(name) in str(error.value)
+    assert str(error.value).count("(") == 1 + 4 + 1  # SETClassifier(), hints, beta_1's pair
+    with pytest.raises(TypeError, match="set_callbacks"):
+        SETClassifier(callbacks=[])
+
+
 def test_a_search_says_it_too():
     search = GridSearchCV(SETClassifier(max_iter=1), {"alpha": [1e-4]}, cv=2)
     with pytest.raises(ValueError, match="weight_decay"):

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from estimators.common import ALL, INF, NAN, PRUNING, SMALL, X, Y, assert_consistent
@@ -115,7 +116,7 @@ def test_targets_of_the_wrong_kind():
         SETClassifier(**SMALL).fit(X, np.column_stack([Y, Y]))
     with pytest.raises(ValueError, match=r"loss='poisson' needs targets >= 0; .* -1"):
         SETRegressor(**SMALL, loss="poisson").fit(X, Y - 1.0)
-    with pytest.raises(ValueError, match=r"string|convert"):
+    with pytest.raises(ValueError, match=r"holds text"):
         SETRegressor(**SMALL).fit(X, np.array(["a", "b", "c"])[Y])
     model = SETClassifier(**SMALL).fit(X, Y)
     with pytest.raises(ValueError, match="a single label per sample and multilabel"):
@@ -230,6 +231,36 @@ def test_parameters_out_of_range(cls, name, values):
 def test_parameters_that_are_mistaken_for_others(settings, message):
     with pytest.raises(ValueError, match=message):
         NPSETClassifier(**{**SMALL, **settings}).fit(X, Y)
+
+
+@ALL
+def test_columns_that_are_no_numbers_are_named(cls):
+    frame = pd.DataFrame(X, columns=[f"gene {i}" for i in range(7)])
+    days = pd.date_range("2020-01-01", periods=60)
+    for column, message in (
+        (pd.Categorical(np.where(Y, "north", "south")), "text, such as '(north|south)'"),
+        (np.where(Y, "north", "south"), "text, such as '(north|south)'"),
+        (days, "dates"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"Column 'where' of X holds {message}.*OneHotEncoder"
+        ):
+            cls(**SMALL).fit(frame.assign(where=column), Y)
+    with pytest.raises(ValueError, match="NaN"):
+        cls(**SMALL).fit(frame.where(frame < 1), Y)
+
+
+def test_text_is_no_target_of_a_regressor():
+    with pytest.raises(ValueError, match=r"y holds text, such as 'b'.*SETClassifier"):
+        SETRegressor(**SMALL).fit(X, np.array(["b", "a", "c"])[Y])
+
+
+def test_labels_of_another_kind():
+    model = SETClassifier(**SMALL, warm_start=True).fit(
+        X, np.array(["a", "b", "c"], dtype=object)[Y]
+    )
+    with pytest.raises(ValueError, match=r"labels of another kind, such as 0, than the classes"):
+        model.fit(X, np.sort(Y))
 
 
 def test_alpha_that_prunes_nobody_warns():

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_set import SETClassifier, SETRegressor
+from sklearn_set import NPSETClassifier, SETBernoulliRBM, SETClassifier, SETRegressor
 
 FAR = 100 + 30 * X
 UNSCALED = {**SMALL, "scale_target": False, "max_iter": 30}
@@ -77,3 +77,24 @@ def test_losses_that_are_none(no_warnings):
     SETRegressor(max_iter=1, random_state=0).fit(X, 1e4 + noise)
     SETRegressor(max_iter=1, loss="poisson", random_state=0).fit(X, np.exp(9 + noise))
     SETClassifier(max_iter=1, random_state=0).fit(X, np.arange(60) == 3)
+
+
+def test_inputs_that_are_not_scaled_are_named():
+    wild = {**SMALL, "learning_rate_init": 1.0, "weight_decay": 0}
+    with pytest.warns(ConvergenceWarning, match=r"The inputs look unscaled: feature number \d"):
+        SETClassifier(**wild).fit(1000 * X, Y)
+
+
+def test_values_that_a_machine_cannot_have(no_warnings):
+    inside = np.clip(X, 0, 1)
+    SETBernoulliRBM(4, n_iter=1).fit(inside)
+    SETBernoulliRBM(4, n_iter=1).fit(scipy.sparse.csr_array(inside))
+    with pytest.warns(UserWarning, match=r"values from -.* to .*MinMaxScaler"):
+        SETBernoulliRBM(4, n_iter=1).fit(X)
+
+
+def test_an_alpha_that_prunes_nobody_waits_for_nobody():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        NPSETClassifier(**SMALL, alpha=1e-4).fit(X, Y)  # 8 epochs, and beta + gamma are 50
+    assert [warning.category for warning in caught] == [UserWarning]
