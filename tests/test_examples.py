@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 from joblib import parallel_config
 
-from sklearn_set import _base, _conditioning, _feature_selection, _regularization
+from sklearn_set import _base, _conditioning, _feature_selection
 from sklearn_set.datasets import _asu
 
 EXAMPLES = sorted(Path(__file__).parents[1].glob("examples/plot_*.py"))
@@ -28,8 +28,7 @@ def few_epochs(monkeypatch):
 
     for module in (_base, _feature_selection):
         monkeypatch.setattr(module, "train", train_shortly)
-    for module in (_conditioning, _regularization):
-        monkeypatch.setattr(module, "N_JUDGED", 50)
+    monkeypatch.setattr(_conditioning, "N_JUDGED", 50)
 
 
 @pytest.fixture
