@@ -261,7 +261,9 @@ class Site:
         layer = self.layer
         kept = np.flatnonzero(self.keep)
         taken = layer.connectivity.destinations()[kept].astype(np.int64) * layer.n_in
-        return ~np.isin(places, taken + layer.indices[kept])
+        taken += layer.indices[kept]  # ascending
+        following = np.searchsorted(taken, places)
+        return np.append(taken, -1)[following] != places
 
 
 class GrowthRule(Rule):

@@ -54,7 +54,11 @@ METHODS = [
     ("SET", SETClassifier, {}),
     ("SET, zeta falling", SETClassifier, {"zeta_schedule": "cosine"}),
     ("SET by sensitivity", SETClassifier, {"drop": "sensitivity"}),
+    ("SET by relative sensitivity", SETClassifier, {"drop": "relative_sensitivity"}),
     ("SET by path", SETClassifier, {"drop": "path"}),
+    ("SET, growth by path", SETClassifier, {"grow": "path"}),
+    ("SET, growth by CH3-L3", SETClassifier, {"grow": "ch3"}),
+    ("Cannistraci-Hebb", SETClassifier, {"drop": "dead_ends", "grow": "ch3"}),
     (
         "RigL",
         SETClassifier,
