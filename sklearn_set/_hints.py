@@ -1,6 +1,7 @@
-"""What a keyword that does not exist is called here.
+"""What a keyword that does not exist is called here, and text where numbers are needed.
 
-Owns: hints for names of other packages and for misspelled ones. May not touch: parameters.
+Owns: hints for names of other packages and for misspelled ones; finding text. May not touch:
+parameters, data.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import inspect
 from collections.abc import Collection
 from difflib import get_close_matches
 
-__all__ = ["check_arguments", "explain", "explains_arguments"]
+import numpy as np
+
+__all__ = ["check_arguments", "explain", "explains_arguments", "text_in"]
 
 _HELD_OUT = ("X_val", "give held-out samples as X_val=…, y_val=…")
 #: A name elsewhere: the name here, and what to do.
@@ -82,3 +85,11 @@ def explains_arguments(method):
         return method(self, *args, **given)
 
     return wrapper
+
+
+def text_in(values) -> str | None:
+    """The first text among values, as it is written in Python; None if there is none."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "OUS":
+        return None
+    return next((repr(str(value)) for value in values.ravel() if isinstance(value, str)), None)

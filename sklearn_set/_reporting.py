@@ -54,6 +54,14 @@ def warn_about(learner: Learner) -> None:
             "then.",
             stacklevel=3,
         )
+    scores = learner.progress.history.get("validation_score", [])
+    if scores and np.isnan(scores[-1]):
+        warnings.warn(
+            "The score on the held-out samples is not a number. Some scores need samples of all "
+            'classes: hold out more, give X_val with all of them, or set scoring="loss".',
+            UserWarning,
+            stacklevel=3,
+        )
     if epoch <= last != 0:
         network = learner.network
         warnings.warn(

@@ -14,6 +14,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from ._hints import text_in
+
 __all__ = ["Samples", "bounded", "check_weight", "validated"]
 
 
@@ -73,9 +75,9 @@ def validated(estimator, X, y="no_validation", **options):
     except (TypeError, ValueError) as error:
         for name in getattr(X, "columns", ()):
             values = np.asarray(X[name])
-            sample = next((value for value in values.ravel() if isinstance(value, str)), None)
-            if sample is not None or values.dtype.kind in "mM":
-                held = "dates" if sample is None else f"text, such as {sample!r}"
+            text = text_in(values)
+            if text or values.dtype.kind in "mM":
+                held = f"text, such as {text}" if text else "dates"
                 raise ValueError(
                     f"Column {name!r} of X holds {held}; {type(estimator).__name__} needs numbers. "
                     "Make columns of categories with OneHotEncoder in a ColumnTransformer, and "

@@ -16,6 +16,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
 
+from ._hints import text_in
 from ._losses import Loss
 
 __all__ = ["Classes", "Target", "Values"]
@@ -258,10 +259,9 @@ class Values(Target):
 
 def _matrix(y, loss: Loss) -> tuple[np.ndarray, bool]:
     """Values of shape (n_samples, n_outputs), and whether they were given as a vector."""
-    sample = next((value for value in np.ravel(y) if isinstance(value, str)), None)
-    if sample is not None:
+    if text := text_in(y):
         raise ValueError(
-            f"y holds text, such as {str(sample)!r}, but a regressor needs numbers. For classes "
+            f"y holds text, such as {text}, but a regressor needs numbers. For classes "
             "there are SETClassifier and NPSETClassifier."
         )
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")

@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from sklearn.utils.validation import check_array
 
 from ._concordance import concordance
+from ._hints import text_in
 from ._losses import Loss
 from ._targets import Target
 
@@ -194,6 +195,11 @@ def columns_of(y) -> np.ndarray:
                 f"y has the fields {fields}; times with censoring have two, event and time."
             )
         y = np.column_stack([y[name] for name in fields])
+    if text := text_in(y):
+        raise ValueError(
+            f"y holds text, such as {text}: the event is True or 1, or False or 0 where the "
+            "time is censored, and the time is a number."
+        )
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     if y.ndim != 2 or y.shape[1] != 2:
         raise ValueError(

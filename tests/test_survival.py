@@ -321,6 +321,10 @@ def test_noise_leaves_an_order():
         (lambda y: np.where(y == y.max(), np.inf, y), "contains infinity"),
         (lambda y: y[:, ::-1], "The first column of y says whether there was an event"),
         (lambda y: y[:, 1], r"y has the shape \(200,\)"),
+        (
+            lambda y: np.column_stack([np.where(y[:, 0], "yes", "no"), y[:, 1]]),
+            "text, such as 'yes'|'no'",
+        ),
         (lambda y: y[:, [0, 1, 1]], r"y has the shape \(200, 3\)"),
         (lambda y: y[:100], "inconsistent numbers of samples"),
         (lambda y: np.column_stack([y[:, 1] == y[:, 1].max(), y[:, 1]]), "has a sample that lived"),

@@ -98,3 +98,14 @@ def test_an_alpha_that_prunes_nobody_waits_for_nobody():
         warnings.simplefilter("always")
         NPSETClassifier(**SMALL, alpha=1e-4).fit(X, Y)  # 8 epochs, and beta + gamma are 50
     assert [warning.category for warning in caught] == [UserWarning]
+
+
+def test_a_held_out_score_that_is_no_number():
+    model = SETClassifier(**SMALL, early_stopping=True, scoring="roc_auc")
+    two = Y > 0
+    with pytest.warns(UserWarning, match=r"score on the held-out samples is not a number"):
+        model.fit(X, two, X_val=X[two][:5], y_val=two[two][:5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, two, X_val=X, y_val=two)
+        SETClassifier(**SMALL, warm_start=True).fit(X, two).fit(X, two, X_val=X, y_val=two)
