@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_weight
 
 from .. import _native
 from .._threads import effective_n_threads
@@ -29,10 +30,12 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, images, weight, bias, layer, size):
         connectivity, window = layer.connectivity, layer._window
+        indptr, indices = connectivity.index
         out = images.new_empty(len(images), connectivity.shape[1], *size)
         start = images.new_zeros(connectivity.shape[1]) if bias is None else bias.detach()
         _native.convolve(
-            *connectivity.index,
+            indptr,
+            indices,
             weight.detach().numpy(),
             start.numpy(),
             window,
@@ -50,13 +53,17 @@ class _Convolution(torch.autograd.Function):
         images, weight = ctx.saved_tensors
         images, delta = images.detach().contiguous(), gradient.contiguous()
         connectivity, window = ctx.connectivity, ctx.window
+        indptr, indices = connectivity.index
         n_threads = effective_n_threads(torch.get_num_threads())
         below = of_weights = of_bias = None
         if ctx.needs_input_grad[0]:
-            below = torch.empty_like(images)
+            below, by_place = torch.empty_like(images), connectivity.transposed
             _native.convolution_input_gradient(
-                *connectivity.index,
-                *connectivity.transposed,
+                indptr,
+                indices,
+                by_place.indptr,
+                by_place.positions,
+                by_place.indices,
                 weight.detach().numpy(),
                 window,
                 delta.numpy(),
@@ -66,7 +73,8 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             of_weights, of_bias = torch.empty_like(weight), weight.new_empty(delta.shape[1])
             _native.convolution_gradient(
-                *connectivity.index,
+                indptr,
+                indices,
                 window,
                 images.numpy(),
                 delta.numpy(),
@@ -126,12 +134,12 @@ class _SparseConv(SparseLayer):
     @property
     def _margins(self) -> list[tuple[int, int]]:
         """Zeros in front of and behind each axis of an image."""
+        if not isinstance(self.padding, str):
+            return [(p, p) for p in self.padding]
         if self.padding == "valid":
             return [(0, 0)] * self.n_axes
-        if self.padding == "same":
-            spans = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
-            return [(span // 2, span - span // 2) for span in spans]
-        return [(p, p) for p in self.padding]
+        spans = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+        return [(span // 2, span - span // 2) for span in spans]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map images (N, in_channels, ...), or one without N, to (N, out_channels, ...)."""
@@ -171,7 +179,7 @@ class _SparseConv(SparseLayer):
         kernel, stride, _, dilation = self._window.reshape(4, 2).tolist()
         padded = nn.functional.pad(images, margins)
         size = (end - begin, self.in_channels, *kernel)
-        return nn.grad.conv2d_weight(
+        return conv2d_weight(
             padded, size, delta[:, begin:end].contiguous(), stride, 0, dilation
         ).flatten(1)
 
