@@ -34,14 +34,19 @@ __all__ = [
     "SETFeatureSelector",
     "SETRegressor",
     "SETSurvivalAnalysis",
+    "StabilitySelector",
 ]
 
 
 def __getattr__(name: str):
-    # Loaded when asked for: it needs sklearn.feature_selection, which alone doubles
+    # Loaded when asked for: they need sklearn.feature_selection, which alone doubles
     # the time that importing this package takes.
     if name == "SETFeatureSelector":
         from ._feature_selection import SETFeatureSelector
 
         return SETFeatureSelector
+    if name == "StabilitySelector":
+        from ._stability import StabilitySelector
+
+        return StabilitySelector
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

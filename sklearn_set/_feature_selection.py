@@ -34,7 +34,7 @@ from ._threads import effective_n_threads, one_blas_thread
 from ._training import Generators, Learner, train
 from ._training_parameters import Training
 
-__all__ = ["SETFeatureSelector"]
+__all__ = ["SETFeatureSelector", "groups_of"]
 
 RADHAKRISHNAN = """\
 Radhakrishnan, A., Beaglehole, D., Pandit, P., Belkin, M., "Mechanism for feature learning in
@@ -249,7 +249,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         if y is not None:
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
-        group = self._group_of(X.shape[1])
+        group = groups_of(self.groups, X.shape[1])
         self.method_ = "gradient" if by_gradient else "autoencoder"
         self.errors_: dict[int, float] = {}
         self._number_to_select(int(group.max()) + 1)  # an error comes before the work
@@ -267,19 +267,6 @@ class SETFeatureSelector(SelectorMixin, Declared):
         self.scores_, self.ranking_ = score[place[group]], place[group] + 1
         self.support_ = self.ranking_ <= self.n_features_to_select_
         return self
-
-    def _group_of(self, n_features: int) -> np.ndarray:
-        """The number of each feature's group; groups are numbered as they first come."""
-        if self.groups is None:
-            return np.arange(n_features)
-        labels = check_array(self.groups, ensure_2d=False, dtype=None, input_name="groups")
-        if labels.shape != (n_features,):
-            raise ValueError(
-                f"groups has the shape {labels.shape}, but X has {n_features} features: give "
-                "one label for each."
-            )
-        _, first, group = np.unique(labels, return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(first))[group]
 
     def _number_to_select(self, n_groups: int) -> int:
         wanted = self.n_features_to_select
@@ -382,6 +369,20 @@ class SETFeatureSelector(SelectorMixin, Declared):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def groups_of(labels, n_features: int) -> np.ndarray:
+    """The number of each feature's group; groups are numbered as they first come."""
+    if labels is None:
+        return np.arange(n_features)
+    labels = check_array(labels, ensure_2d=False, dtype=None, input_name="groups")
+    if labels.shape != (n_features,):
+        raise ValueError(
+            f"groups has the shape {labels.shape}, but X has {n_features} features: give one "
+            "label for each."
+        )
+    _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[group]
 
 
 def _standardised(X, weight: np.ndarray | None) -> np.ndarray:

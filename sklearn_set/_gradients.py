@@ -97,8 +97,8 @@ class Evidence:
             for rows in subsamples:
                 own = self.take(rows)
                 by_column += _gradient_shares(own.X[:, columns], own.Y, own.weight)
-            by_group = np.bincount(self.group[columns], by_column, len(self.size))[alive]
-            by_group /= self.size[alive] * len(subsamples)
+            total = np.bincount(self.group[columns], by_column, len(self.size))[alive]
+            by_group = total / (self.size[alive] * len(subsamples))
             order = np.argsort(-by_group, kind="stable")
             yield alive[order], by_group[order]
             if len(alive) == 1:

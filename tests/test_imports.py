@@ -16,7 +16,8 @@ PACKAGE = Path(sklearn_set.__file__).parent
 # Each module may import from those above it, not from its neighbours.
 LAYERS = [
     {"_hints", "_memory", "_native", "_sklearn_compat", "_version"},
-    {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"},
+    {"_topology", "_threads", "_parameters", "_columns", "_kernel", "_concordance"}
+    | {"_error_bounds"},
     {"_relevance", "_gradients", "_data", "_losses", "_optimizers", "_paths"},
     {"_network", "_targets"},
     # All but the last take a Layer, a Network or Data.
@@ -30,6 +31,7 @@ LAYERS = [
     {"_classification", "_regression", "_survival"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},
     {"_feature_selection"},
+    {"_stability"},
     {"__init__"},
     {"callback", "inspection", "onnx", "torch"},  # around fitted estimators, imported by users
 ]
@@ -37,7 +39,7 @@ LAYERS = [
 INSIDE = {
     "inspection": [
         {"_display", "_validation"},
-        {"_attributions", "_curves", "_importances", "_structure"},
+        {"_attributions", "_curves", "_importances", "_stability", "_structure"},
         {"__init__"},
     ],
     "torch": [

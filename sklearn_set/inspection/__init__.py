@@ -10,6 +10,7 @@ matplotlib (``pip install "sklearn-set[plot]"``).
 from ._attributions import attributions
 from ._curves import LearningCurveDisplay, ScoreConnectionsDisplay, ScoreCurveDisplay
 from ._importances import ImportancesDisplay, InputConnectivityDisplay, seed_importances
+from ._stability import StabilityDisplay
 from ._structure import (
     DegreeDistributionDisplay,
     SparsityPatternDisplay,
@@ -24,6 +25,7 @@ __all__ = [
     "ScoreConnectionsDisplay",
     "ScoreCurveDisplay",
     "SparsityPatternDisplay",
+    "StabilityDisplay",
     "TopologyHistoryDisplay",
     "attributions",
     "seed_importances",
