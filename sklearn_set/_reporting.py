@@ -25,6 +25,7 @@ __all__ = [
 
 _ABSURD = 10.0  # times the loss of a constant prediction
 _FAR = 3.0  # deviations between the means of columns
+_LARGE = 10.0  # times the values of columns
 _LOOKED_AT = 1000  # rows
 
 
@@ -107,17 +108,15 @@ def warn_of_absurd_loss(
 
 def warn_of_other_scale(X, X_val) -> None:
     """Warn of held-out samples that were not transformed as the training samples were."""
-    (mean, deviation), (mean_val, deviation_val) = _moments(X), _moments(X_val)
-    varies = deviation > 0
-    if not varies.any():
-        return
-    far = np.median(abs(mean_val - mean)[varies] / deviation[varies])
-    wide = np.median(deviation_val[varies] / deviation[varies])
-    if far <= _FAR and (X_val.shape[0] < 10 or 0.1 < wide < 10):
+    (mean, deviation, size), (mean_val, _, size_val) = _moments(X), _moments(X_val)
+    varies, met = deviation > 0, (size > 0) & (size_val > 0)
+    far = np.median(abs(mean_val - mean)[varies] / deviation[varies]) if varies.any() else 0.0
+    large = np.median(size_val[met] / size[met]) if met.any() else 1.0
+    if far <= _FAR and (X_val.shape[0] < 10 or 1 / _LARGE < large < _LARGE):
         return
     warnings.warn(
         f"X_val looks as if it was not transformed as X was: in the median over the columns, its "
-        f"mean is {far:.3g} deviations away and its deviation {wide:.3g} times that of X. A "
+        f"mean is {far:.3g} deviations away, and its values are {large:.3g} times as large. A "
         'Pipeline passes "STEP__X_val" on as it is: use metadata routing with '
         'transform_input=["X_val"], or leave scalers out, the network scales its inputs.',
         UserWarning,
@@ -137,14 +136,13 @@ def warn_of_range(X) -> None:
         )
 
 
-def _moments(X) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the columns, from a thousand rows at most."""
+def _moments(X) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and deviation of the columns and the mean size of what is not 0; of some rows."""
     X = X[spread_rows(X.shape[0], _LOOKED_AT)].astype(np.float64)
-    if not sparse.issparse(X):
-        return X.mean(axis=0), X.std(axis=0)
-    mean = np.ravel(X.mean(axis=0))
-    square = np.ravel(X.multiply(X).mean(axis=0))
-    return mean, np.sqrt(np.maximum(square - mean**2, 0))
+    present = np.maximum(np.ravel((X != 0).sum(axis=0)), 1)
+    mean, size = np.ravel(X.mean(axis=0)), np.ravel(abs(X).sum(axis=0)) / present
+    square = X.multiply(X) if sparse.issparse(X) else X * X
+    return mean, np.sqrt(np.maximum(np.ravel(square.mean(axis=0)) - mean**2, 0)), size
 
 
 def unscaled_hint(X, names: np.ndarray | None) -> str:

@@ -56,6 +56,19 @@ def test_held_out_samples_of_the_same_kind(no_warnings):
     SETClassifier(**SMALL).fit(constant, Y, X_val=1 + constant, y_val=Y)
 
 
+def test_held_out_words_are_rare(no_warnings):
+    """And heavy tails are no other scale."""
+    rng = np.random.default_rng(0)
+    words = scipy.sparse.random_array((400, 2000), density=0.003, format="csr", rng=rng)
+    tails = np.exp(2 * rng.normal(size=(400, 30)))
+    for data in (words, words.toarray(), tails):
+        for n in (10, 40, 200):
+            y = rng.integers(0, 2, 400)
+            SETClassifier(**{**SMALL, "max_iter": 1}).fit(
+                data[n:], y[n:], X_val=data[:n], y_val=y[:n]
+            )
+
+
 @pytest.mark.parametrize("target", [1e100 * X[:, 0], 1e4 + X[:, 0], 1e-9 * X[:, 0]])
 def test_a_target_that_is_not_scaled(target):
     with pytest.warns(ConvergenceWarning, match=r"learned nothing: the loss.*scale_target=True"):
