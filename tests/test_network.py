@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 import pickle
 import weakref
 
@@ -13,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_set import _native
 from sklearn_set._data import Data
+from sklearn_set._losses import Loss
 from sklearn_set._network import Layer
 from sklearn_set._optimizers import Optimizer
 
@@ -178,3 +180,28 @@ def test_a_core_of_another_precision_is_none_of_this_network():
     data = Data(X, np.float32)
     assert isinstance(network._native(data), _native.NetworkF32)
     assert_allclose(network.predict(data), forward(network, X), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule, n_threads", [("adam", 1), ("adam", 2), ("nesterov", 1)])
+def test_many_batches_of_sparse_samples_are_what_each_of_them_does(dtype, rule, n_threads):
+    """To the bit: with many, the first layer is stored in another order meanwhile."""
+    rng = np.random.default_rng(0)
+    counts = np.where(rng.random((600, 700)) < 0.95, 0, rng.random((600, 700))).astype(dtype)
+    counts = scipy.sparse.csr_array(counts)
+    data = Data(counts, dtype, Loss("squared_error"), rng.normal(size=(600, 3)).astype(dtype))
+    starts = np.arange(0, 601, 50)
+    trained = []
+    for calls in ([starts], list(itertools.pairwise(starts))):
+        network = random_network([700, 400, 3], 0, epsilon=20.0, dtype=dtype)
+        optimizer = Optimizer(rule, 0.01, weight_decay=1e-3)
+        network.start_optimizer(optimizer)
+        network.measure_sensitivity()
+        for part in calls:
+            order = np.arange(600)
+            network.train_batches(data, order, np.array(part), optimizer, n_threads=n_threads)
+        trained.append(network)
+    for one, other in zip(*(network.layers for network in trained)):
+        for name in (*Layer.PER_CONNECTION, *Layer.PER_NEURON):
+            values, same = getattr(one, name), getattr(other, name)
+            assert values is same is None or values.tobytes() == same.tobytes(), name

@@ -437,8 +437,12 @@ void scatter(const int32_t *columns, const T *values, int64_t n, T share, const 
              const int32_t *positions, const int32_t *indices, const T *weights, T *sums) {
     for (int64_t i = 0; i < n; i++) {
         T x = share * values[i];
-        for (int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1]; k < last; k++)
-            sums[indices[k]] = fused(weights[positions[k]], x, sums[indices[k]]);
+        int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1];
+        if (positions)
+            for (; k < last; k++)
+                sums[indices[k]] = fused(weights[positions[k]], x, sums[indices[k]]);
+        else
+            for (; k < last; k++) sums[indices[k]] = fused(weights[k], x, sums[indices[k]]);
     }
 }
 
@@ -449,8 +453,12 @@ void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T shar
     for (int64_t i = 0; i < n; i++) {
         if (columns[i] < begin || columns[i] >= end) continue;
         T x = share * values[i];
-        for (int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1]; k < last; k++)
-            gradient[positions[k]] = fused(x, delta[indices[k]], gradient[positions[k]]);
+        int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1];
+        if (positions)
+            for (; k < last; k++)
+                gradient[positions[k]] = fused(x, delta[indices[k]], gradient[positions[k]]);
+        else
+            for (; k < last; k++) gradient[k] = fused(x, delta[indices[k]], gradient[k]);
     }
 }
 

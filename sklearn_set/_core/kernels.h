@@ -138,12 +138,13 @@ template <class T> struct Kernels {
 
     // Sparse input, one sample of n features: sums[d] += share * values[i] * w for
     // the connections of feature columns[i] to d, i ascending. indptr, positions,
-    // indices: the index by source. With sorted columns the same sum as `product`'s.
+    // indices: the index by source; positions are null if the weights are stored in its
+    // order. With sorted columns the same sum as `product`'s.
     void (*scatter)(const int32_t *columns, const T *values, int64_t n, T share,
                     const int32_t *indptr, const int32_t *positions, const int32_t *indices,
                     const T *weights, T *sums);
 
-    // The same for the gradient: gradient[positions[k]] += share * values[i] *
+    // The same for the gradient: gradient[positions[k]] (or gradient[k]) += share * values[i] *
     // delta[d], for the features in [begin, end) only.
     void (*scatter_gradient)(const int32_t *columns, const T *values, int64_t n, T share,
                              const int32_t *indptr, const int32_t *positions,

@@ -235,12 +235,19 @@ private:
         // sample: the sums of the first layer, later its deltas.
         T *a0 = nullptr;
         int64_t n_first = 0;  // stride of the latter
+        // In training on sparse input, the first layer's weights and optimizer state by source,
+        // as a sample's features read them; null: they lie in their own arrays.
+        Buffer by_source_buffers[4];
+        T *by_source[4] = {};
         std::vector<T *> activations, deltas;
         std::vector<int64_t> counting;  // 0, 1, 2 ...
         double weight = 0;
     };
     Work work_;
     void prepare(Work &work, int64_t size, bool training, bool sparse) const;
+    void store_by_source(Work &work) const;
+    void restore_by_destination(Work &work) const;
+    Parameters<T> first_parameters(const Work &work) const;
 };
 
 }  // namespace sklearn_set
