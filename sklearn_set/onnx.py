@@ -30,7 +30,7 @@ def register() -> None:
     """Register the converters of all estimators with skl2onnx.
 
     Survival analyses convert to their risks (`predict`), `SETFeatureSelector`,
-    `SETBernoulliRBM` and `InputConditioner` to their `transform`.
+    `StabilitySelector`, `SETBernoulliRBM` and `InputConditioner` to their `transform`.
 
     Raises
     ------
@@ -57,18 +57,20 @@ def register() -> None:
             'ONNX export needs skl2onnx. Install it with `pip install "sklearn-set[onnx]"`.'
         ) from error
     from ._feature_selection import SETFeatureSelector  # see __init__: slow to import
+    from ._stability import StabilitySelector
 
     kinds = {
         "Classifier": (_classifier_shapes, _convert_classifier),
         "Regressor": (_regressor_shapes, _convert_regressor),
         "SurvivalAnalysis": (_regressor_shapes, _convert_survival),
-        "SETFeatureSelector": (_transformer_shapes, _convert_selector),
+        "Selector": (_transformer_shapes, _convert_selector),
         "SETBernoulliRBM": (_transformer_shapes, _convert_machine),
         "InputConditioner": (_transformer_shapes, _convert_conditioner),
     }
     modules = (_multilayer_perceptron, _dsr)
     predictors = [getattr(module, name) for module in modules for name in module.__all__]
-    for estimator in [*predictors, SETFeatureSelector, SETBernoulliRBM, InputConditioner]:
+    others = [SETFeatureSelector, StabilitySelector, SETBernoulliRBM, InputConditioner]
+    for estimator in [*predictors, *others]:
         name = estimator.__name__
         kind = next(kind for kind in kinds if name.endswith(kind))
         options = {"options": _OPTIONS} if kind == "Classifier" else {}
