@@ -245,7 +245,7 @@ class Evolution:
         return np.ascontiguousarray(keep, dtype=np.uint8)
 
     def _quotas(self, network: Network, n_kept: dict[int, int]) -> list[int]:
-        """How many connections each evolving layer grows, of which so many stay."""
+        """How many connections each evolving layer grows, by the numbers of those that stay."""
         layers = [network.layers[number] for number in n_kept]
         n_dropped = [layer.nnz - kept for layer, kept in zip(layers, n_kept.values())]
         if self.redistribute is None:

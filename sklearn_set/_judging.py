@@ -81,7 +81,7 @@ def _score_of(estimator, model: Model, held_out: Samples):
         return lambda network, raw, loss: -loss
     if estimator.scoring is None:
         return lambda network, raw, loss: targets.score(raw, held_out.target, weight)
-    probe = copy.copy(estimator)  # shows the scorer the network of the moment
+    probe = copy.copy(estimator)  # shows the scorer the current network
     probe.__dict__.pop("feature_names_in_", None)
     scorer = check_scoring(probe, estimator.scoring)
     y = targets.decode(held_out.target)

@@ -79,7 +79,7 @@ class _Machine:
         return rows
 
     def hidden(self, visible: np.ndarray, activation: int = _LOGISTIC) -> np.ndarray:
-        """Probabilities of the hidden units, given visible ones (or the sums behind them)."""
+        """Probabilities of the hidden units, given visible ones (or the sums they come from)."""
         layer = self.layer
         out = _rows(layer.n_out, visible.shape[1], self.dtype)
         index = layer.connectivity.index

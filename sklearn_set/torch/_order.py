@@ -1,6 +1,6 @@
 """What follows what in a model.
 
-Owns: which modules stand next to each other, and which treat every neuron alike and alone.
+Owns: which modules stand next to each other, and which are element-wise.
 May not touch: the modules.
 """
 
@@ -16,7 +16,7 @@ from ._linear import SparseLinear
 
 __all__ = ["ELEMENTWISE", "flat_children", "sparse_runs"]
 
-# Modules without parameters that treat every neuron alike and alone.
+# Parameter-free element-wise modules.
 ELEMENTWISE = (
     nn.Identity, nn.Dropout, nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid, nn.ELU, nn.GELU,
     nn.SiLU, nn.Softplus, nn.ReLU6, nn.Hardtanh, nn.Hardswish,
