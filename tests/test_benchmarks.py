@@ -1,12 +1,15 @@
 """What the benchmarks share, and that their pages are those of the results in the repository."""
 
 import importlib
+import itertools
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NAMES = sorted(path.parent.name for path in BENCHMARKS.glob("*/page.py"))
@@ -67,3 +70,68 @@ def test_interleaved_tasks_are_run_as_often_as_asked(load):
     seconds = common.interleave(tasks, budget=0, least=3, clock=lambda: next(now))
     assert seconds == {"a": 1, "b": 1}
     assert "".join(ran) == "abababab"  # once each before it is timed
+
+
+# ------------------------------------------------------------------ images: the fit of degrees
+
+
+def test_the_exponent_of_a_power_law_is_found(load):
+    degrees = load("images.degrees")
+    rng = np.random.default_rng(0)
+    for start, exponent in ((1, 2.2), (5, 2.5), (3, 3.5)):
+        sample = degrees.draw_power_law(4000, start, exponent, rng)
+        assert sample.min() == start
+        expected = special.zeta(exponent, start + 1) / special.zeta(exponent, start)
+        assert (sample > start).mean() == pytest.approx(expected, abs=0.03)
+        found = degrees.describe(np.append(sample, np.arange(1, start)), n_samples=20)
+        assert found["exponent"] == pytest.approx(exponent, abs=0.15)
+        assert found["tail"] > 0.4 and found["plausibility"] >= 0.1
+        assert abs(found["ratio"]) < 2.5
+        keys = ("exponent", "plausibility", "ratio", "ratio_p")
+        assert degrees.is_scale_free(*(found[key] for key in keys)) == (exponent < 3)
+
+
+def test_other_laws_are_no_power_laws(load):
+    degrees = load("images.degrees")
+    rng = np.random.default_rng(0)
+    for sample in (rng.poisson(30, 1000), rng.geometric(0.05, 2000), rng.lognormal(3, 0.5, 3000)):
+        found = degrees.describe(sample.astype(int), n_samples=20)
+        keys = ("exponent", "plausibility", "ratio", "ratio_p")
+        assert not degrees.is_scale_free(*(found[key] for key in keys))
+    # Of a log-normal law's whole range, the log-normal is the likelier.
+    sample = np.round(rng.lognormal(3, 0.5, 3000)).astype(int)
+    exponent = degrees.fit_exponent(sample, sample.min())
+    statistic, p = degrees.against_log_normal(sample, sample.min(), exponent)
+    assert statistic < -10 and p < 1e-10
+
+
+def test_the_partition_function_is_that_of_all_states(load):
+    run = load("images.run")
+    rng = np.random.default_rng(0)
+    W, hidden, visible = rng.normal(size=(8, 5)), rng.normal(size=5), rng.normal(size=8)
+    states = np.array(list(itertools.product([0.0, 1.0], repeat=8)))
+    exact = special.logsumexp(-run.free_energy(states, W, hidden, visible))
+    found = run.log_partition(W, hidden, visible, np.zeros(8), rng, n_steps=500)
+    assert found == pytest.approx(exact, abs=0.1)
+
+
+def test_images_are_resumed(load, tmp_path, monkeypatch):
+    run = load("images.run")
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, size=(90, 49), dtype=np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "few.npz", X=X, y=y)
+    few = ("few", 60, 40, 30, (60, 70), {**run.KERAS, "max_iter": 2})
+    monkeypatch.setattr(run, "DATA", {"MNIST": few})
+    monkeypatch.setattr(run, "MACHINE", {**run.MACHINE, "n_iter": 2})
+    monkeypatch.setattr(run, "DENSE_EPOCHS", {"MNIST": 1})
+    monkeypatch.setattr(run, "N_HIDDEN", 20)
+    monkeypatch.setattr(run, "describe", partial(run.describe, n_samples=2))
+    results = tmp_path / "results"
+    models = ["SET", "DSR", "dense", "SET by relative sensitivity", "SET-RBM"]
+    command = ["images", "--data-home", str(tmp_path), "--seeds", "1", "--results", str(results)]
+    monkeypatch.setattr(sys, "argv", [*command, "--models", *models])
+    run.main()
+    texts = [path.read_text() for path in sorted(results.iterdir())]
+    assert [text.count("\n") for text in texts] == [5, 6, 2]  # with 3 + 2 rows of degrees
+    run.main()
+    assert texts == [path.read_text() for path in sorted(results.iterdir())]

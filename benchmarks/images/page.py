@@ -1,0 +1,141 @@
+"""Write doc/benchmarks/images.md from the results of run.py, and draw its figure.
+
+Owns: the tables and the figure. May not touch: what is measured.
+"""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from common import DOC, table, write_page
+from scipy import special
+
+from .degrees import is_scale_free
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = DOC / "benchmarks" / "images.md"
+DATA = ["Fashion-MNIST", "MNIST", "CIFAR-10"]
+ORDER = ["dense", "static", "SET", "SET by relative sensitivity", "SET by sensitivity",
+         "SET by path", "DSR", "static, 4 times the epochs", "SET, 4 times the epochs",
+         "RBM, dense", "RBM, static", "SET-RBM", "SET-RBM, 5 times the epochs"]  # fmt: skip
+#: The sources' figures on the whole data: the paper of SET, and the results with its Keras code.
+PUBLISHED = {
+    ("CIFAR-10", "dense"): "– / 70.89",
+    ("CIFAR-10", "static"): "– / 69.21",
+    ("CIFAR-10", "SET"): "74.84 / 73.85",
+}
+
+
+def read(name, folder=RESULTS):
+    frame = pd.read_csv(folder / f"{name}.csv")
+    frame["model"] = pd.Categorical(frame["model"], ORDER, ordered=True)
+    frame["data"] = pd.Categorical(frame["data"], DATA, ordered=True)
+    return frame.sort_values(["data", "model", "seed"])
+
+
+def groups(frame, *keys):
+    return frame.groupby(list(keys), observed=True, sort=False)
+
+
+def spread(values, digits):
+    """Mean ± standard deviation over the seeds, and their number if it is not three."""
+    text = f"{values.mean():.{digits}f}"
+    text += f" ± {values.std(ddof=0):.{digits}f}" if len(values) > 1 else ""
+    return text + (f" ({len(values)})" if len(values) != 3 else "")
+
+
+def classifier_table(frame, data):
+    rows = [
+        [model, spread(part["accuracy"], 1), spread(part["log_loss"], 3),
+         f"{part['weights'].mean():,.0f}", f"{part['epochs'].iloc[0]}",
+         f"{part['seconds'].mean():.0f} s", PUBLISHED.get((data, model), "–")]
+        for (model,), part in groups(frame[frame["data"] == data], "model")
+    ]  # fmt: skip
+    header = ["network", "accuracy, %", "log-loss", "weights", "epochs", "time", "published, %"]
+    if data != "CIFAR-10":
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return table(header, rows)
+
+
+def machine_table(frame):
+    rows = [
+        [model, spread(part["log_likelihood"], 1), spread(part["error"], 4),
+         f"{part['weights'].mean():,.0f}", f"{part['epochs'].iloc[0]}",
+         f"{part['seconds'].mean():.0f} s"]
+        for (model,), part in groups(frame, "model")
+    ]  # fmt: skip
+    header = ["machine", "log-likelihood, nats", "squared error", "weights", "epochs", "time"]
+    return table(header, rows)
+
+
+def between(values, form):
+    low, high = form.format(values.min()), form.format(values.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def degree_table(frame):
+    rows = []
+    for (data, model, side), part in groups(frame, "data", "model", "neurons_of"):
+        verdicts = [is_scale_free(*row) for row in
+                    part[["exponent", "plausibility", "ratio", "ratio_p"]].to_numpy()]  # fmt: skip
+        rows.append(
+            [data, model, side, f"{part['mean'].mean():.0f}", f"{part['largest'].mean():.0f}",
+             f"{part['dispersion'].mean():.1f}", between(part["exponent"], "{:.1f}"),
+             between(100 * part["tail"], "{:.0f} %"), between(part["plausibility"], "{:.2f}"),
+             between(part["ratio"], "{:+.1f}"), f"{sum(verdicts)} of {len(part)}"]
+        )  # fmt: skip
+    header = ["data", "network", "neurons", "mean degree", "largest", "variance / mean",
+              "exponent", "tail", "plausibility", "against log-normal", "scale-free"]  # fmt: skip
+    return table(header, rows, words=3)
+
+
+def write(page=PAGE):
+    classifiers, degrees = read("classifiers"), read("degrees")
+    tables = {name.lower().replace("-", "_"): classifier_table(classifiers, name) for name in DATA}
+    verdicts = degrees.apply(
+        lambda row: is_scale_free(row.exponent, row.plausibility, row.ratio, row.ratio_p), axis=1
+    )
+    evolved = degrees["model"].astype(str).str.startswith("SET")
+    parts = {
+        **tables,
+        "machines": machine_table(read("machines")),
+        "degrees": degree_table(degrees),
+        "n_scale_free": int(verdicts[evolved].sum()),
+        "n_fits": int(evolved.sum()),
+        "n_plausible": int((degrees["plausibility"][evolved] >= 0.1).sum()),
+        "n_plausible_static": int((degrees["plausibility"][~evolved] >= 0.1).sum()),
+        "n_static": int((~evolved).sum()),
+    }
+    write_page(HERE / "page.md.in", page, parts)
+
+
+def draw(folder=PAGE.parent):
+    degrees = read("degrees")
+    degrees = degrees[degrees["seed"] == 0].astype({"model": str})
+    panels = [("MNIST", "static", "SET", "inputs"), ("MNIST", "static", "SET", "hidden 1"),
+              ("MNIST", "RBM", "SET-RBM", "hidden")]  # fmt: skip
+    _, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+    for axis, (data, static, evolved, side) in zip(axes, panels):
+        part = degrees[(degrees["data"] == data) & (degrees["neurons_of"] == side)]
+        kinds = part["model"].str.split(",").str[0]
+        for kind, color in ((static, "0.6"), (evolved, "C0")):
+            row = part[kinds == kind].iloc[-1]  # the one trained longest
+            pairs = [pair.split(":") for pair in row["histogram"].split()]
+            values, counts = np.array(pairs, dtype=int).T
+            above = counts[::-1].cumsum()[::-1] / counts.sum()
+            axis.plot(values[values > 0], above[values > 0], ".", color=color, label=row["model"])
+        tail = np.arange(row["start"], row["largest"] + 1)
+        law = special.zeta(row["exponent"], tail) / special.zeta(row["exponent"], row["start"])
+        label = f"power law, exponent {row['exponent']:.1f}"
+        axis.plot(tail, row["tail"] * law, "k-", lw=1, label=label)
+        axis.set(xscale="log", yscale="log", xlabel="degree", title=f"{data}: {side}",
+                 ylim=(0.5 / row["neurons"], 1.5))  # fmt: skip
+        axis.legend(fontsize="small", loc="lower left")
+    axes[0].set_ylabel("share of neurons with this degree or more")
+    plt.savefig(folder / "images_degrees.png", dpi=110)
+    plt.close()
