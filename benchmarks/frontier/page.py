@@ -32,8 +32,9 @@ LINES = {
 def read():
     results = pd.read_csv(RESULTS)
     results["accuracy"] *= 100
-    sizes = results.groupby("split")["split"].transform("size")
-    return results[sizes == sizes.max()]  # of whole splits
+    size = results.groupby(["table", "split"])["split"].transform("size")
+    whole = size == size.groupby(results["table"]).transform("max")
+    return results[whole]  # an interrupted run leaves a split of a table unfinished
 
 
 def means(results, measure):
@@ -41,6 +42,11 @@ def means(results, measure):
     return results.pivot_table(
         index="table", columns=["method", "width", "epsilon"], values=measure, aggfunc="mean"
     ).dropna(axis=1)
+
+
+def n_splits(results):
+    counts = results.groupby("table")["split"].nunique()
+    return " to ".join(f"{n}" for n in sorted({counts.min(), counts.max()}))
 
 
 def number_of_connections(results):
@@ -197,7 +203,8 @@ def write(page=PAGE):
     results = read()
     parts = highlights(results) | {
         "n_tables": len(TABLES),
-        "n_splits": results["split"].nunique(),
+        "n_kinds": len({KINDS[name] for name in TABLES}),
+        "n_splits": n_splits(results),
         "accuracy": curves(results, "accuracy"),
         "log_loss": curves(results, "log_loss"),
         "connections": curves(results, "connections"),
