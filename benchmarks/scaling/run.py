@@ -273,7 +273,7 @@ def worker(connection, number, n_workers, own_topology):
 
 
 def averaged(n_rounds, n_workers, own_topology, every):
-    """Rounds of local epochs whose models are averaged at equal distances.
+    """Rounds of local epochs, the models averaged after every `every` of them.
 
     Seconds are the processor's: of the slowest worker, and of this process's exchange.
     """
