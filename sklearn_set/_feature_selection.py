@@ -139,10 +139,6 @@ class SETFeatureSelector(SelectorMixin, Declared):
             Of the autoencoder: columns with one entry an epoch, as in `SETClassifier`.
         n_iter_ : int
             Number of subsamples ranked, or epochs trained.
-        n_features_in_ : int
-            Number of features seen while fitting.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the features, if `X` had string names.
     """
 
     n_features_to_select: Any = parameter(

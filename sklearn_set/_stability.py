@@ -104,10 +104,6 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
             Place of each feature on each half, from 0 on; features without any score have
             the last, which is their number. A feature is taken where its place is below
             `n_features_per_fit_`.
-        n_features_in_ : int
-            Number of features seen while fitting.
-        feature_names_in_ : ndarray of shape (`n_features_in_`,)
-            Names of the features, if `X` had string names.
     """
 
     estimator: Any = parameter(

@@ -79,6 +79,12 @@ def test_attributes_are_documented(cls):
 
 
 @pytest.mark.parametrize("cls", ALL)
+def test_nothing_is_documented_twice(cls):
+    names = re.findall(r"(?m)^(\w+) : ", inspect.cleandoc(cls.__doc__))
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("cls", ALL)
 def test_methods_are_documented(cls):
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         if name.startswith("_") or not method.__module__.startswith("sklearn_set"):
