@@ -150,7 +150,7 @@ class DropSensitivity(DropRule):
 
 
 class DropRelativeSensitivity(DropSensitivity):
-    """The connections of the smallest relative sensitivity go: |dL/dw| / |w|.
+    """The connections of the smallest relative sensitivity go: ``|dL/dw| / |w|``.
 
     The sum of `DropSensitivity`, divided by the square of the weight; a weight of exactly
     zero stays. So large weights go first, unless the loss depends on them. Public code

@@ -267,3 +267,17 @@ def test_groups_of_parameters_are_those_of_the_estimators():
     named = set(re.findall(r'(?m)^    "(\w+)": ', source))
     assert named
     assert named <= {name for cls in ALL for name in inspect.signature(cls).parameters}
+
+
+def test_bars_are_quoted_in_docstrings():
+    """In reStructuredText |x| is a substitution; unquoted it breaks the pages."""
+    for name in all_modules():
+        if name.startswith("sklearn_set.torch"):
+            continue
+        module = importlib.import_module(name)
+        public = [getattr(module, each) for each in getattr(module, "__all__", ())]
+        owned = [x for x in public if inspect.isclass(x) or inspect.isfunction(x)]
+        owned += [f for c in owned if inspect.isclass(c) for f in vars(c).values() if callable(f)]
+        for item in owned:
+            text = re.sub(r"(?s)``.*?``|>>> .*?$", "", item.__doc__ or "")
+            assert not re.search(r"(?<![\w|])\|[\w(][^|\n]*\|", text), (item, text)
