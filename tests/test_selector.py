@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_set import DSRClassifier, SETClassifier, SETFeatureSelector
 from sklearn_set._gradients import Evidence, _gradient_shares, _slopes, merged
 from sklearn_set._kernel import KernelRidge, arc_cosine_kernel
+from sklearn_set.inspection import attributions
 
 
 def related(n_features=80, n_related=12):
@@ -184,6 +185,18 @@ def test_gradients_are_derivatives():
     coefficients = np.square(X.T @ linear.coef).sum(axis=1)
     expected = nonlinear / nonlinear.sum() + coefficients / coefficients.sum()
     assert_allclose(_gradient_shares(X, Y, weight), expected / 2, rtol=1e-10)
+
+
+def test_attributions_mean_the_same_by_importance():
+    """The mean square of a network's gradients is the share that the selector looks at."""
+    X, y = informative(200, 20)
+    network = SETClassifier((50,), max_iter=60, random_state=0).fit(X, y > 0)
+    gradient = attributions(network, X, method="gradient") * X.std(axis=0)
+    squares = np.square(gradient).mean(axis=0)
+    rows, weight = merged(X, (y > 0)[:, None].astype(float), None)
+    shares = _gradient_shares(X[rows], np.sign(y)[rows, None], weight)
+    assert set(np.argsort(-squares)[:3]) == set(np.argsort(-shares)[:3]) == {0, 1, 2}
+    assert np.corrcoef(squares, shares)[0, 1] > 0.9
 
 
 def test_weights_in_kernel_ridge_regression():
