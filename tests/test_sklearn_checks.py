@@ -18,17 +18,18 @@ from sklearn_set import (
     StabilitySelector,
 )
 
-SMALL = {"hidden_layer_sizes": (50, 40), "random_state": 0}
+SMALL = {"hidden_layer_sizes": (50, 40), "max_iter": 30, "random_state": 0}
 # Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
 SPARSE = {
     "mixup": 0,
     "hidden_layer_sizes": (400, 400),
     "epsilon": 8,
     "zeta": 0.3,
+    "max_iter": 30,
     "random_state": 0,
 }
 PLAIN = {**SMALL, "mixup": 0}
-# Prunes within the five epochs that the checks allow.
+# Prunes in the first epochs.
 PRUNING = {**PLAIN, "alpha": 0.3, "beta": 1, "gamma": 2}
 
 ESTIMATORS = [
@@ -36,11 +37,11 @@ ESTIMATORS = [
     SETRegressor(),
     NPSETClassifier(),
     NPSETRegressor(),
-    SETRegressor(select_inputs=0.5),
-    SETRegressor(select_inputs=1),
-    SETClassifier(select_inputs=False),
-    SETClassifier(mixup=0),
-    NPSETRegressor(mixup=0),
+    SETRegressor(**SMALL, select_inputs=0.5),
+    SETRegressor((50, 40), select_inputs=1, random_state=0),
+    SETClassifier(**SMALL, select_inputs=False),
+    SETClassifier(**SMALL, mixup=0),
+    NPSETRegressor(**PRUNING),
     NPSETRegressor(**PRUNING, select_inputs=0.5, budget="keep"),
     SETClassifier(**SPARSE),
     SETRegressor(**SPARSE),
@@ -107,6 +108,8 @@ def test_check_that_sklearn_leaves_out(estimator, check):
 
 def test_evolving_in_checks():
     rng = np.random.RandomState(0)
-    model = SETClassifier(**SPARSE, max_iter=5).fit(rng.normal(size=(40, 600)), np.arange(40) % 3)
+    model = SETClassifier(**{**SPARSE, "max_iter": 5}).fit(
+        rng.normal(size=(40, 600)), np.arange(40) % 3
+    )
     assert (model.density_[:-1] < 0.1).all()
     assert sum(model.history_["n_dropped"]) > 0
