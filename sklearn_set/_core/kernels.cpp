@@ -883,12 +883,125 @@ void carry(const T *values, int64_t n_values, const int32_t *source, int64_t n, 
     }
 }
 
+// The row's kept sources, with by_rank less the number of kept ones before them, and their
+// positions. Returns how many there are; behind them there are MERGE_SLACK values behind all.
+INLINE int32_t compact_row(const MergedRow &row, int32_t *kept, int32_t *positions) {
+    int32_t n = 0, k = row.begin, step = row.by_rank ? 1 : 0;
+#if defined(__AVX512F__)
+    const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; k < row.end; k += 16) {
+        __mmask16 inside = row.end - k < 16 ? (1u << (row.end - k)) - 1 : 0xffff;
+        __m128i flags = _mm_maskz_loadu_epi8(inside, row.keep + k);
+        __mmask16 stay = _mm_test_epi8_mask(flags, flags);
+        __m512i sources = _mm512_maskz_loadu_epi32(inside, row.before + k);
+        __m512i rank = _mm512_add_epi32(count, _mm512_set1_epi32(n));
+        sources = _mm512_maskz_compress_epi32(stay, sources);
+        if (step) sources = _mm512_sub_epi32(sources, rank);
+        __m512i place = _mm512_add_epi32(count, _mm512_set1_epi32(k));
+        _mm512_storeu_si512(kept + n, sources);
+        _mm512_storeu_si512(positions + n, _mm512_maskz_compress_epi32(stay, place));
+        n += __builtin_popcount(stay);
+    }
+    for (int32_t j = 0; j < MERGE_SLACK; j += 16)
+        _mm512_storeu_si512(kept + n + j, _mm512_set1_epi32(INT32_MAX));
+#else
+    for (; k < row.end; ++k) {
+        positions[n] = k;
+        kept[n] = row.before[k] - step * n;
+        n += row.keep[k];  // no branch: what is not kept is overwritten
+    }
+    for (int32_t j = 0; j < 2; ++j) kept[n + j] = INT32_MAX;
+#endif
+    return n;
+}
+
+#if defined(__AVX512F__)
+// Each new place is searched for among 16 kept ones at a time; what is kept up to it is copied 16
+// at a time, whether all are wanted or not.
+INLINE void merge_places(const int32_t *kept, const int32_t *positions, int32_t n, int64_t offset,
+                         int64_t limit, MergedRow &row) {
+    const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int32_t *indices = row.indices, *source = row.source;
+    int32_t done = 0, at = 0, step = row.by_rank ? 1 : 0;
+    auto copy_up_to = [&](int32_t end) __attribute__((always_inline)) {
+        int32_t j = done;
+        do {
+            __m512i sources = _mm512_loadu_si512(kept + j);
+            __m512i rank = _mm512_add_epi32(count, _mm512_set1_epi32(j));
+            if (step) sources = _mm512_add_epi32(sources, rank);
+            _mm512_storeu_si512(indices + (j - done), sources);
+            _mm512_storeu_si512(source + (j - done), _mm512_loadu_si512(positions + j));
+            j += 16;
+        } while (j < end);
+        indices += end - done;
+        source += end - done;
+        done = end;
+    };
+    const int64_t *places = row.places;
+    for (; *places < limit; ++places) {
+        int32_t place = (int32_t)(*places - offset);
+        while (kept[at + 15] <= place) at += 16;
+        __m512i sources = _mm512_loadu_si512(kept + at);
+        __mmask16 smaller = _mm512_cmple_epi32_mask(sources, _mm512_set1_epi32(place));
+        int32_t before = at + __builtin_popcount(smaller);
+        copy_up_to(before);
+        *indices++ = place + step * before;
+        *source++ = -1;
+    }
+    copy_up_to(n);
+    row.places = places;
+    row.indices = indices;
+    row.source = source;
+}
+#else
+// Masks instead of branches, since which is next is random; what may come after it
+// is loaded before that is known.
+template <bool BY_RANK>
+INLINE void merge_steps(const int32_t *fresh, const int32_t *kept, const int32_t *positions,
+                        int32_t *indices, int32_t *source, int64_t n) {
+    int64_t j = 0;
+    int32_t a = fresh[0], b = kept[0];
+    for (int64_t out = 0; out < n; ++out) {
+        const int32_t after_a = fresh[out - j + 1], after_b = kept[j + 1];
+        const int64_t old = a >= b;
+        const int32_t is_old = -(int32_t)old;
+        indices[out] = (a < b ? a : b) + (BY_RANK ? (int32_t)j : 0);
+        source[out] = positions[j] | ~is_old;
+        a = after_a ^ ((a ^ after_a) & is_old);
+        b ^= (b ^ after_b) & is_old;
+        j += old;
+    }
+}
+
+INLINE void merge_places(const int32_t *kept, const int32_t *positions, int32_t n, int64_t offset,
+                         int64_t limit, MergedRow &row) {
+    int32_t *fresh = row.work + 2 * row.n_work, n_fresh = 0;
+    for (; *row.places < limit; ++row.places) fresh[n_fresh++] = (int32_t)(*row.places - offset);
+    fresh[n_fresh] = fresh[n_fresh + 1] = INT32_MAX;
+    if (row.by_rank)
+        merge_steps<true>(fresh, kept, positions, row.indices, row.source, n + n_fresh);
+    else
+        merge_steps<false>(fresh, kept, positions, row.indices, row.source, n + n_fresh);
+    row.indices += n + n_fresh;
+    row.source += n + n_fresh;
+}
+#endif
+
+void merge_row(MergedRow &row) {
+    int32_t *kept = row.work, *positions = row.work + row.n_work;
+    int32_t n = compact_row(row, kept, positions);
+    int64_t offset = row.base - (row.by_rank ? row.n_kept : 0);
+    int64_t limit = offset + row.n_in - (row.by_rank ? n : 0);
+    merge_places(kept, positions, n, offset, limit, row);
+    row.n_kept += n;
+}
+
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
                           gather_rows<T>, activate<T>,       scatter<T>,
                           scatter_gradient<T>, bias_gradient<T>,
-                          shifted_product<T>, shifted_dots<T>, carry<T>};
+                          shifted_product<T>, shifted_dots<T>, carry<T>, merge_row};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

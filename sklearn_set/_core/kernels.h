@@ -91,6 +91,22 @@ template <class T> struct Rows {
     }
 };
 
+// What merge_row() merges: the connections begin .. end - 1 of a row that `keep` marks, and the
+// places (see topology.cpp) of that row, whose first one has the key `base`. It writes `indices`
+// and `source` (see Rewired) and moves on: behind what is written, and to the next row's places.
+struct MergedRow {
+    const int32_t *before;
+    const uint8_t *keep;
+    int32_t begin, end, n_in;
+    bool by_rank;
+    const int64_t *places;
+    int64_t base, n_kept;  // the latter of all rows so far
+    int32_t *work;         // three times `n_work` values
+    int64_t n_work;
+    int32_t *indices, *source;
+};
+constexpr int MERGE_SLACK = 32;  // values past their end that `indices` and `source` have room for
+
 template <class T> struct Kernels {
     // z[d] = f(bias[d] + sum over the connections k of d of weights[k] * a[indices[k]]),
     // d in [begin, end); one chain of fused multiply-adds per element, starting
@@ -168,6 +184,8 @@ template <class T> struct Kernels {
     // `fresh` (null: 0). Fastest if the sources that are not negative ascend.
     void (*carry)(const T *values, int64_t n_values, const int32_t *source, int64_t n,
                   const T *fresh, int64_t n_fresh, T *moved);
+
+    void (*merge_row)(MergedRow &row);
 };
 
 }  // namespace sklearn_set

@@ -6,6 +6,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "dispatch.h"
+
 namespace sklearn_set {
 
 uint64_t splitmix64(uint64_t seed, uint64_t counter) {
@@ -332,70 +334,33 @@ namespace {
 
 constexpr int64_t BEHIND_ALL = INT64_MAX / 2;
 
-// Masks instead of branches, since which is next is random; what may come after it
-// is loaded before that is known.
-template <bool BY_RANK>
-void merge_row(const int32_t *__restrict fresh, const int32_t *__restrict kept,
-               const int32_t *__restrict positions, int32_t *__restrict indices,
-               int32_t *__restrict source, int64_t n) {
-    int64_t j = 0;
-    int32_t a = fresh[0], b = kept[0];
-    for (int64_t out = 0; out < n; ++out) {
-        const int32_t after_a = fresh[out - j + 1], after_b = kept[j + 1];
-        const int64_t old = a >= b;
-        const int32_t is_old = -static_cast<int32_t>(old);
-        indices[out] = std::min(a, b) + (BY_RANK ? static_cast<int32_t>(j) : 0);
-        source[out] = positions[j] | ~is_old;
-        a = after_a ^ ((a ^ after_a) & is_old);
-        b ^= (b ^ after_b) & is_old;
-        j += old;
-    }
-}
-
 // Merges kept connections with new places, both ascending. `places` has one more
 // entry than n_new, BEHIND_ALL. A new place is given by its flat key destination *
 // n_in + source; or, with `by_rank`, by its rank among the places that are not
 // kept, which is its key less the number of kept ones before it.
 Rewired merge(const ConnectivityView &before, const uint8_t *keep, const int64_t *places,
               int64_t n_new, bool by_rank) {
-    const int64_t n_kept = count_ones(keep, before.nnz());
-    int32_t widest = 0;
+    const int64_t n_after = count_ones(keep, before.nnz()) + n_new;
+    int64_t widest = std::min<int64_t>(n_new, before.n_in);
     for (int32_t d = 0; d < before.n_out; ++d)
-        widest = std::max(widest, before.indptr[d + 1] - before.indptr[d]);
-    // The kept ones and the new ones of a row, each followed by two that are
-    // behind all. With by_rank both count the free places before them only.
-    constexpr int32_t BEHIND_ROW = INT32_MAX;
-    Array<int32_t> positions(size_t{2} + widest), kept(size_t{2} + widest);
-    Array<int32_t> fresh(size_t{2} + std::min<int64_t>(n_new, before.n_in));
+        widest = std::max<int64_t>(widest, before.indptr[d + 1] - before.indptr[d]);
+    Array<int32_t> work(3 * (widest + MERGE_SLACK));
     Rewired result;
     result.indptr.resize(size_t{1} + before.n_out);
-    result.indices.resize(n_kept + n_new);
-    result.source.resize(n_kept + n_new);
-    int32_t *indices = result.indices.data(), *source = result.source.data();
-    const int32_t step = by_rank ? 1 : 0;
-    const auto chosen = by_rank ? merge_row<true> : merge_row<false>;
-    int64_t i = 0, out = 0, base = 0, kept_before = 0;
+    result.indices.resize(n_after + MERGE_SLACK);
+    result.source.resize(n_after + MERGE_SLACK);
+    MergedRow row{before.indices, keep, 0, 0, before.n_in, by_rank, places, 0, 0,
+                  work.data(), widest + MERGE_SLACK, result.indices.data(), result.source.data()};
+    const auto merge_row = active_kernels<float>().merge_row;
     result.indptr[0] = 0;
-    for (int32_t d = 0; d < before.n_out; ++d) {
-        int32_t n = 0;
-        for (int32_t k = before.indptr[d]; k < before.indptr[d + 1]; ++k) {
-            positions[n] = k;
-            kept[n] = before.indices[k] - step * n;
-            n += keep[k];  // no branch: what is not kept is overwritten
-        }
-        kept[n] = kept[n + 1] = BEHIND_ROW;
-        const int64_t offset = base - step * kept_before;
-        const int64_t limit = offset + before.n_in - step * n;
-        int32_t n_fresh = 0;
-        for (; places[i] < limit; ++i) fresh[n_fresh++] = static_cast<int32_t>(places[i] - offset);
-        fresh[n_fresh] = fresh[n_fresh + 1] = BEHIND_ROW;
-        chosen(fresh.data(), kept.data(), positions.data(), indices + out, source + out,
-               n + n_fresh);
-        out += n + n_fresh;
-        result.indptr[d + 1] = static_cast<int32_t>(out);
-        base += before.n_in;
-        kept_before += n;
+    for (int32_t d = 0; d < before.n_out; ++d, row.base += before.n_in) {
+        row.begin = before.indptr[d];
+        row.end = before.indptr[d + 1];
+        merge_row(row);
+        result.indptr[d + 1] = static_cast<int32_t>(row.indices - result.indices.data());
     }
+    result.indices.resize(n_after);
+    result.source.resize(n_after);
     return result;
 }
 
