@@ -1,4 +1,4 @@
-"""Sparse layers in PyTorch: SET-CNN, and one layer against torch's own.
+"""Sparse layers in PyTorch: SET-CNN, and single layers against torch's own.
 
     python benchmarks torch_layers --data-home FOLDER
     python benchmarks pages torch_layers
@@ -7,9 +7,13 @@ FOLDER holds the files of the ASU collection (`sklearn_set.datasets.fetch_asu`).
 results.json beside this file as soon as they are there; --sections measures some of them again.
 """
 
+import os
 import time
 import warnings
 from pathlib import Path
+
+# A thread that waits must not look busy to the processor's clock.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import torch
@@ -19,7 +23,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from sklearn_set.datasets import fetch_asu
-from sklearn_set.torch import SparseLinear, evolve
+from sklearn_set.torch import SparseConv2d, SparseLinear, evolve
 
 RESULTS = Path(__file__).with_name("results.json")
 VARIANTS = ("dense", "static sparse", "SET", "SET, at rest in the last 40 %")
@@ -28,6 +32,18 @@ CNNS = {"digits": (8, 512, 1198, 30, 5), "COIL20": (32, 2048, 240, 80, 3)}
 ZETA, EPSILON, BATCH = 0.3, 20, 32
 # neurons, batch
 LAYERS = ((300, 32), (1000, 32), (3000, 32), (3000, 128), (10000, 32))
+# Of ResNets: channels before and behind, pixels a side, kernel, stride
+CONVOLUTIONS = (
+    (64, 64, 56, 3, 1),
+    (128, 128, 28, 3, 1),
+    (256, 256, 14, 3, 1),
+    (512, 512, 7, 3, 1),
+    (128, 256, 28, 3, 2),
+    (256, 64, 56, 1, 1),
+)
+IMAGES = 16
+#: Percent of the weights that a convolution lacks; the last one has next to none.
+SPARSITIES = (50, 60, 70, 80, 90, 95, 98, 99.95)
 
 
 def set_cnn(side, width, n_classes, dense):
@@ -167,8 +183,52 @@ def run_layers(options):
     return [time_layer(*shape) for shape in LAYERS[: 1 if options.quick else None]]
 
 
+def time_convolution(shape, n_threads, quick):
+    """Milliseconds of a convolution, forward and with all gradients, by its sparsity."""
+    torch.manual_seed(0)
+    torch.set_num_threads(n_threads)
+    before, after, side, kernel, stride = shape
+    x = torch.randn(IMAGES, before, side, side, requires_grad=True)
+    options = {"stride": stride, "padding": kernel // 2}
+    layers = {"dense": nn.Conv2d(before, after, kernel, **options)}
+    for sparsity in SPARSITIES[-3:] if quick else SPARSITIES:
+        density = 1 - sparsity / 100
+        layers[str(sparsity)] = SparseConv2d(before, after, kernel, **options, density=density)
+    out = layers["dense"](x)
+    factor = torch.randn_like(out)
+
+    def forward(layer):
+        with torch.no_grad():
+            layer(x)
+
+    def with_gradients(layer):
+        x.grad = None
+        layer.zero_grad()
+        layer(x).backward(factor)
+
+    found = {"shape": shape, "threads": n_threads, "multiply-adds": out[0].numel() * IMAGES}
+    found["multiply-adds"] *= before * kernel**2
+
+    def clock():  # the processor's: others use the machine, too
+        return time.process_time() / n_threads
+
+    for name, call in (("forward", forward), ("all", with_gradients)):
+        tasks = {key: lambda call=call, layer=layer: call(layer) for key, layer in layers.items()}
+        seconds = interleave(tasks, 0.0 if quick else 0.3, least=3 if quick else 9, clock=clock)
+        found[name] = {key: 1e3 * value for key, value in seconds.items()}
+    torch.set_num_threads(1)
+    print(found, flush=True)
+    return found
+
+
+def run_convolutions(options):
+    shapes = CONVOLUTIONS[3:4] if options.quick else CONVOLUTIONS
+    return [time_convolution(s, n, options.quick) for s in shapes for n in (1, 2)]
+
+
 SECTIONS = {
     "layers": run_layers,
+    "convolutions": run_convolutions,
     "digits": lambda options: run_cnn("digits", options),
     "COIL20": lambda options: run_cnn("COIL20", options),
 }
