@@ -144,7 +144,8 @@ class SETFeatureSelector(SelectorMixin, Declared):
     n_features_to_select: Any = parameter(
         'int >= 1, float in (0, 1) or "auto"',
         """Number of features to keep, or the share of them; with `groups` of groups. "auto":
-        as many as predict the targets best; without targets half.""",
+        as many as predict the targets best; half without targets or with fewer than ten
+        samples.""",
         default="auto",
     )
     method: str = parameter(

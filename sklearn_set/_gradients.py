@@ -91,20 +91,19 @@ class Evidence:
         At each step those leave whose features have the smallest gradients, all subsamples
         together.
         """
-        alive, columns = np.arange(len(self.size)), np.arange(len(self.group))
+        alive, left = np.arange(len(self.size)), self
         while True:
-            by_column = np.zeros(len(columns))
-            for rows in subsamples:
-                own = self.take(rows)
-                by_column += _gradient_shares(own.X[:, columns], own.Y, own.weight)
-            total = np.bincount(self.group[columns], by_column, len(self.size))[alive]
+            parts = (left.take(rows) for rows in subsamples)
+            by_column = sum(_gradient_shares(part.X, part.Y, part.weight) for part in parts)
+            total = np.bincount(left.group, by_column, len(self.size))[alive]
             by_group = total / (self.size[alive] * len(subsamples))
             order = np.argsort(-by_group, kind="stable")
             yield alive[order], by_group[order]
             if len(alive) == 1:
                 return
             alive = np.sort(alive[order[: max(1, int(_STAY * len(alive)))]])
-            columns = np.flatnonzero(np.isin(self.group, alive))
+            stay = np.flatnonzero(np.isin(left.group, alive))
+            left = Evidence(left.X[:, stay], self.Y, self.weight, left.group[stay])
 
 
 def ranked(evidence: Evidence, subsamples: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -125,11 +124,13 @@ def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
     In each of five folds, groups are eliminated on the training rows alone, and kernel
     ridge regression with those that are left predicts the others. Errors are relative to
     that of the mean. The number is the smallest whose error is within one standard error of
-    the smallest error.
+    the smallest error. Of fewer than ten samples there are no errors.
     """
+    if len(evidence.Y) < 2 * _FOLDS:
+        return {}, 0
     found: dict[int, list[float]] = {}
     fold = np.arange(len(evidence.Y)) % _FOLDS
-    for number in range(min(_FOLDS, len(fold))):
+    for number in range(_FOLDS):
         learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         learn, judge = learn[spread_rows(len(learn), _ROWS)], judge[spread_rows(len(judge), _ROWS)]
         known, asked = evidence.take(learn), evidence.take(judge)
@@ -144,7 +145,7 @@ def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
             found.setdefault(len(alive), []).append(error / max(total, 1e-300))
     errors = {size: float(np.mean(each)) for size, each in found.items()}
     best = min(errors, key=lambda size: errors[size])
-    margin = np.std(found[best]) / np.sqrt(max(len(found[best]) - 1, 1))
+    margin = np.std(found[best]) / np.sqrt(_FOLDS - 1)
     return errors, min(size for size, error in errors.items() if error <= errors[best] + margin)
 
 

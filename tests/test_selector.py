@@ -65,6 +65,8 @@ def test_auto_takes_as_many_as_predict_best():
     assert selector.errors_[3] < 0.1 < selector.errors_[2]
     assert selector.errors_[500] > 0.5
     assert SETFeatureSelector(3).fit(X, y).errors_ == {}
+    few = SETFeatureSelector().fit(X[:2], y[:2])
+    assert few.errors_ == {} and few.n_features_to_select_ == 250
 
 
 def test_scores_and_ranking_agree():
