@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PARTS = ("features.synthetic", "generalization.summary")
 
 
 def main(what=None, *rest):
@@ -27,11 +28,11 @@ def main(what=None, *rest):
     elif what == "apart":  # see common.run_apart
         module, function, arguments = rest
         print(json.dumps(getattr(import_module(module), function)(**json.loads(arguments))))
-    elif what in names or what == "generalization.summary":
+    elif what in (*names, *PARTS):
         sys.argv = [f"benchmarks {what}", *rest]
         import_module(what if "." in what else f"{what}.run").main()
     else:
-        sys.exit(f"{__doc__}\nNAME: generalization.summary, {', '.join(names)}")
+        sys.exit(f"{__doc__}\nNAME: {', '.join(PARTS)}, {', '.join(names)}")
 
 
 if __name__ == "__main__":

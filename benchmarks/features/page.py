@@ -1,0 +1,119 @@
+"""Write doc/benchmarks/features.md from the results of run.py, and draw its figures.
+
+Owns: the tables and figures of the page. May not touch: what is measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from common import DOC, table, write_page
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+RESULTS, SYNTHETIC = HERE / "results.csv", HERE / "synthetic.csv"
+PAGE = DOC / "benchmarks" / "features.md"
+NUMBERS = [10, 20, 50, 100]
+FIRST = "SETFeatureSelector"
+#: Tables that nothing was chosen on, see run.py.
+NEW = ("ucr_coffee", "ucr_oliveoil", "stemcells", "breast_tcga", "ucr_ham", "mayonnaise_oil",
+       "mlrepo_ravel_nugent_category", "forages_nir", "text_finefoods")  # fmt: skip
+
+
+def accuracy(results: pd.DataFrame) -> pd.DataFrame:
+    """Per cent of both models behind a selector, a column for each number of features."""
+    mean = 50 * (results["svc"] + results["trees"])
+    return results.assign(both=mean).pivot_table(
+        index=["table", "selector"], columns="number", values="both"
+    )
+
+
+def run_on_all(results: pd.DataFrame) -> pd.DataFrame:
+    """The tables that all selectors were run on."""
+    complete = results.groupby("table")["selector"].transform("nunique")
+    return results[complete == results["selector"].nunique()]
+
+
+def means(results: pd.DataFrame) -> str:
+    """Means over tables."""
+    values = ["svc", "trees", "set", "steadiness", "seconds"]
+    single = results.groupby(["table", "selector"])[values].mean().groupby("selector").mean()
+    frame = accuracy(results).groupby("selector").mean().join(single)
+    frame["mean"] = accuracy(results).mean(axis=1).groupby("selector").mean()
+    rows = [
+        [name, *(f"{row[k]:.1f}" for k in NUMBERS), f"**{row['mean']:.1f}**",
+         *(f"{100 * row[key]:.1f}" for key in ("svc", "trees", "set")),
+         f"{row['steadiness']:.2f}", f"{row['seconds']:.2f}"]
+        for name, row in frame.sort_values("mean", ascending=False).iterrows()
+    ]  # fmt: skip
+    header = ["selector", *(f"K = {k}" for k in NUMBERS), "mean", "linear SVC", "ExtraTrees"]
+    return table([*header, "SET, K = 50", "steadiness", "seconds"], rows)
+
+
+def differences(results: pd.DataFrame) -> str:
+    """The first selector against the others, table by table."""
+    by_table = accuracy(results).mean(axis=1).unstack("selector")
+    rows = []
+    for name in by_table.columns.drop(FIRST):
+        gap = (by_table[FIRST] - by_table[name]).dropna()
+        error = gap.std() / np.sqrt(len(gap))
+        rows.append([name, f"{gap.mean():+.1f} ± {error:.1f}", f"{(gap > 0).sum()} of {len(gap)}"])
+    return table([f"{FIRST} minus", "points ± standard error", "better on"], rows)
+
+
+def by_table(results: pd.DataFrame) -> str:
+    frame = accuracy(results).mean(axis=1).unstack("selector")
+    frame = frame[[FIRST, *frame.columns.drop(FIRST)]]
+    rows = [[name, *(f"{v:.1f}" for v in row)] for name, row in zip(frame.index, frame.to_numpy())]
+    return table(["table", *frame.columns], rows)
+
+
+def synthetic() -> str:
+    frame = pd.read_csv(SYNTHETIC)
+    keys = ["rows", "columns", "kind", "relevant", "ranker"]
+    rows = [
+        [*key, f"{part['true'].mean():.1f}", f"{part['false'].mean():.2f}",
+         f"{part['bound'].mean():.2f}", f"{part['precision'].mean():.2f}",
+         f"{part['seconds'].mean():.1f}", len(part)]
+        for key, part in frame.groupby(keys, sort=False)
+    ]  # fmt: skip
+    header = [*keys, "true", "false", "bound", "precision at K", "seconds", "tables"]
+    return table(header, rows)
+
+
+def draw() -> None:
+    """Accuracy by the number of features."""
+    results = run_on_all(pd.read_csv(RESULTS))
+    frame = accuracy(results).groupby("selector").mean()
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name in [FIRST, *frame.index.drop(FIRST)]:
+        style = {"lw": 2.4, "zorder": 3} if name == FIRST else {"lw": 1.2}
+        axes.plot(NUMBERS, frame.loc[name], marker="o", label=name, **style)
+    axes.set(xscale="log", xlabel="Number of features", ylabel="Accuracy, mean over tables (%)")
+    axes.set_xticks(NUMBERS, [str(number) for number in NUMBERS])
+    axes.minorticks_off()
+    axes.legend(frameon=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(PAGE.with_suffix(".png"), dpi=150)
+    plt.close(figure)
+
+
+def write(page: Path = PAGE) -> None:
+    results = run_on_all(pd.read_csv(RESULTS))
+    new = results[results["table"].isin(NEW)]
+    parts = {
+        "n_tables": results["table"].nunique(),
+        "n_new": new["table"].nunique(),
+        "means": means(results),
+        "differences": differences(results),
+        "means_new": means(new),
+        "differences_new": differences(new),
+        "by_table": by_table(results),
+        "synthetic": synthetic(),
+    }
+    write_page(HERE / "page.md.in", page, parts)
