@@ -133,8 +133,12 @@ def draw(folder=PAGE.parent):
         law = special.zeta(row["exponent"], tail) / special.zeta(row["exponent"], row["start"])
         label = f"power law, exponent {row['exponent']:.1f}"
         axis.plot(tail, row["tail"] * law, "k-", lw=1, label=label)
-        axis.set(xscale="log", yscale="log", xlabel="degree", title=f"{data}: {side}",
+        axis.set(xscale="log", yscale="log", xlabel="degree", title=f"{evolved}, {data}: {side}",
                  ylim=(0.5 / row["neurons"], 1.5))  # fmt: skip
+        axis.set_xticks([2, 5, 10, 20, 50, 100])
+        axis.set_xlim(2, 150)
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.xaxis.set_minor_formatter("")
         axis.legend(fontsize="small", loc="lower left")
     axes[0].set_ylabel("share of neurons with this degree or more")
     plt.savefig(folder / "images_degrees.png", dpi=110)

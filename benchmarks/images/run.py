@@ -215,12 +215,42 @@ def with_histogram(degree):
 
 
 def is_due(name, model):
-    """Whether there was time for it."""
-    if "dense" in model:
+    """Whether a classifier is trained on these images: there was not time for all."""
+    if model == "dense":
         return name in DENSE_EPOCHS
-    if name == "CIFAR-10":
-        return model in ("static", "SET", "SET by relative sensitivity", "DSR")
-    return name == "MNIST" or not model.endswith("times the epochs")
+    if model.endswith("times the epochs"):
+        return name == "MNIST"
+    return name != "CIFAR-10" or not model.endswith(("by sensitivity", "by path"))
+
+
+def tasks(data, models, n_seeds):
+    """What is to be measured, the slow ones last."""
+    found = [
+        {"data": name, "model": model, "seed": seed}
+        for seed in range(n_seeds)
+        for model in models
+        for name in (data if model in CLASSIFIERS else ["MNIST"])
+        if model in MACHINES or is_due(name, model)
+    ]
+    return sorted(found, key=lambda task: "epochs" in task["model"] or "dense" in task["model"])
+
+
+def measure(task, files, data_home):
+    """One fit and its degrees, of the plain kinds of sparse networks that train long enough."""
+    model, seed = task["model"], task["seed"]
+    if model in MACHINES:
+        row, degrees = machine(model, seed, data_home)
+    else:
+        row, degrees = classify(task["data"], model, seed, data_home)
+    plain = model.split(",")[0] in ("static", "SET", "RBM", "SET-RBM") and "dense" not in model
+    if plain and task["data"] != "CIFAR-10" and task not in files["degrees"]:
+        files["degrees"].add(
+            [
+                rounded({**task, "neurons_of": side, **with_histogram(degree)})
+                for side, degree in degrees.items()
+            ]
+        )
+    return rounded({**task, **row})
 
 
 def main():
@@ -239,30 +269,11 @@ def main():
         name: Rows(options.results / f"{name}.csv", KEYS)
         for name in ("classifiers", "machines", "degrees")
     }
-    tasks = [
-        {"data": name, "model": model, "seed": seed}
-        for seed in range(options.seeds)
-        for model in options.models  # the slow ones last
-        for name in (options.data if model in CLASSIFIERS else ["MNIST"])
-        if is_due(name, model)
-    ]
-    tasks.sort(key=lambda task: "epochs" in task["model"] or "dense" in task["model"])  # the slow
-    for task in tasks:
-        model, seed = task["model"], task["seed"]
-        kind = "classifiers" if model in CLASSIFIERS else "machines"
-        if task in files[kind]:
-            continue
+    for task in tasks(options.data, options.models, options.seeds):
+        file = files["machines" if task["model"] in MACHINES else "classifiers"]
         if time.monotonic() - began > 60 * options.minutes:
             break
-        if kind == "machines":
-            row, degrees = machine(model, seed, options.data_home)
-        else:
-            row, degrees = classify(task["data"], model, seed, options.data_home)
-        plain = model.split(",")[0] in ("static", "SET", "RBM", "SET-RBM")
-        if plain and "dense" not in model and task not in files["degrees"]:
-            files["degrees"].add(
-                [rounded({**task, "neurons_of": side, **with_histogram(degree)})
-                 for side, degree in degrees.items()]
-            )  # fmt: skip
-        files[kind].add([rounded({**task, **row})])
-        print(rounded({**task, **row}), flush=True)
+        if task not in file:
+            row = measure(task, files, options.data_home)
+            file.add([row])
+            print(row, flush=True)
