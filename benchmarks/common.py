@@ -32,6 +32,12 @@ def table(header, rows, words=1):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (header, rule, *rows))
 
 
+def bold_best(cells, values, least=False):
+    """The cells of a row; those of the largest value, or of the least, in bold."""
+    best = np.nanmin(values) if least else np.nanmax(values)
+    return [f"**{cell}**" if value == best else cell for cell, value in zip(cells, values)]
+
+
 def machine_table(machine):
     return table(("the machine", ""), machine.items(), words=2)
 

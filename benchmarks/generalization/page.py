@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from common import DOC, table, write_page
+from common import DOC, bold_best, table, write_page
 
 from .models import OURS
 from .summary import PRIOR, Comparison, mean_over, overall, read
@@ -42,16 +42,12 @@ def markdown(frame: pd.DataFrame, digits: int, index: str) -> str:
 
 def best_bold(frame: pd.DataFrame, digits: int, least: bool = False) -> pd.DataFrame:
     """The figures of each row as text, the best ones in bold."""
-
-    def mark(row: pd.Series) -> pd.Series:
-        shown = row.round(digits)
-        best = shown.min() if least else shown.max()
-        return row.map(lambda v: f"**{cell(v, digits)}**" if round(v, digits) == best else v)
-
     models = [name for name in frame.columns if name not in WHOLE]
-    marked = frame[models].astype(object)
-    marked.loc[:] = [mark(row).to_list() for _, row in frame[models].iterrows()]
-    return frame.astype(object).assign(**marked)
+    marked = frame.astype(object)
+    for name, row in frame[models].iterrows():
+        cells = [cell(value, digits) for value in row]
+        marked.loc[name, models] = bold_best(cells, row.round(digits), least)
+    return marked
 
 
 def ordered(frame: pd.DataFrame, ours: list[str]) -> pd.DataFrame:

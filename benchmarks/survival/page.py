@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import DOC, table, write_page
+from common import DOC, bold_best, table, write_page
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
@@ -24,13 +24,18 @@ def cell(values: pd.Series, digits: int) -> str:
 
 def scores(results: pd.DataFrame, column: str, digits: int) -> str:
     """One row a table; the means below are over the splits that all models have."""
-    rows = []
+    least, rows = column in ("brier", "seconds"), []
     for name, group in results.groupby("table", sort=False):
         by_model = {model: part[column] for model, part in group.groupby("model")}
-        rows.append([name, *(cell(by_model[model], digits) for model in MODELS)])
+        means = [round(by_model[model].mean(), digits) for model in MODELS]
+        cells = [cell(by_model[model], digits) for model in MODELS]
+        rows.append([name, *bold_best(cells, means, least)])
     complete = results.groupby(["table", "split"])["model"].transform("count") == len(MODELS)
     common = results[complete].pivot_table(index="table", columns="model", values=column)
-    rows.append(["mean, of common splits", *(f"{common[m].mean():.{digits}f}" for m in MODELS)])
+    means = common.mean()[MODELS].round(digits)
+    rows.append(
+        ["mean, of common splits", *bold_best([f"{m:.{digits}f}" for m in means], means, least)]
+    )
     return table(["table", *MODELS], rows)
 
 
