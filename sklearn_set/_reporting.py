@@ -83,7 +83,10 @@ def warn_of_absurd_loss(
     `unscaled` is the target if the network learns it in the unit of the user. If this is far
     from 1, no better than a constant is suspicious enough.
     """
-    loss, most = learner.progress.last()["loss"], _ABSURD
+    losses, most = learner.progress.history.get("loss"), _ABSURD
+    if not losses:  # interrupted in the first epoch
+        return
+    loss = losses[-1]
     if unscaled is not None and not 0.01 < unscaled.std() < 100:
         most = 0.9
     if not loss > most * constant > 0:
