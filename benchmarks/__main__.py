@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ("features.synthetic", "generalization.summary")
+PARTS = ("features.synthetic", "generalization.summary", "speed.compare")
 
 
 def main(what=None, *rest):

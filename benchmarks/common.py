@@ -184,6 +184,7 @@ def run_sections(description, sections, path, **flags):
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--sections", nargs="+", default=list(sections), choices=list(sections))
     parser.add_argument("--data-home", help="folder with the files of the ASU collection")
+    parser.add_argument("--wide-home", help="folder with the tables of `generalization`")
     parser.add_argument("--quick", action="store_true", help="the least that shows that it runs")
     parser.add_argument("--results", type=Path, default=path, help="JSON file of the results")
     for name, words in flags.items():

@@ -73,6 +73,28 @@ def test_interleaved_tasks_are_run_as_often_as_asked(load):
     assert "".join(ran) == "abababab"  # once each before it is timed
 
 
+# ------------------------------------------------------------------ speed: two commits
+
+
+class Timed:
+    """A package whose tasks take so many seconds."""
+
+    def __init__(self, **seconds):
+        self.taken, self.names = seconds, list(seconds)
+
+    def seconds(self, name):
+        return self.taken[name]
+
+
+def test_two_commits_take_turns_at_the_tasks_that_both_have(load):
+    compare = load("speed.compare")
+    times = compare.compare(Timed(fit=2.0, old=1.0), Timed(fit=3.0, new=1.0), minutes=0)
+    assert times == {"fit": [(2.0, 3.0)] * 4}
+    rows, slower = compare.judge({"fit": [(2.0, 3.0)] * 4, "same": [(1.0, 1.0), (1.0, 1.2)] * 2})
+    assert slower == ["fit"]
+    assert rows[0] == ["fit", "2e+03", "3e+03", "1.50", "1.50 – 1.50"]
+
+
 # ------------------------------------------------------------------ images: the fit of degrees
 
 

@@ -45,7 +45,7 @@ def evolution(options, report):
             + [f"{s['step'] / nnz * 1e9:.2f}", f"{ratio:.2f}"]
         )
         report.target(
-            "3a", f"evolution of {nnz} connections, in training steps", ratio, 2, at_least=False
+            "3a", f"evolution of {nnz} connections, in training steps", ratio, 1, at_least=False
         )
     report.table(
         "Evolution of a layer",

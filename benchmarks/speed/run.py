@@ -1,12 +1,12 @@
 """Measure the targets of speed.
 
-    python benchmarks speed [--quick] [--large] [--data-home FOLDER]
+    python benchmarks speed [--quick] [--large] [--data-home FOLDER] [--wide-home FOLDER]
     python benchmarks pages speed
 
 Numbers go to results.json beside this file as soon as they are there; --sections measures some of
 them again. Ratios are taken in one run; times are CPU seconds of the thread unless a table says
-wall. PyTorch and a C++ compiler are used if they are there; real sparse input needs FOLDER with
-PCMAC.mat.
+wall. PyTorch and a C++ compiler are used if they are there; real tables need folders, as those of
+`python benchmarks generalization` do. `python benchmarks speed.compare` compares two commits.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from common import run_sections
 from threadpoolctl import threadpool_limits
 
 from .evolution import evolution
+from .few_rows import few_rows
 from .growth import growth
 from .importing import importing
 from .kernels import kernels
@@ -30,6 +31,7 @@ GROUPS = {
     "step": training_step,
     "kernels": kernels,
     "small": small_networks,
+    "few rows": few_rows,
     "evolution": evolution,
     "threads": two_threads,
     "sparse": sparse_input,
