@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 from estimators.common import BOTH, PRUNING, SMALL, X, Y
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, r2_score
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor
+from sklearn_set._losses import Loss
+from sklearn_set._targets import Values
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -82,3 +84,15 @@ def test_training_loss_is_weighted_and_looks_at_some_rows(n_held_out, n_rows):
     residual = (target - model.predict(many))[rows]
     expected = np.average(residual**2, weights=weight[rows]) / variance / 2
     np.testing.assert_allclose(model.history_["training_loss"][-1], expected)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_r2_is_that_of_scikit_learn(n_outputs, weighted):
+    rng = np.random.default_rng(0)
+    values = Values.of(rng.normal(size=(30, n_outputs)), Loss("squared_error"), None, scaled=True)
+    target, raw = rng.normal(size=(2, 30, n_outputs))
+    weight = rng.uniform(size=30) if weighted else None
+    for y, z in ((target, raw), (target, target), (0 * target, raw), (0 * target, 0 * raw)):
+        np.testing.assert_allclose(values.score(z, y, weight), r2_score(y, z, sample_weight=weight))
+    assert np.isnan(values.score(raw[:1], target[:1], None))
