@@ -688,10 +688,11 @@ void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T 
 // ---------------------------------------------------------------- gathering
 
 // Features [begin, end) into rows of a. X::width samples by X::width features
-// at a time.
+// at a time. Samples are too many streams for the processor to see what is read next.
 template <class X, class T>
 NOINLINE void gather(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t stride,
                      int64_t begin, int64_t end) {
+    constexpr int64_t ahead = 256 / sizeof(T);
     typename X::V block[X::width];
     for (int64_t b = 0; b < stride; b += X::width)
         for (int64_t j = begin; j < end; j += X::width) {
@@ -699,12 +700,16 @@ NOINLINE void gather(const T *x, int64_t ld, const Rows<T> &rows, T *a, int64_t 
             UNROLL for (int i = 0; i < X::width; i++) {
                 block[i] = typename X::V{};
                 if (b + i >= rows.size) continue;
-                block[i] = X::load_part(x + rows.rows[b + i] * ld + j, count);
+                const T *row = x + rows.rows[b + i] * ld + j;
+                if (count > ahead) __builtin_prefetch(row + ahead);
+                block[i] = X::load_part(row, count);
                 if (rows.n_partners) block[i] = rows.shares[b + i] * block[i];
-                for (int64_t p = 0, k = b + i; p < rows.n_partners; ++p, k += rows.ld)
+                for (int64_t p = 0, k = b + i; p < rows.n_partners; ++p, k += rows.ld) {
+                    row = x + rows.partners[k] * ld + j;
+                    if (count > ahead) __builtin_prefetch(row + ahead);
                     block[i] = X::fused(X::splat(rows.shares[k + rows.ld]),
-                                        X::load_part(x + rows.partners[k] * ld + j, count),
-                                        block[i]);
+                                        X::load_part(row, count), block[i]);
+                }
             }
             transpose<X>(block);
             UNROLL for (int i = 0; i < X::width; i++)
