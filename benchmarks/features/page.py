@@ -20,6 +20,7 @@ RESULTS, SYNTHETIC = HERE / "results.csv", HERE / "synthetic.csv"
 PAGE = DOC / "benchmarks" / "features.md"
 NUMBERS = [10, 20, 50, 100]
 FIRST = "SETFeatureSelector"
+SLOW = ("mutual information", "ReliefF", "Boruta", "LassoNet")
 #: Tables that nothing was chosen on, see run.py.
 NEW = ("ucr_coffee", "ucr_oliveoil", "stemcells", "breast_tcga", "ucr_ham", "mayonnaise_oil",
        "mlrepo_ravel_nugent_category", "forages_nir", "text_finefoods")  # fmt: skip
@@ -33,8 +34,9 @@ def accuracy(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def run_on_all(results: pd.DataFrame) -> pd.DataFrame:
-    """The tables that all selectors were run on."""
+def quick(results: pd.DataFrame) -> pd.DataFrame:
+    """The selectors that are run everywhere, on the tables that all of them were run on."""
+    results = results[~results["selector"].isin(SLOW)]
     complete = results.groupby("table")["selector"].transform("nunique")
     return results[complete == results["selector"].nunique()]
 
@@ -86,9 +88,26 @@ def synthetic() -> str:
     return table(header, rows)
 
 
+def slow(results: pd.DataFrame) -> str:
+    """Each slow selector beside the first one, on the tables that it was run on."""
+    mean, seconds = accuracy(results).mean(axis=1), results.groupby(["table", "selector"])
+    values = pd.DataFrame({"mean": mean, "seconds": seconds["seconds"].mean()})
+    values["steadiness"] = seconds["steadiness"].mean()
+    rows = []
+    for name in [name for name in SLOW if name in set(results["selector"])]:
+        own = values.xs(name, level="selector")
+        first = values.xs(FIRST, level="selector").loc[own.index]
+        pairs = [
+            f"{own[key].mean():.{digits}f} / {first[key].mean():.{digits}f}"
+            for key, digits in (("mean", 1), ("steadiness", 2), ("seconds", 2))
+        ]
+        rows.append([name, len(own), *pairs])
+    return table(["selector", "tables", "accuracy", "steadiness", "seconds"], rows)
+
+
 def draw() -> None:
     """Accuracy by the number of features."""
-    results = run_on_all(pd.read_csv(RESULTS))
+    results = quick(pd.read_csv(RESULTS))
     frame = accuracy(results).groupby("selector").mean()
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name in [FIRST, *frame.index.drop(FIRST)]:
@@ -104,7 +123,8 @@ def draw() -> None:
 
 
 def write(page: Path = PAGE) -> None:
-    results = run_on_all(pd.read_csv(RESULTS))
+    everything = pd.read_csv(RESULTS)
+    results = quick(everything)
     new = results[results["table"].isin(NEW)]
     parts = {
         "n_tables": results["table"].nunique(),
@@ -114,6 +134,7 @@ def write(page: Path = PAGE) -> None:
         "means_new": means(new),
         "differences_new": differences(new),
         "by_table": by_table(results),
+        "slow": slow(everything),
         "synthetic": synthetic(),
     }
     write_page(HERE / "page.md.in", page, parts)
