@@ -1,6 +1,7 @@
 // Guide and reference first, then the examples, then pages of figures, messages and decisions.
 const places = [
   [/^(start|user_guide|importances|rules)$/, 30],
+  [/^api\/sklearn_set\.SET(Classifier|Regressor)$/, 27],
   [/^api\//, 25],
   [/^gallery\//, 5],
   [/^(benchmarks\/|decisions\/|messages$|changelog$)/, -10],
