@@ -41,7 +41,9 @@ class ComplianceTable(SphinxDirective):
         self.env.note_dependency(__file__)
         self.env.note_dependency(sklearn_set._native.__file__)
         expected = self.options.get("expected-failures", "")
-        estimators = [getattr(sklearn_set, name)() for name in sklearn_set.__all__]
+        # The checks' targets are classes and numbers, not times.
+        names = [name for name in sklearn_set.__all__ if not name.endswith("SurvivalAnalysis")]
+        estimators = [getattr(sklearn_set, name)() for name in names]
         estimators.append(sklearn_set.SETClassifier(mixup=0))
         by_check = defaultdict(lambda: defaultdict(list))
         lines = [
