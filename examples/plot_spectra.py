@@ -11,7 +11,8 @@ standardised columns; on decorrelated ones it does.
 # The spectra are simulated, so that the truth is known: six broad bands that overlap, each
 # in proportion to the amount of a substance. The detector saturates a little, the light path varies
 # from sample to sample, the baseline drifts, and there is some noise. We want the amount of one
-# substance from 60 samples.
+# substance from 60 samples. Noise, saturation and number of samples were set so that the effect is
+# plain; with other settings PLS or ridge regression leads.
 
 import time
 import warnings
