@@ -11,7 +11,7 @@ network of two layers with 300 neurons would have 717,000 weights for them. How 
 # all pairs of them. 100 images are there to learn from, 1,697 to test, and this five times over,
 # since with so few rows one split says little. It is a demonstration: of five tables made of
 # scikit-learn's data it was taken because it shows what the package is for. On other tables other
-# models lead; what is to be expected of tables at large is on the page of the generalisation benchmark.
+# models lead; the benchmark of generalisation says what to expect.
 
 import time
 import warnings
