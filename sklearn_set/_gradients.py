@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from ._columns import row_digests, spread_rows
-from ._kernel import KernelRidge, arc_cosine_kernel
+from ._kernel import KernelRidge, arc_cosine, arc_cosine_kernel
 
 __all__ = ["Evidence", "errors_by_number", "merged", "ranked"]
 
@@ -202,13 +202,8 @@ def _slopes(product: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, ...]:
     size = np.sqrt(np.maximum(np.diag(product), 1e-300))
     norm = np.outer(size, size)
     cosine = np.clip(product / norm, -1, 1)
-    first = np.clip(_bend(cosine), -1, 1)
-    second = _bend(first)
+    first = np.clip(arc_cosine(cosine) / np.pi, -1, 1)
+    second = arc_cosine(first) / np.pi
     slope = (1 - np.arccos(first[points]) / np.pi) * (1 - np.arccos(cosine[points]) / np.pi)
     radial = (second[points] - slope * cosine[points]) * size / size[points, None]
     return norm * second, slope, radial
-
-
-def _bend(cosine: np.ndarray) -> np.ndarray:
-    """What a layer of ReLU makes of the cosine between two samples (Cho and Saul 2009)."""
-    return (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine) / np.pi

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg, sparse
 
-__all__ = ["N_JUDGED", "RIDGES", "KernelRidge", "arc_cosine_kernel", "target_matrix"]
+__all__ = ["N_JUDGED", "RIDGES", "KernelRidge", "arc_cosine", "arc_cosine_kernel", "target_matrix"]
 
 #: Number of samples that choices are made on, at most.
 N_JUDGED = 400
@@ -17,6 +17,11 @@ N_JUDGED = 400
 #: Candidates for the ridge, for kernels of mean diagonal 1. A smaller one would let the
 #: kernel do what a network that is trained with noise cannot.
 RIDGES = 10.0 ** np.arange(-2, 1.51, 0.25)
+
+
+def arc_cosine(cosine: np.ndarray) -> np.ndarray:
+    """What a layer of ReLU makes of the cosine between two samples, times pi."""
+    return np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine
 
 
 def arc_cosine_kernel(X, Z: np.ndarray | None = None, n_layers: int = 2) -> np.ndarray:
@@ -35,8 +40,7 @@ def arc_cosine_kernel(X, Z: np.ndarray | None = None, n_layers: int = 2) -> np.n
         norm = np.outer(*(np.sqrt(np.square(rows).mean(axis=1)) for rows in (X, Z)))
     norm = np.maximum(norm, 1e-300)
     for _ in range(n_layers):
-        cosine = np.clip(K / norm, -1, 1)
-        K = norm / np.pi * (np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine)
+        K = norm / np.pi * arc_cosine(np.clip(K / norm, -1, 1))
     return K
 
 

@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_info
 
 from sklearn_set import SETFeatureSelector, StabilitySelector
 from sklearn_set._error_bounds import BOUNDS, _tail, false_selections, largest_number
@@ -110,6 +113,21 @@ def test_the_number_of_processes_does_not_matter(capsys):
     two = StabilitySelector(n_pairs=10, random_state=0, n_jobs=2, verbose=1).fit(X, y)
     assert_array_equal(one.places_, two.places_)
     assert "[StabilitySelector] 20 of 20 halves" in capsys.readouterr().out
+
+
+def test_processes_have_one_blas_thread_each():
+    class CountsThreads(BaseEstimator):
+        def fit(self, X, y):
+            blas = [each for each in threadpool_info() if each["user_api"] == "blas"]
+            self.scores_ = np.zeros(X.shape[1])
+            self.scores_[max(each["num_threads"] for each in blas) - 1] = 1
+            return self
+
+    X, y = blocks(40, 60, relevant=2, seed=0)
+    with parallel_config("loky", inner_max_num_threads=2):
+        selector = StabilitySelector(CountsThreads(), n_pairs=2, n_jobs=2, random_state=0)
+        selector.fit(X, y)
+    assert_array_equal(selector.places_[:, 0], 0)
 
 
 def test_the_threshold_rises_with_the_number_per_fit():
