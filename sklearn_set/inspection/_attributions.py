@@ -122,6 +122,4 @@ def _seed(raw: np.ndarray, output, estimator) -> np.ndarray:
         chosen = np.full(n_samples, output)
     else:
         raise ValueError(f"output={output} is not one of the outputs 0 to {n_outputs - 1}.")
-    seed = np.zeros((n_samples, n_outputs))
-    seed[np.arange(n_samples), chosen] = 1
-    return seed
+    return np.eye(n_outputs)[chosen]

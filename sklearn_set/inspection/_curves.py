@@ -110,14 +110,8 @@ class ScoreCurveDisplay(Display):
     name: str | None = None
 
     _attributes = """
-        Attributes
-        ----------
         best_epoch_ : int
             Number of the best epoch, counted from 1.
-        ax_ : matplotlib Axes
-            Axes with the drawing.
-        figure_ : matplotlib Figure
-            Figure of the axes.
     """
 
     @classmethod

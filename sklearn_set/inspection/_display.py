@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,27 +15,26 @@ __all__ = ["Display", "bars_figure", "label_bars"]
 
 _LONGEST = 36  # characters of a name
 _SMALLEST = 5.0  # points that can be read
+_ATTRIBUTES = """\
+axes_ : ndarray of matplotlib Axes
+    Axes with the drawing.
+ax_ : matplotlib Axes
+    The first of them.
+figure_ : matplotlib Figure
+    Figure of the axes."""
 
 
 class Display:
     """What the displays share: a subclass holds the data and draws them in `_draw`."""
 
     _draw: Callable[..., None]
-    ax_: Any
-    figure_: Any
-    #: numpydoc section of the class; a subclass with further attributes has its own.
-    _attributes: ClassVar[str] = """
-        Attributes
-        ----------
-        ax_ : matplotlib Axes
-            Axes with the drawing.
-        figure_ : matplotlib Figure
-            Figure of the axes.
-    """
+    #: numpydoc entries of the attributes that a class has besides those of all displays.
+    _attributes: ClassVar[str] = ""
 
     def __init_subclass__(cls):
-        sections = (cls.__doc__ or "", cls._attributes)
-        cls.__doc__ = "\n\n".join(map(inspect.cleandoc, sections))
+        doc, own = inspect.cleandoc(cls.__doc__ or ""), inspect.cleandoc(cls._attributes)
+        own = f"{own}\n" if own else ""
+        cls.__doc__ = f"{doc}\n\nAttributes\n----------\n{own}{_ATTRIBUTES}"
 
     def _subplots(self) -> dict:
         """Of the figure that is made if no axes are given."""
@@ -62,13 +61,17 @@ class Display:
             raise ImportError(
                 'Displays need matplotlib. Install it with `pip install "sklearn-set[plot]"`.'
             ) from error
+        subplots = self._subplots()
         if ax is None:
-            _, ax = plt.subplots(layout="constrained", **self._subplots())
-        self._draw(ax, **style)
-        panels = np.ravel(ax)
-        for panel in panels:
+            _, ax = plt.subplots(layout="constrained", **subplots)
+        self.axes_, n_axes = np.ravel(ax), subplots.get("ncols", 1)
+        if len(self.axes_) != n_axes:
+            raise ValueError(f"ax must hold {n_axes} axes, got {len(self.axes_)}.")
+        self._draw(*self.axes_, **style)
+        for panel in self.axes_:
             panel.spines[["top", "right"]].set_visible(False)
-        self.ax_, self.figure_ = panels[0], panels[0].figure
+        self.ax_ = self.axes_[0]
+        self.figure_ = self.ax_.figure
         return self
 
 
@@ -77,12 +80,13 @@ def bars_figure(n_bars: int) -> dict:
     return {"figsize": (7.2, max(2.4, 0.9 + 0.21 * n_bars))}
 
 
-def label_bars(ax, names) -> float:
+def label_bars(ax, features: np.ndarray, names) -> float:
     """Name horizontal bars, the first at the bottom; returns the size of the letters.
 
-    Long names are shortened, and where there is no room for all, every second, third, … bar
-    from the top has one.
+    Features without names have their numbers. Long names are shortened, and where there is no
+    room for all, every second, third, … bar from the top has one.
     """
+    names = features if names is None else np.asarray(names)[features]
     height = ax.get_window_extent().height * 72 / ax.figure.dpi  # points
     size = min(10.0, 0.8 * height / len(names))
     step = int(np.ceil(_SMALLEST / size))

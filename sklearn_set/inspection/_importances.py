@@ -82,10 +82,8 @@ def seed_importances(
         clones.append(clone(estimator))
         network_in(clones[-1]).set_params(random_state=int(seed))
     fitted = Parallel(n_jobs)(delayed(each.fit)(X, y, **fit_params) for each in clones)
-    columns = [
-        fitted_network_in(each, "feature_importances_").feature_importances_ for each in fitted
-    ]
-    importances = np.column_stack(columns)
+    networks = [fitted_network_in(each, "feature_importances_") for each in fitted]
+    importances = np.column_stack([network.feature_importances_ for network in networks])
     places = np.argsort(np.argsort(-importances, axis=0, kind="stable"), axis=0)
     return Bunch(
         importances=importances,
@@ -170,10 +168,8 @@ class ImportancesDisplay(Display):
         found = seed_importances(
             estimator, X, y, n_seeds=n_seeds, n_top=n_top, random_state=random_state, n_jobs=n_jobs
         )
-        names = found.feature_names if feature_names is None else feature_names
-        return cls.from_importances(found, feature_names=names, n_features=n_features).plot(
-            ax=ax, **marker_kw
-        )
+        display = cls.from_importances(found, feature_names=feature_names, n_features=n_features)
+        return display.plot(ax=ax, **marker_kw)
 
     @classmethod
     def from_importances(cls, found, *, n_features=20, feature_names=None):
@@ -210,8 +206,7 @@ class ImportancesDisplay(Display):
         places, n_seeds = np.arange(len(top)), self.importances.shape[1]
         style = {"fmt": "o", "ms": 4, "capsize": 2, **marker_kw}
         self.container_ = ax.errorbar(mean[top], places, xerr=spread[top], **style)
-        names = top if self.feature_names is None else np.asarray(self.feature_names)[top]
-        size = label_bars(ax, names)
+        size = label_bars(ax, top, self.feature_names)
         for place, share in zip(places, self.share_on_top[top]):
             ax.annotate(
                 f"{round(share * n_seeds)} of {n_seeds}",
@@ -300,8 +295,7 @@ class InputConnectivityDisplay(Display):
             ax.set(xticks=[], yticks=[])
             return
         top = np.argsort(-strengths, kind="stable")[: self.n_features][::-1]
-        names = top if self.feature_names is None else np.asarray(self.feature_names)[top]
         self.bars_ = ax.barh(np.arange(len(top)), strengths[top])
-        label_bars(ax, names)
+        label_bars(ax, top, self.feature_names)
         ax.axvline(1 / len(strengths), color="0.5", ls="--", lw=1)
         ax.set_xlabel(_SHARE)

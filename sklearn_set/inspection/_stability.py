@@ -52,17 +52,6 @@ class StabilityDisplay(Display):
     feature_names: Any = None
     n_features: int = 20
 
-    _attributes = """
-        Attributes
-        ----------
-        axes_ : ndarray of matplotlib Axes of shape (2,)
-            Paths, and bars.
-        ax_ : matplotlib Axes
-            The first of them.
-        figure_ : matplotlib Figure
-            Figure of the axes.
-    """
-
     def _subplots(self):
         return {"ncols": 2, "figsize": (11, 4.4), "width_ratios": (1.3, 1)}
 
@@ -101,20 +90,16 @@ class StabilityDisplay(Display):
             n_features=n_features,
         ).plot(ax=ax)
 
-    def _draw(self, ax):
-        axes = self.axes_ = np.ravel(ax)
-        if len(axes) != 2:
-            raise ValueError(f"ax must hold 2 axes, got {len(axes)}.")
+    def _draw(self, left, right):
         order = np.argsort(self.ranking, kind="stable")
-        self._draw_paths(axes[0], order)
+        self._draw_paths(left, order)
         top = order[: self.n_features][::-1]
         frequency = (self.places[:, top] < self.number).mean(axis=0)
-        names = top if self.feature_names is None else np.asarray(self.feature_names)[top]
         colors = np.where(self.support[top], "C0", "0.75")
-        self.bars_ = axes[1].barh(np.arange(len(top)), frequency, color=colors)
-        axes[1].axvline(self.threshold, color="0.3", ls="--", lw=1)
-        label_bars(axes[1], names)
-        axes[1].set(xlim=(0, 1), xlabel=f"Share of halves that take it among {self.number}")
+        self.bars_ = right.barh(np.arange(len(top)), frequency, color=colors)
+        right.axvline(self.threshold, color="0.3", ls="--", lw=1)
+        label_bars(right, top, self.feature_names)
+        right.set(xlim=(0, 1), xlabel=f"Share of halves that take it among {self.number}")
 
     def _draw_paths(self, ax, order):
         n_features = self.places.shape[1]

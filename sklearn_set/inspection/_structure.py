@@ -35,6 +35,9 @@ def _layer_of(estimator, layer: int) -> tuple[Any, int]:
 class TopologyHistoryDisplay(Display):
     """Connections, hidden neurons and rewired connections over the epochs.
 
+    Left and middle: connections and living hidden neurons, the layers stacked. Right: connections
+    grown at the start of each epoch, and how many of those grown before outlived the rewiring.
+
     Parameters
     ----------
     history : dict
@@ -42,18 +45,6 @@ class TopologyHistoryDisplay(Display):
     """
 
     history: dict
-
-    _attributes = """
-        Attributes
-        ----------
-        axes_ : ndarray of matplotlib Axes of shape (3,)
-            Connections and living hidden neurons, the layers stacked; connections grown at the
-            start of each epoch, and how many of those grown before outlived the rewiring.
-        ax_ : matplotlib Axes
-            The first of them.
-        figure_ : matplotlib Figure
-            Figure of the axes.
-    """
 
     def _subplots(self):
         return {"ncols": 3, "figsize": (13, 3.2)}
@@ -74,26 +65,18 @@ class TopologyHistoryDisplay(Display):
         """
         return cls(history=fitted_network_in(estimator, "history_").history_).plot(ax=ax)
 
-    def _draw(self, ax):
-        axes = self.axes_ = np.ravel(ax)
-        if len(axes) != 3:
-            raise ValueError(f"ax must hold 3 axes, got {len(axes)}.")
+    def _draw(self, *axes):
         history = self.history
         epochs = np.arange(1, len(history["loss"]) + 1)
-
-        def columns(prefix):
-            names = [name for name in history if name.startswith(prefix)]
-            return {name.removeprefix(prefix): history[name] for name in names}
-
         for panel, prefix, unit in (
             (axes[0], "n_connections_", "layer"),
             (axes[1], "hidden_layer_size_", "hidden layer"),
         ):
-            parts = columns(prefix)
-            if parts:
-                labels = [f"{unit} {number}" for number in parts]
-                colors = _colors(len(parts))
-                panel.stackplot(epochs, *parts.values(), labels=labels, colors=colors)
+            names = [name for name in history if name.startswith(prefix)]
+            if names:
+                labels = [f"{unit} {name.removeprefix(prefix)}" for name in names]
+                columns, colors = [history[name] for name in names], _colors(len(names))
+                panel.stackplot(epochs, *columns, labels=labels, colors=colors)
         axes[2].plot(epochs, history["n_grown"], label="grown")
         axes[2].plot(epochs, history["n_survived"], label="survived", ls="--")
         titles = ("Connections", "Hidden neurons", "Connections grown, and those that survived")
