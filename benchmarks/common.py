@@ -26,16 +26,41 @@ CPU, WALL = time.thread_time, time.perf_counter
 # ------------------------------------------------------------------ tables and pages
 
 
-def table(header, rows, words=1):
-    """A Markdown table; all columns but the first `words` are aligned to the right."""
+def table(header, rows, words=1, *, most=(), least=(), by=0):
+    """A Markdown table; all columns but the first `words` are aligned to the right.
+
+    Bold are the largest number of each column named in `most` and the least of those in
+    `least`, among the rows that have the same first `by` cells.
+    """
+    rows = [list(row) for row in rows]
+    for name in (*most, *least):
+        place = list(header).index(name)
+        for key in dict.fromkeys(tuple(row[:by]) for row in rows):
+            group = [row for row in rows if tuple(row[:by]) == key]
+            for row, cell in zip(group, bold_best([row[place] for row in group], name in least)):
+                row[place] = cell
     rule = ["---" if i < words else "---:" for i in range(len(header))]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (header, rule, *rows))
 
 
-def bold_best(cells, values, least=False):
-    """The cells of a row; those of the largest value, or of the least, in bold."""
-    best = np.nanmin(values) if least else np.nanmax(values)
+def bold_best(cells, least=False):
+    """Cells with the largest first number, or the least one, in bold, as they are written.
+
+    Cells without a number do not count, and where all numbers are the same none is the best.
+    """
+    found = [re.search(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]\d+)?", str(cell)) for cell in cells]
+    values = [float(n[0].replace(",", "").replace("−", "-")) if n else np.nan for n in found]
+    finite = [value for value in values if np.isfinite(value)]
+    if len(set(finite)) < 2:
+        return list(cells)
+    best = min(finite) if least else max(finite)
     return [f"**{cell}**" if value == best else cell for cell, value in zip(cells, values)]
+
+
+def rivals_first(names, ours):
+    """The names, those of this package's models last."""
+    names = list(names)
+    return [*(n for n in names if n not in ours), *(n for n in ours if n in names)]
 
 
 def machine_table(machine):

@@ -48,6 +48,32 @@ def test_a_page_needs_all_of_its_parts(load, tmp_path):
         common.write_page(template, page, {"a": 1})
 
 
+def test_the_best_figures_are_bold(load):
+    common = load("common")
+    assert common.bold_best(["1.5 ± 9", "–", "1,200 s", "−7"]) == [
+        "1.5 ± 9",
+        "–",
+        "**1,200 s**",
+        "−7",
+    ]
+    assert common.bold_best(["2.8e+03", "-0.5", "", "+3"], least=True)[1] == "**-0.5**"
+    assert common.bold_best(["4 (2)", "4", "–"]) == ["4 (2)", "4", "–"]  # nobody is ahead
+    rows = [["a", "x", 1, "0.3"], ["a", "y", 2, "0.3"], ["b", "x", 9, "0.4"], ["b", "y", 8, "0.2"]]
+    written = common.table(
+        ["of", "who", "gain", "loss"], rows, 2, most=["gain"], least=["loss"], by=1
+    )
+    assert written.splitlines()[2:] == [
+        "| a | x | 1 | 0.3 |",
+        "| a | y | **2** | 0.3 |",
+        "| b | x | **9** | 0.4 |",
+        "| b | y | 8 | **0.2** |",
+    ]
+    assert rows[1][2] == 2
+    assert common.rivals_first(["SET", "trees", "NPSET", "SVC"], ["NPSET", "SET"]) == [
+        *("trees", "SVC", "NPSET", "SET")
+    ]
+
+
 def test_results_are_read_as_they_were_written(load, tmp_path):
     common = load("common")
     path = tmp_path / "results.json"
@@ -172,7 +198,7 @@ def test_figures_of_the_first_page_are_those_of_the_benchmarks():
     accuracy, connections = "## Accuracy", "## Connections and seconds"
     epsilons = row("frontier", "ε", accuracy)
     few, usual = epsilons.index("1"), epsilons.index("30")
-    costs = row("speed", "a training step, leukemia .*connections\\)")[1]
+    costs = row("speed", "a training step, leukemia .*connections\\)")[0]
     ratios = re.findall(r"× ([\d.,]+)", costs)
     expected = [
         f"{float(row('generalization', 'SET')[0]):.1f} %",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import DOC, table, write_page
+from common import DOC, bold_best, table, write_page
 
 from .run import AGAIN, WAYS
 
@@ -39,7 +39,8 @@ def means(results: pd.DataFrame) -> str:
                 f"{100 * seconds:.0f} %",
             ]
         )
-    return table(["", "score", "against held out", "loss", "epochs", "time"], rows)
+    header = ["", "score", "against held out", "loss", "epochs", "time"]
+    return table(header, rows, most=["score"], least=["loss"])
 
 
 def each(results: pd.DataFrame) -> str:
@@ -48,7 +49,7 @@ def each(results: pd.DataFrame) -> str:
     wide = results.pivot_table(index="table", columns="way", values="score")
     epochs = results[results["way"] == "early stopping"].groupby("table")["epochs"].mean()
     rows = [
-        [name, *(f"{100 * row[way]:.1f}" for way in ways), f"{epochs[name]:.0f}"]
+        [name, *bold_best([f"{100 * row[way]:.1f}" for way in ways]), f"{epochs[name]:.0f}"]
         for name, row in wide.iterrows()
     ]
     return table(["table", *ways, "epochs, early stopping"], rows)

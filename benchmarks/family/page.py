@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from common import DOC, read_results, table, write_page
+from common import DOC, read_results, rivals_first, table, write_page
 from scipy import stats
 
 from .run import DATASETS, METHODS, N_SEEDS
@@ -56,9 +56,9 @@ def classifier_table(rows):
                 mean_of(by_dataset[("Leukemia",)], "time", "{:.2f} s", spread=False),
             ]
         )
-    header = ["method", *DATASETS, "mean", "connections (Leukemia)", "newborn that survived",
-              "time (Leukemia)"]  # fmt: skip
-    return table(header, lines)
+    most = [*DATASETS, "mean"]
+    header = ["method", *most, "connections (Leukemia)", "newborn that survived", "time (Leukemia)"]
+    return table(header, lines, most=most)
 
 
 def rbm_table(rows):
@@ -75,7 +75,8 @@ def rbm_table(rows):
     ]
     header = ["dataset", "machine", "accuracy", "squared error", "log pseudo-likelihood",
               "weights", "time of fit"]  # fmt: skip
-    return table(header, lines, words=2)
+    most = ["accuracy", "log pseudo-likelihood"]
+    return table(header, lines, words=2, most=most, least=["squared error"], by=1)
 
 
 def degree_table(rows):
@@ -90,6 +91,15 @@ def degree_table(rows):
 
 
 def selection_table(rows):
+    by_dataset = grouped(rows, "dataset")
+    groups = [
+        ((dataset, method), by_method[(method,)])
+        for (dataset,), own in by_dataset.items()
+        for by_method in [grouped(own, "method")]
+        for method in rivals_first(
+            [m for (m,) in by_method], ("SETClassifier", "SETFeatureSelector")
+        )
+    ]
     lines = [
         [
             *key,
@@ -98,11 +108,11 @@ def selection_table(rows):
             mean_of(group, "SVC"),
             mean_of(group, "time", "{:.1f} s", spread=False),
         ]
-        for key, group in grouped(rows, "dataset", "method").items()
+        for key, group in groups
     ]
     header = ["dataset", "scores from", "related features among the first 20", "ExtraTrees",
               "SVC", "time"]  # fmt: skip
-    return table(header, lines, words=2)
+    return table(header, lines, words=2, most=header[2:5], by=1)
 
 
 def write(results=RESULTS, page=PAGE):

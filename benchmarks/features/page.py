@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from common import DOC, table, write_page
+from common import DOC, bold_best, rivals_first, table, write_page
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -20,6 +20,7 @@ RESULTS, SYNTHETIC = HERE / "results.csv", HERE / "synthetic.csv"
 PAGE = DOC / "benchmarks" / "features.md"
 NUMBERS = [10, 20, 50, 100]
 FIRST = "SETFeatureSelector"
+OURS = ("SET, strengths", FIRST)
 SLOW = ("mutual information", "ReliefF", "Boruta", "LassoNet")
 #: Tables that nothing was chosen on, see run.py.
 NEW = ("ucr_coffee", "ucr_oliveoil", "stemcells", "breast_tcga", "ucr_ham", "mayonnaise_oil",
@@ -47,14 +48,16 @@ def means(results: pd.DataFrame) -> str:
     single = results.groupby(["table", "selector"])[values].mean().groupby("selector").mean()
     frame = accuracy(results).groupby("selector").mean().join(single)
     frame["mean"] = accuracy(results).mean(axis=1).groupby("selector").mean()
+    frame = frame.sort_values("mean", ascending=False)
     rows = [
-        [name, *(f"{row[k]:.1f}" for k in NUMBERS), f"**{row['mean']:.1f}**",
+        [name, *(f"{row[k]:.1f}" for k in NUMBERS), f"{row['mean']:.1f}",
          *(f"{100 * row[key]:.1f}" for key in ("svc", "trees", "set")),
          f"{row['steadiness']:.2f}", f"{row['seconds']:.2f}"]
-        for name, row in frame.sort_values("mean", ascending=False).iterrows()
+        for name, row in frame.loc[rivals_first(frame.index, OURS)].iterrows()
     ]  # fmt: skip
-    header = ["selector", *(f"K = {k}" for k in NUMBERS), "mean", "linear SVC", "ExtraTrees"]
-    return table([*header, "SET, K = 50", "steadiness", "seconds"], rows)
+    most = [*(f"K = {k}" for k in NUMBERS), "mean", "linear SVC", "ExtraTrees", "SET, K = 50",
+            "steadiness"]  # fmt: skip
+    return table(["selector", *most, "seconds"], rows, most=most, least=["seconds"])
 
 
 def differences(results: pd.DataFrame) -> str:
@@ -70,22 +73,24 @@ def differences(results: pd.DataFrame) -> str:
 
 def by_table(results: pd.DataFrame) -> str:
     frame = accuracy(results).mean(axis=1).unstack("selector")
-    frame = frame[[FIRST, *frame.columns.drop(FIRST)]]
-    rows = [[name, *(f"{v:.1f}" for v in row)] for name, row in zip(frame.index, frame.to_numpy())]
+    frame = frame[rivals_first(frame.columns, OURS)]
+    rows = [[name, *bold_best([f"{v:.1f}" for v in row])] for name, row in frame.iterrows()]
     return table(["table", *frame.columns], rows)
 
 
 def synthetic() -> str:
     frame = pd.read_csv(SYNTHETIC)
-    keys = ["rows", "columns", "kind", "relevant", "ranker"]
+    keys = ["rows", "columns", "kind", "relevant"]
     rows = [
-        [*key, f"{part['true'].mean():.1f}", f"{part['false'].mean():.2f}",
+        [*key, ranker, f"{part['true'].mean():.1f}", f"{part['false'].mean():.2f}",
          f"{part['bound'].mean():.2f}", f"{part['precision'].mean():.2f}",
          f"{part['seconds'].mean():.1f}", len(part)]
-        for key, part in frame.groupby(keys, sort=False)
+        for key, group in frame.groupby(keys, sort=False)
+        for ranker in rivals_first(group["ranker"].unique(), OURS)
+        for part in [group[group["ranker"] == ranker]]
     ]  # fmt: skip
-    header = [*keys, "true", "false", "bound", "precision at K", "seconds", "tables"]
-    return table(header, rows)
+    header = [*keys, "ranker", "true", "false", "bound", "precision at K", "seconds", "tables"]
+    return table(header, rows, words=5, most=["true", "precision at K"], by=4)
 
 
 def slow(results: pd.DataFrame) -> str:
@@ -97,11 +102,11 @@ def slow(results: pd.DataFrame) -> str:
     for name in [name for name in SLOW if name in set(results["selector"])]:
         own = values.xs(name, level="selector")
         first = values.xs(FIRST, level="selector").loc[own.index]
-        pairs = [
-            f"{own[key].mean():.{digits}f} / {first[key].mean():.{digits}f}"
+        both = [
+            bold_best([f"{part[key].mean():.{digits}f}" for part in (own, first)], key == "seconds")
             for key, digits in (("mean", 1), ("steadiness", 2), ("seconds", 2))
         ]
-        rows.append([name, len(own), *pairs])
+        rows.append([name, len(own), *map(" / ".join, both)])
     return table(["selector", "tables", "accuracy", "steadiness", "seconds"], rows)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from common import DOC, table, write_page
+from common import DOC, bold_best, table, write_page
 from generalization.tables import KINDS
 
 from .run import DENSE, EPSILONS, FULL, METHODS, STEPS, TABLES, VARIANTS, WIDTH, WIDTHS
@@ -54,6 +54,11 @@ def number_of_connections(results):
     return np.exp(np.log(means(results, "connections")).mean())
 
 
+def best(measure, columns):
+    """What `table` is told for the best figures of columns to be bold."""
+    return {"accuracy": {"most": columns}, "log_loss": {"least": columns}}.get(measure, {})
+
+
 def cell(value, digits):
     return f"{value:,.{digits}f}"
 
@@ -76,7 +81,8 @@ def curves(results, measure):
     digits = DIGITS[measure]
     rows = [[*row(found, name, digits), ""] for name in (*METHODS, PRESET)]
     rows[0][-1] = cell(found["dense", WIDTH, DENSE], digits)
-    return table(["ε", *(f"{e:g}" for e in EPSILONS), "dense"], rows)
+    columns = [f"{e:g}" for e in EPSILONS]
+    return table(["ε", *columns, "dense"], rows, **best(measure, columns))
 
 
 def gap(found, key, other, digits):
@@ -96,7 +102,8 @@ def gains(results, measure):
                 gap(found, (name, WIDTH, e), ("static", WIDTH, e), digits) for e in densities(name)
             ]
             rows.append([name, *cells, *[""] * (len(EPSILONS) - len(cells))])
-    return table(["less static", *(f"{e:g}" for e in EPSILONS)], rows)
+    columns = [f"{e:g}" for e in EPSILONS]
+    return table(["less static", *columns], rows, **best(measure, columns))
 
 
 def moves(results):
@@ -107,7 +114,7 @@ def moves(results):
         **{("SET", WIDTH, e): f"SET, ε = {e}" for e in (1, 10, 30)},
         ("larger steps", WIDTH, 30): "SET, ε = 30, larger steps",
         **{(name, WIDTH, 1): name for name in STEPS},
-        (PRESET, WIDTH, 1): f"**{PRESET}**",
+        (PRESET, WIDTH, 1): PRESET,
         **{(f"… {name}", WIDTH, 1): f"… {name}" for name in VARIANTS},
     }
     rows = [
@@ -124,7 +131,7 @@ def moves(results):
     ]
     against = "less SET, ε = 30"
     header = ["", "connections", "accuracy", against, "log-loss", against, "seconds"]
-    return table(header, rows)
+    return table(header, rows, most=["accuracy"], least=["log-loss"])
 
 
 def widths(results, measure, number):
@@ -136,19 +143,21 @@ def widths(results, measure, number):
         for name in names
         for width in (*sizes, WIDTH)
     ]
-    return table(["method", "width", *(f"{e:g}" for e in epsilons)], rows, words=2)
+    columns = [f"{e:g}" for e in epsilons]
+    return table(["method", "width", *columns], rows, words=2, **best(measure, columns))
 
 
 def by_table(results):
     """The static network, SET and the preset on each table."""
     found = means(results, "accuracy")
-    shown = [(name, WIDTH, 1) for name in ("static", "SET", PRESET)]
-    shown += [("SET", WIDTH, 30), ("dense", WIDTH, DENSE)]
+    shown = [("dense", WIDTH, DENSE), ("SET", WIDTH, 30)]
+    shown += [(name, WIDTH, 1) for name in ("static", "SET", PRESET)]
     rows = [
-        [name, KINDS[name], *(cell(found.loc[name, key], 1) for key in shown)] for name in TABLES
+        [name, KINDS[name], *bold_best([cell(found.loc[name, key], 1) for key in shown])]
+        for name in TABLES
     ]
-    header = [f"{name}, ε = {e:g}" for name, _, e in shown[:-1]]
-    return table(["table", "kind", *header, "dense"], rows, words=2)
+    header = [f"{name}, ε = {e:g}" for name, _, e in shown[1:]]
+    return table(["table", "kind", "dense", *header], rows, words=2)
 
 
 def draw():

@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from common import DOC, bold_best, table, write_page
+from common import DOC, bold_best, rivals_first, table, write_page
 
 from .models import OURS
 from .summary import PRIOR, Comparison, mean_over, overall, read
@@ -42,18 +42,15 @@ def markdown(frame: pd.DataFrame, digits: int, index: str) -> str:
 
 def best_bold(frame: pd.DataFrame, digits: int, least: bool = False) -> pd.DataFrame:
     """The figures of each row as text, the best ones in bold."""
-    models = [name for name in frame.columns if name not in WHOLE]
     marked = frame.astype(object)
-    for name, row in frame[models].iterrows():
-        cells = [cell(value, digits) for value in row]
-        marked.loc[name, models] = bold_best(cells, row.round(digits), least)
+    for name, row in frame.iterrows():
+        marked.loc[name] = bold_best([cell(value, digits) for value in row], least)
     return marked
 
 
 def ordered(frame: pd.DataFrame, ours: list[str]) -> pd.DataFrame:
-    """Columns of this package's models first, the constant model last."""
-    last = [name for name in (PRIOR,) if name in frame]
-    return frame[[*ours, *frame.columns.drop([*ours, *last]), *last]]
+    """Columns of the rivals first, the constant model behind them, this package's models last."""
+    return frame[rivals_first(frame.columns, [PRIOR, *reversed(ours)])]
 
 
 def summary(results: pd.DataFrame, score: Comparison, loss: Comparison | None) -> str:
@@ -66,7 +63,7 @@ def summary(results: pd.DataFrame, score: Comparison, loss: Comparison | None) -
     own = results[results["dataset"].isin(score.means.index)]
     for field, title in (("fit_seconds", "fit, s"), ("predict_seconds", "predict, s")):
         frame[title] = own.pivot_table(index="dataset", columns="model", values=field).mean()
-    frame = frame.sort_values("mean", ascending=False).T
+    frame = ordered(frame.sort_values("mean", ascending=False).T, score.ours)
     small = frame.index.isin(["mean rank", "mean log-loss"])
     judged = frame.index.isin(["mean", "balanced"])
     parts = [best_bold(frame[small], 2, least=True), best_bold(frame[judged], 2)]

@@ -59,7 +59,7 @@ def classifier_table(frame, data):
     header = ["network", "accuracy, %", "log-loss", "weights", "epochs", "time", "published, %"]
     if data != "CIFAR-10":
         header, rows = header[:-1], [row[:-1] for row in rows]
-    return table(header, rows)
+    return table(header, rows, most=["accuracy, %"], least=["log-loss"])
 
 
 def machine_table(frame):
@@ -70,7 +70,7 @@ def machine_table(frame):
         for (model,), part in groups(frame, "model")
     ]  # fmt: skip
     header = ["machine", "log-likelihood, nats", "squared error", "weights", "epochs", "time"]
-    return table(header, rows)
+    return table(header, rows, most=["log-likelihood, nats"], least=["squared error"])
 
 
 def between(values, form):

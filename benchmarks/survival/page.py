@@ -12,7 +12,7 @@ from common import DOC, bold_best, table, write_page
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
 PAGE = DOC / "benchmarks" / "survival.md"
-MODELS = ["SET", "NPSET", "Coxnet", "random forest", "gradient boosting"]
+MODELS = ["Coxnet", "random forest", "gradient boosting", "NPSET", "SET"]
 
 
 def cell(values: pd.Series, digits: int) -> str:
@@ -27,15 +27,12 @@ def scores(results: pd.DataFrame, column: str, digits: int) -> str:
     least, rows = column in ("brier", "seconds"), []
     for name, group in results.groupby("table", sort=False):
         by_model = {model: part[column] for model, part in group.groupby("model")}
-        means = [round(by_model[model].mean(), digits) for model in MODELS]
         cells = [cell(by_model[model], digits) for model in MODELS]
-        rows.append([name, *bold_best(cells, means, least)])
+        rows.append([name, *bold_best(cells, least)])
     complete = results.groupby(["table", "split"])["model"].transform("count") == len(MODELS)
     common = results[complete].pivot_table(index="table", columns="model", values=column)
-    means = common.mean()[MODELS].round(digits)
-    rows.append(
-        ["mean, of common splits", *bold_best([f"{m:.{digits}f}" for m in means], means, least)]
-    )
+    means = [f"{mean:.{digits}f}" for mean in common.mean()[MODELS]]
+    rows.append(["mean, of common splits", *bold_best(means, least)])
     return table(["table", *MODELS], rows)
 
 
@@ -43,7 +40,7 @@ def differences(results: pd.DataFrame, column: str) -> str:
     """SET against each other model, split by split."""
     wide = results.pivot_table(index=["table", "split"], columns="model", values=column)
     rows = []
-    for model in MODELS[1:]:
+    for model in MODELS[:-1]:
         difference = (wide["SET"] - wide[model]).dropna().groupby("table").mean()
         error = difference.std() / np.sqrt(len(difference))
         better = (difference > 0).sum() if column != "brier" else (difference < 0).sum()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from common import DOC, machine_table, read_results, table, write_page
+from common import DOC, bold_best, machine_table, read_results, table, write_page
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -30,27 +30,29 @@ def cnn_table(rows):
             ]
         )
     header = ("", "accuracy, %", "parameters", "… of the linear layers", "seconds", "… evolving")
-    return table(header, lines)
+    return table(header, lines, most=["accuracy, %"])
+
+
+def milliseconds(time):
+    return f"{time:.3f}" if time else "–"
 
 
 def layer_table(rows):
-    lines = []
+    lines, names = [], ("CSR", "dense", "ours")
     for row in rows:
         forward, full = row["forward"], row["all"]
         csr = full.get("CSR")
         lines.append(
             [
                 *(row[key] for key in ("neurons", "connections", "batch")),
-                *(f"{forward[name]:.3f}" for name in ("ours", "CSR", "dense")),
-                f"{full['ours']:.3f}",
-                f"{csr:.2f}" if csr else "–",
-                f"{full['dense']:.2f}",
+                *bold_best([f"{forward[name]:.3f}" for name in names], least=True),
+                *bold_best([milliseconds(full.get(name)) for name in names], least=True),
                 f"{csr / full['ours']:.0f}" if csr else "–",
             ]
         )
     header = (
-        *("neurons", "connections", "batch", "forward: ours", "CSR", "dense"),
-        *("with gradients: ours", "CSR", "dense", "CSR / ours"),
+        *("neurons", "connections", "batch", "forward: CSR", "dense", "ours"),
+        *("with gradients: CSR", "dense", "ours", "CSR / ours"),
     )
     return table(header, lines, words=0)
 
