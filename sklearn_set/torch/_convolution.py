@@ -6,6 +6,7 @@ May not touch: when a layer's connections change, optimizers, estimators.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Collection
 
@@ -22,6 +23,46 @@ from ._layer import SparseLayer
 __all__ = ["SparseConv1d", "SparseConv2d"]
 
 Sizes = int | tuple[int, ...]
+
+_COMMON = """\
+It computes what ``torch.nn.{name}`` with ``groups=1`` does, with a weight tensor that is zero
+but at random places: a connection is an output channel, an input channel and a place in the
+window. See `SparseLinear` for the kernels, threads and `track`.
+
+Parameters
+----------
+in_channels, out_channels : int
+    Number of channels of the input and of the output.
+kernel_size, stride, dilation : {sizes}
+    As in ``torch.nn.{name}``.
+padding : {sizes}, "same" or "valid", default=0
+    Zeros around an input; "same": as many as keep its size (with ``stride=1`` only).
+density : float, default=None
+    Share of the possible connections that exist, in (0, 1]; their number is rounded.
+epsilon : float, default=None
+    Instead of `density`: ``epsilon * (in_channels * {window} + out_channels)``
+    places are drawn with replacement.
+bias, init, evolves, track, generator, dtype
+    As in `SparseLinear`.
+
+Attributes
+----------
+weight : torch.nn.Parameter of shape (n_connections,)
+    A weight for each connection, in the order of `indices`.
+bias : torch.nn.Parameter of shape (out_channels,) or None
+indptr : Tensor of shape (out_channels + 1,), dtype int32
+    Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
+indices : Tensor of shape (n_connections,), dtype int32
+    What each connection reads of a window, ``{place}``;
+    ascending within an output channel. A buffer.
+
+Raises
+------
+ValueError
+    If not exactly one of `density` and `epsilon` is given, or a parameter is out of its
+    range; in a call, if the input has another shape, or is smaller than the window.
+TypeError
+    In a call, if the input or the weights are not on the CPU, or are of another dtype."""
 
 
 class _Convolution(torch.autograd.Function):
@@ -192,47 +233,23 @@ class _SparseConv(SparseLayer):
         return ", ".join([*parts, self._describe_connections()])
 
 
+def _documented(sizes: str, window: str, place: str):
+    """Fill in what the documentation of all convolutions shares."""
+
+    def decorate(cls):
+        name = cls.__name__.removeprefix("Sparse")
+        common = _COMMON.format(name=name, sizes=sizes, window=window, place=place)
+        cls.__doc__ = inspect.cleandoc(cls.__doc__).replace("{common}", common)
+        return cls
+
+    return decorate
+
+
+@_documented("int", window="kernel_size", place="channel * kernel_size + offset")
 class SparseConv1d(_SparseConv):
     """A convolution along one axis whose weights exist only at its connections.
 
-    It computes what ``torch.nn.Conv1d`` with ``groups=1`` does, with a weight tensor that is
-    zero but at random places: a connection is an output channel, an input channel and a place
-    in the window. See `SparseLinear` for the kernels, threads and `track`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Number of channels of the input and of the output.
-    kernel_size, stride, dilation : int
-        As in ``torch.nn.Conv1d``.
-    padding : int, "same" or "valid", default=0
-        Zeros around an input; "same": as many as keep its size (with ``stride=1`` only).
-    density : float, default=None
-        Share of the possible connections that exist, in (0, 1]; their number is rounded.
-    epsilon : float, default=None
-        Instead of `density`: ``epsilon * (in_channels * kernel_size + out_channels)`` places are
-        drawn with replacement.
-    bias, init, evolves, track, generator, dtype
-        As in `SparseLinear`.
-
-    Attributes
-    ----------
-    weight : torch.nn.Parameter of shape (n_connections,)
-        A weight for each connection, in the order of `indices`.
-    bias : torch.nn.Parameter of shape (out_channels,) or None
-    indptr : Tensor of shape (out_channels + 1,), dtype int32
-        Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
-    indices : Tensor of shape (n_connections,), dtype int32
-        What each connection reads, ``channel * kernel_size + offset``; ascending within an
-        output channel. A buffer.
-
-    Raises
-    ------
-    ValueError
-        If not exactly one of `density` and `epsilon` is given, or a parameter is out of its
-        range; in a call, if the input has another shape, or is smaller than the window.
-    TypeError
-        In a call, if the input or the weights are not on the CPU, or are of another dtype.
+    {common}
 
     Examples
     --------
@@ -255,47 +272,15 @@ class SparseConv1d(_SparseConv):
     n_axes = 1
 
 
+@_documented(
+    "int or tuple of two",
+    window="kernel_height * kernel_width",
+    place="(channel * kernel_height + row) * kernel_width + column",
+)
 class SparseConv2d(_SparseConv):
     """A convolution of images whose weights exist only at its connections.
 
-    It computes what ``torch.nn.Conv2d`` with ``groups=1`` does, with a weight tensor that is
-    zero but at random places: a connection is an output channel, an input channel and a place
-    in the window. See `SparseLinear` for the kernels, threads and `track`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Number of channels of the input and of the output.
-    kernel_size, stride, dilation : int or tuple of two
-        As in ``torch.nn.Conv2d``.
-    padding : int or tuple of two, "same" or "valid", default=0
-        Zeros around an input; "same": as many as keep its size (with ``stride=1`` only).
-    density : float, default=None
-        Share of the possible connections that exist, in (0, 1]; their number is rounded.
-    epsilon : float, default=None
-        Instead of `density`: ``epsilon * (in_channels * kernel_height * kernel_width +
-        out_channels)`` places are drawn with replacement.
-    bias, init, evolves, track, generator, dtype
-        As in `SparseLinear`.
-
-    Attributes
-    ----------
-    weight : torch.nn.Parameter of shape (n_connections,)
-        A weight for each connection, in the order of `indices`.
-    bias : torch.nn.Parameter of shape (out_channels,) or None
-    indptr : Tensor of shape (out_channels + 1,), dtype int32
-        Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
-    indices : Tensor of shape (n_connections,), dtype int32
-        What each connection reads, ``(channel * kernel_height + row) * kernel_width + column``
-        of a window; ascending within an output channel. A buffer.
-
-    Raises
-    ------
-    ValueError
-        If not exactly one of `density` and `epsilon` is given, or a parameter is out of its
-        range; in a call, if the input has another shape, or is smaller than the window.
-    TypeError
-        In a call, if the input or the weights are not on the CPU, or are of another dtype.
+    {common}
 
     Examples
     --------
