@@ -229,19 +229,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The dtype to ask of X: what `dtype` allows."""
         return (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
 
+    def _validated(self, X, y, dtype, reset: bool):
+        options = {"accept_sparse": "csr", "dtype": dtype, "multi_output": True}
+        return validated(self, X, y, reset=reset, **options)
+
     def _validate_samples(
         self, X, y, sample_weight, *, reset: bool, **given
     ) -> tuple[Samples, Target]:
-        X, y = validated(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=self._input_dtype() if reset else self._network.dtype,
-            multi_output=True,
-            y_numeric=False,
-            reset=reset,
-        )
+        dtype = self._input_dtype() if reset else self._network.dtype
+        X, y = self._validated(X, y, dtype, reset)
         weight = bounded(check_weight(sample_weight, X, "sample_weight"))
         targets = self._targets_of(y, weight, **given) if reset else self._targets
         target = targets.encode(y, X.dtype)
@@ -256,15 +252,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         if X_val is None or y_val is None:
             given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was given without {missing}; pass both or neither.")
-        X_val, y_val = validated(
-            self,
-            X_val,
-            y_val,
-            accept_sparse="csr",
-            dtype=self._input_dtype(),
-            multi_output=True,
-            reset=False,
-        )
+        X_val, y_val = self._validated(X_val, y_val, self._input_dtype(), reset=False)
         weight = check_weight(sample_weight_val, X_val, "sample_weight_val")
         return Samples(X_val, targets.encode(y_val, X_val.dtype), weight)
 

@@ -5,6 +5,7 @@ Owns: this arithmetic, its derivative and its inverse. May not touch: which of i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "Decorrelated",
     "Scaled",
     "Scaling",
+    "blocks",
     "distinct_rows",
     "few_rows",
     "level",
@@ -27,7 +29,7 @@ __all__ = [
 BOUND = 3.0  # standard deviations at which values level off
 _HEAVY = 0.5  # a column has heavy tails if its IQR tells of less than this of its deviation
 _ROWS = 400  # samples that tell of heavy tails
-_BLOCK = 2**22  # values at a time
+_BLOCK = 2**22  # values
 
 
 def level(Z: np.ndarray) -> np.ndarray:
@@ -47,6 +49,12 @@ def _quartiles(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     below = np.cumsum(weight[order], axis=0)
     places = (below < shares[:, None, None] * weight.sum() * (1 - 1e-12)).sum(axis=1)
     return np.take_along_axis(X, np.take_along_axis(order, places, axis=0), axis=0)
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    """Cut n rows or columns of `size` values each into parts of which memory holds several."""
+    step = max(1, _BLOCK // max(size, 1))
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 def spread_rows(n_rows: int, n_wanted: int) -> np.ndarray:
@@ -97,14 +105,12 @@ class Scaling:
             self.deviation = _deviation(variance, mean, rounding)
             return
         found: list[tuple] = []
-        width = max(1, _BLOCK // n_rows)
-        for start in range(0, n_columns, width):
-            part = slice(start, start + width)
+        for part in blocks(n_columns, n_rows):
             block = X[:, part].astype(np.float64)
             mean = self.mean[part] = share @ block
             variance = share @ np.square(block - mean)
             deviation = self.deviation[part] = _deviation(variance, mean, rounding)
-            found.append((start, *_heavy_tails(block, deviation, share, weight)))
+            found.append((part.start, *_heavy_tails(block, deviation, share, weight)))
         self.heavy = np.concatenate([start + columns for start, columns, *_ in found])
         self.median, self.size, self.heavy_mean, self.heavy_deviation = (
             np.concatenate(values) for values in list(zip(*found))[2:]

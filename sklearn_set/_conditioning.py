@@ -22,6 +22,7 @@ from ._columns import (
     Decorrelated,
     Scaled,
     Scaling,
+    blocks,
     few_rows,
     level,
     spread_rows,
@@ -44,7 +45,6 @@ Lee, J., Bahri, Y., Novak, R., Schoenholz, S.S., Pennington, J., Sohl-Dickstein,
 _GAIN = 0.95  # relative error below which decorrelation pays; .8 to .95 choose alike
 _STRENGTHS = (0.1, 0.01, 0.001, 1e-4, 1e-5)
 _ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
-_BLOCK = 2**22  # values at a time
 
 
 class InputConditioner(TransformerMixin, Conditioning):
@@ -217,9 +217,7 @@ class InputConditioner(TransformerMixin, Conditioning):
         if sparse.issparse(X) or self.conditioning is None:
             return self._columns.apply(X).astype(X.dtype, copy=False)
         conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)
-        height = max(1, _BLOCK // max(X.shape[1], 1))
-        for start in range(0, len(X), height):
-            part = slice(start, start + height)
+        for part in blocks(*X.shape):
             conditioned[part] = self._columns.apply(X[part])
         return conditioned
 

@@ -11,6 +11,9 @@ expected number is at most the bound, which is theta · q times a factor.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from functools import partial
+
 import numpy as np
 
 __all__ = ["BOUNDS", "false_selections", "largest_number"]
@@ -74,11 +77,5 @@ def _tail(mean: float, share: float, n: int, r: float) -> float:
 
 def largest_number(limit: float, p: int, tau: float, n_pairs: int, bound: str) -> int:
     """The largest q whose bound is at most `limit`; 0 if there is none."""
-    low, high = 0, p
-    while low < high:
-        q = (low + high + 1) // 2
-        if false_selections(q, p, tau, n_pairs, bound) <= limit:
-            low = q
-        else:
-            high = q - 1
-    return low
+    bound_of = partial(false_selections, p=p, tau=tau, n_pairs=n_pairs, bound=bound)
+    return bisect_right(range(1, p + 1), limit, key=bound_of)

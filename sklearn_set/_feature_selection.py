@@ -6,7 +6,6 @@ touch: rules of evolution, the order of training, gradients of kernels.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
@@ -31,6 +30,7 @@ from ._parameters import Declared, parameter, same_parameter
 from ._samples import bounded, check_weight, validated
 from ._sklearn_compat import fit_context
 from ._threads import effective_n_threads, one_blas_thread
+from ._topology import decimal_floor
 from ._training import Generators, Learner, train
 from ._training_parameters import Training
 
@@ -240,9 +240,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         own = by_gradient or self.dtype == "auto"
         dtype = (np.float64, np.float32) if own else np.dtype(self.dtype)
         X = validated(self, X, accept_sparse="csr", dtype=dtype, ensure_min_samples=1 + by_gradient)
-        weight = None
-        if sample_weight is not None:
-            weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
         if y is not None:
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)
@@ -270,7 +268,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         if wanted == "auto":
             return self._n_best if self.errors_ else max(1, n_groups // 2)
         if not isinstance(wanted, Integral):
-            return max(1, int(Fraction(str(wanted)) * n_groups))
+            return max(1, decimal_floor(float(wanted), n_groups))
         wanted = int(wanted)
         if wanted > n_groups:
             what = "features of X" if self.groups is None else "groups"

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ._columns import row_digests, spread_rows
+from ._columns import blocks, row_digests, spread_rows
 from ._kernel import KernelRidge, arc_cosine, arc_cosine_kernel
 
 __all__ = ["Evidence", "errors_by_number", "merged", "ranked"]
 
-_BLOCK = 2**22  # values at a time
 _ROWS = 400  # samples of a kernel, at most
 _POINTS = 100  # samples at which gradients are taken, at most
 _STAY = 0.7  # share of the groups that stays at each step of an elimination
@@ -182,9 +181,7 @@ def _gradient_shares(X, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _blocks(X) -> Iterator[tuple[slice, np.ndarray]]:
     """Dense columns of X, some at a time."""
     X = sparse.csc_array(X) if sparse.issparse(X) else X
-    width = max(1, _BLOCK // X.shape[0])
-    for start in range(0, X.shape[1], width):
-        part = slice(start, start + width)
+    for part in blocks(X.shape[1], X.shape[0]):
         yield part, _dense(X[:, part])
 
 

@@ -60,15 +60,13 @@ def check_arguments(signature: inspect.Signature, method: str, self, args, given
         signature.bind(self, *args, **given)
     except TypeError as error:
         known = [*signature.parameters, "set_callbacks"]
-        unknown = [name for name in given if name not in signature.parameters]
-        hints = {name: explain(name, known) for name in unknown}
-        for name in self.get_params(deep=False) if method else ():
-            if name in hints:
-                hints[name] = " (it is a parameter of the constructor)"
+        hints = {name: explain(name, known) for name in given if name not in signature.parameters}
+        for name in hints.keys() & (self.get_params(deep=False) if method else ()):
+            hints[name] = " (it is a parameter of the constructor)"
         message = str(error)
         if "unexpected" in message:
             kind = "unexpected keyword arguments"
-            if len(unknown) == 1:
+            if len(hints) == 1:
                 kind = "an unexpected keyword argument"
             named = ", ".join(f"{name!r}{hint}" for name, hint in hints.items())
             message = f"got {kind} {named}"

@@ -41,37 +41,26 @@ def judge(
     held_out : Samples
         As the user gave them.
     """
+    targets, dtype = model.targets, model.network.dtype
     n_rows = int(np.clip(len(held_out.target), *_TRAINING_ROWS))
     training = training.take(spread_rows(len(training.target), n_rows))
-    read = replace(held_out, X=model.conditioner._apply(held_out.X))
-    loss_of_training = _loss_of(model, training, n_threads)
-    loss_of_held_out = _loss_of(model, read, n_threads)
+    both = (training, replace(held_out, X=model.conditioner._apply(held_out.X)))
+    read = [(Data(part.X, dtype), targets.read(part.target, np.float64)) for part in both]
     score_of = _score_of(estimator, model, held_out)
 
     def columns(network: Network) -> dict[str, float]:
         network = model.shown(network)
-        training_loss, _ = loss_of_training(network)
-        loss, raw = loss_of_held_out(network)
+        losses = []
+        for part, (data, target) in zip(both, read):
+            raw = network.predict(data, n_threads)
+            losses.append(targets.loss.value(raw, target, part.weight))
         return {
-            "training_loss": training_loss,
-            "validation_loss": loss,
-            "validation_score": score_of(network, raw, loss),
+            "training_loss": losses[0],
+            "validation_loss": losses[1],
+            "validation_score": score_of(network, raw, losses[1]),
         }
 
     return columns
-
-
-def _loss_of(model: Model, samples: Samples, n_threads: int):
-    """A function that gives the mean loss on samples, and the raw outputs."""
-    targets = model.targets
-    data = Data(samples.X, model.network.dtype)
-    target = targets.read(samples.target, np.float64)
-
-    def loss(network: Network) -> tuple[float, np.ndarray]:
-        raw = network.predict(data, n_threads)
-        return targets.loss.value(raw, target, samples.weight), raw
-
-    return loss
 
 
 def _score_of(estimator, model: Model, held_out: Samples):

@@ -10,12 +10,11 @@ import numpy as np
 from scipy import sparse
 from scipy.special import fdtrc
 
-from ._columns import distinct_rows, spread_rows
+from ._columns import blocks, distinct_rows, spread_rows
 from ._kernel import KernelRidge, arc_cosine_kernel, target_matrix
 
 __all__ = ["best_number", "null_fraction", "selection_errors"]
 
-_BLOCK = 2**22  # values at a time
 _NUMBERS = (12, 25, 50, 100, 200)  # of features that may be selected
 _ROWS = 400  # samples that the evidence is taken from
 _FOLDS = 3
@@ -58,9 +57,8 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
         return 0.0
     n_tested, n_large = 0, 0
     X = sparse.csc_array(X) if sparse.issparse(X) else X
-    n_columns = max(1, _BLOCK // n_samples)
-    for start in range(0, X.shape[1], n_columns):
-        block = X[:, start : start + n_columns].astype(np.float64)
+    for part in blocks(X.shape[1], n_samples):
+        block = X[:, part].astype(np.float64)
         mean = weight @ block / n_samples
         if sparse.issparse(block):  # not centred, which the basis does not notice
             block.data *= root[block.indices, 0]

@@ -88,11 +88,9 @@ class Classes(Target):
         check_classification_targets(y)
         multilabel = type_of_target(y) == "multilabel-indicator"
         if classes is not None:
-            classes = np.unique(np.asarray(classes))
-        if multilabel:
-            labels = np.arange(y.shape[1]) if classes is None else classes
+            labels = np.unique(np.asarray(classes))
         else:
-            labels = np.unique(column_or_1d(y)) if classes is None else classes
+            labels = np.arange(y.shape[1]) if multilabel else np.unique(column_or_1d(y))
         return cls.known(labels, multilabel, loss)
 
     @classmethod

@@ -152,7 +152,7 @@ class _Graph:
 
     def raw_outputs(self, model, X: str) -> str:
         """The network up to its raw outputs."""
-        current = self.conditioned(model.conditioner_, self.node("Cast", X, to=self.kind))
+        current = self.conditioned(model.conditioner_, X)
         activations: list[tuple[str, float]] = [*model._network.activations, ("identity", 0.0)]
         for coef, bias, activation in zip(model.coefs_, model.intercepts_, activations):
             current = self.node("Add", self.node("MatMul", current, self.weights(coef)), bias)
@@ -222,53 +222,59 @@ class _Graph:
         return self.node("Mul", self.node("Mul", z, 0.5), self.node("Add", tanh, 1))
 
 
-def _convert_regressor(scope, operator, container) -> None:
-    graph = _Graph(scope, operator, container)
-    model = operator.raw_operator
-    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
+def _converter(convert):
+    """The form that skl2onnx asks for, of a function of a graph, a model and the variables' names.
+
+    Samples come in the precision of the graph.
+    """
+
+    def converter(scope, operator, container) -> None:
+        graph = _Graph(scope, operator, container)
+        X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
+        outputs = [variable.full_name for variable in operator.outputs]
+        convert(graph, operator.raw_operator, X, *outputs)
+
+    return converter
+
+
+@_converter
+def _convert_regressor(graph, model, X, output) -> None:
+    raw = graph.raw_outputs(model, X)
     if model.out_activation_ == "exp":
         raw = graph.node("Exp", raw)
     scaled = graph.node("Mul", raw, model._targets.scale)
-    graph.node("Add", scaled, model._targets.offset, output=operator.outputs[0].full_name)
+    graph.node("Add", scaled, model._targets.offset, output=output)
 
 
-def _convert_survival(scope, operator, container) -> None:
+@_converter
+def _convert_survival(graph, model, X, output) -> None:
     """The risk: the logarithm of a weighted mean of the hazards, see `Times.risk`."""
-    graph = _Graph(scope, operator, container)
-    model = operator.raw_operator
-    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
-    mean = graph.node("MatMul", graph.node("Exp", raw), model._targets.shares[:, np.newaxis])
-    graph.node("Log", mean, output=operator.outputs[0].full_name)
+    hazards = graph.node("Exp", graph.raw_outputs(model, X))
+    mean = graph.node("MatMul", hazards, model._targets.shares[:, np.newaxis])
+    graph.node("Log", mean, output=output)
 
 
-def _convert_selector(scope, operator, container) -> None:
-    graph = _Graph(scope, operator, container)
-    columns = graph.constant(operator.raw_operator.get_support(indices=True), graph.proto.INT64)
-    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
-    graph.node("Gather", X, columns, output=operator.outputs[0].full_name, axis=1)
+@_converter
+def _convert_selector(graph, selector, X, output) -> None:
+    columns = graph.constant(selector.get_support(indices=True), graph.proto.INT64)
+    graph.node("Gather", X, columns, output=output, axis=1)
 
 
-def _convert_machine(scope, operator, container) -> None:
-    graph = _Graph(scope, operator, container)
-    machine = operator.raw_operator
-    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
+@_converter
+def _convert_machine(graph, machine, X, output) -> None:
     product = graph.node("MatMul", X, graph.weights(sparse.csc_array(machine.components_.T)))
     hidden = graph.node("Add", product, machine.intercept_hidden_)
-    graph.node("Sigmoid", hidden, output=operator.outputs[0].full_name)
+    graph.node("Sigmoid", hidden, output=output)
 
 
-def _convert_conditioner(scope, operator, container) -> None:
-    graph = _Graph(scope, operator, container)
-    X = graph.node("Cast", operator.inputs[0].full_name, to=graph.kind)
-    conditioned = graph.conditioned(operator.raw_operator, X)
-    graph.node("Identity", conditioned, output=operator.outputs[0].full_name)
+@_converter
+def _convert_conditioner(graph, conditioner, X, output) -> None:
+    graph.node("Identity", graph.conditioned(conditioner, X), output=output)
 
 
-def _convert_classifier(scope, operator, container) -> None:
-    graph = _Graph(scope, operator, container)
-    model = operator.raw_operator
-    raw = graph.raw_outputs(model, operator.inputs[0].full_name)
-    label, probabilities = (variable.full_name for variable in operator.outputs)
+@_converter
+def _convert_classifier(graph, model, X, label, probabilities) -> None:
+    raw = graph.raw_outputs(model, X)
     if model._targets.multilabel:
         graph.node("Sigmoid", raw, output=probabilities)
         positive = graph.node("Greater", raw, 0)
@@ -291,5 +297,5 @@ def _convert_classifier(scope, operator, container) -> None:
     else:
         values = graph.name("classes")
         encoded = [str(name).encode() for name in classes]
-        container.add_initializer(values, graph.proto.STRING, [len(encoded)], encoded)
+        graph.container.add_initializer(values, graph.proto.STRING, [len(encoded)], encoded)
     graph.node("Gather", values, place, output=label, axis=0)

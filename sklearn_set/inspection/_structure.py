@@ -231,17 +231,9 @@ class SparsityPatternDisplay(Display):
         coo = self.coef.tocoo()
         n_in, n_out = coo.shape
         if max(n_in, n_out) > _MOST_NEURONS or coo.nnz > _MOST_CONNECTIONS:
-            drawn = self.image_ = ax.imshow(
-                self._shares(coo),
-                **{
-                    "extent": (-0.5, n_out - 0.5, n_in - 0.5, -0.5),
-                    "aspect": "auto",
-                    "interpolation": "nearest",
-                    "cmap": "viridis",
-                    "vmin": 0,
-                    **style,
-                },
-            )
+            style = {"aspect": "auto", "interpolation": "nearest", "vmin": 0, **style}
+            extent = (-0.5, n_out - 0.5, n_in - 0.5, -0.5)
+            drawn = self.image_ = ax.imshow(self._shares(coo), extent=extent, **style)
             meaning = "Connected"
         else:
             limit = np.quantile(np.abs(coo.data), 0.95) if coo.nnz else 1.0
