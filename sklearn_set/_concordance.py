@@ -19,25 +19,8 @@ def concordance(
 
     A pair is comparable if the earlier time is an event; of equal times, if exactly one is.
     Pairs of equal risks count half (Harrell et al., JAMA 247:2543, 1982). A pair weighs the
-    product of its samples' weights. Takes O(n log² n) operations.
-
-    Parameters
-    ----------
-    event : ndarray of bool of shape (n_samples,)
-        Whether the time is that of an event; otherwise it is censored.
-    time : ndarray of shape (n_samples,)
-    risk : ndarray of shape (n_samples,)
-    weight : ndarray of shape (n_samples,) or None
-
-    Returns
-    -------
-    float
-        In [0, 1]; 0.5 is chance.
-
-    Raises
-    ------
-    ValueError
-        If no pair is comparable.
+    product of its samples' weights. Takes O(n log² n) operations. Raises ValueError if no pair
+    is comparable.
     """
     # From the latest to the earliest, of equal times the censored before the events: what an
     # event is compared with is a head of this order, all before the first of its own kind.

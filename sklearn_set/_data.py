@@ -31,16 +31,8 @@ def check_sparse(X: sparse.csr_array) -> None:
 class Data:
     """Samples with their targets in the form that the core reads.
 
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n_samples, n_features)
-    dtype : dtype
-        That of the network, to which X is converted.
-    loss : Loss or None
-        How the targets are read.
-    target : ndarray or None
-        Class indices (n_samples,) or values (n_samples, n_outputs).
-    sample_weight : ndarray of shape (n_samples,) or None
+    X, dense or CSR, is converted to the dtype of the network. The loss says how targets are read:
+    class indices (n_samples,) or values (n_samples, n_outputs).
     """
 
     def __init__(self, X, dtype, loss=None, target=None, sample_weight=None):

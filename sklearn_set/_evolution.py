@@ -43,29 +43,11 @@ class Changes:
 class Evolution:
     """What happens to the topology at the start of an epoch, or between batches.
 
-    Parameters
-    ----------
-    fraction : float
-        Share of a layer's connections that is rewired; 0 keeps the topology.
-    drop, grow : DropRule, GrowthRule
-        Which connections go, and where new ones come.
-    new_weights : callable
-        First weights of new connections, see `_amounts.NewWeights`.
-    prune : NeuronPruning or None
-    select : InputSelection or None
-    evolve_output : bool
-        Whether the output layer's connections are rewired too.
-    redistribute : callable or None
-        How many of all new connections each layer gets (`_amounts.in_proportion`);
-        None: as many as it lost.
-    schedule : callable
-        Factor of `fraction` by the share of `n_epochs` that has passed.
-    n_epochs : int
-        Length of the schedule.
-    every : int
-        Rewire at the start of every `every`-th epoch.
-    every_steps : int or None
-        If given, rewire instead between two batches, every `every_steps` steps.
+    A rewiring takes `fraction` of a layer's connections, 0 keeps the topology. `schedule` gives
+    a factor of it by the share of `n_epochs` that has passed. It takes place at the start of
+    every `every`-th epoch or, if `every_steps` is given, between two batches, every so many
+    steps. `redistribute` says how many of all new connections each layer gets (see
+    `_amounts.in_proportion`); without it, as many as it lost.
     """
 
     fraction: float = 0.0

@@ -41,22 +41,12 @@ def merged(X, Y: np.ndarray, weight: np.ndarray | None) -> tuple[np.ndarray, np.
 
 @dataclass
 class Evidence:
-    """Conditioned samples, neighbours with like targets.
-
-    Parameters
-    ----------
-    X : ndarray or csr array of shape (n_samples, n_features)
-    Y : ndarray of shape (n_samples, n_targets)
-    weight : ndarray of shape (n_samples,)
-        Weights > 0 of the samples.
-    group : ndarray of int of shape (n_features,)
-        The group of each feature, from 0 on.
-    """
+    """Conditioned samples, neighbours with like targets."""
 
     X: np.ndarray | sparse.sparray
-    Y: np.ndarray
-    weight: np.ndarray
-    group: np.ndarray
+    Y: np.ndarray  # (n_samples, n_targets)
+    weight: np.ndarray  # > 0
+    group: np.ndarray  # of each feature, from 0 on
 
     def __post_init__(self):
         self.size = np.bincount(self.group)

@@ -29,17 +29,9 @@ def judge(
 ) -> Callable[[Network], dict[str, float]]:
     """A function that gives the columns of the history on rows as they are.
 
-    Parameters
-    ----------
-    estimator : BaseSparseMLP
-        Its `scoring` is used.
-    model : Model
-        What the rows mean, and how a network's outputs are shown.
-    training : Samples
-        As the network reads them. As many are looked at as there are held-out ones, but a
-        hundred at least and a thousand at most; the same in each epoch.
-    held_out : Samples
-        As the user gave them.
+    Training samples come as the network reads them, held-out ones as the user gave them. As many
+    of the former are looked at as there are of the latter, but a hundred at least and a thousand
+    at most; the same in each epoch.
     """
     targets, dtype = model.targets, model.network.dtype
     n_rows = int(np.clip(len(held_out.target), *_TRAINING_ROWS))

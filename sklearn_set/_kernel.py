@@ -24,8 +24,8 @@ def arc_cosine(cosine: np.ndarray) -> np.ndarray:
     return np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine
 
 
-def arc_cosine_kernel(X, Z: np.ndarray | None = None, n_layers: int = 2) -> np.ndarray:
-    """Kernel of `n_layers` infinitely wide ReLU layers, of the rows of X with those of Z or X.
+def arc_cosine_kernel(X, Z: np.ndarray | None = None) -> np.ndarray:
+    """Kernel of two infinitely wide ReLU layers, of the rows of X with those of Z or X.
 
     The kernel of degree 1 of Cho and Saul (NeurIPS 2009), scaled so that it keeps its
     diagonal, ``|x|² / n_features``. X alone may be sparse.
@@ -39,7 +39,7 @@ def arc_cosine_kernel(X, Z: np.ndarray | None = None, n_layers: int = 2) -> np.n
         K = X @ Z.T / X.shape[1]
         norm = np.outer(*(np.sqrt(np.square(rows).mean(axis=1)) for rows in (X, Z)))
     norm = np.maximum(norm, 1e-300)
-    for _ in range(n_layers):
+    for _ in range(2):
         K = norm / np.pi * arc_cosine(np.clip(K / norm, -1, 1))
     return K
 
@@ -54,14 +54,8 @@ def target_matrix(target: np.ndarray) -> np.ndarray:
 class KernelRidge:
     """Kernel ridge regression with a free intercept, by its leave-one-out residuals.
 
-    Parameters
-    ----------
-    K : ndarray of shape (n_samples, n_samples)
-        Kernel between the samples.
-    Y : ndarray of shape (n_samples, n_outputs)
-        Targets; for classes one-hot.
-    weight : ndarray of shape (n_samples,), optional
-        Weights > 0 of the samples, of mean 1.
+    K holds the kernel between the samples and Y their targets, of shape (n_samples, n_outputs);
+    weights are > 0 and of mean 1.
 
     Attributes
     ----------

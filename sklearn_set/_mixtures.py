@@ -44,15 +44,9 @@ class Mixtures:
     Each is a mixture of two samples (mixup, Zhang et al. 2018), moved along the
     difference of two samples of one class, any class. A linear model that learns
     from such moved samples pays for its response to the covariance within the
-    classes, as in linear discriminant analysis.
-
-    Parameters
-    ----------
-    data : Data
-    mixup : float
-        The share of a mixture's first sample is drawn from Beta(mixup, mixup).
-    noise : float
-        The differences are multiplied by normal numbers of this standard deviation.
+    classes, as in linear discriminant analysis. The share of a mixture's first sample is drawn
+    from Beta(mixup, mixup); the differences are multiplied by normal numbers of the standard
+    deviation `noise`.
     """
 
     def __init__(self, data: Data, mixup: float, noise: float = 0.0):

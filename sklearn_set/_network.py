@@ -376,24 +376,11 @@ class Network:
             raise exception
         return loss, weight
 
-    def loss_gradient(
-        self, data: Data, n_threads: int = 1
-    ) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
-        """Mean loss over all samples and its gradients at weights and biases."""
-        weights = [np.empty_like(layer.weights) for layer in self.layers]
-        biases = [np.empty_like(layer.bias) for layer in self.layers]
-        order = np.arange(data.n_samples)
-        native = self._native(data, train=True)
-        loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
-        return loss, weights, biases
-
     def steepest_places(
         self,
         data: Data,
         rows: np.ndarray,
         wanted: dict[int, tuple[np.ndarray, int]],
-        *,
-        dropout_seed: int = 0,
         n_threads: int = 1,
     ) -> dict[int, np.ndarray]:
         """The free places with the largest absolute loss gradient on the samples `rows`.
@@ -409,7 +396,7 @@ class Network:
             list(wanted),
             [keep for keep, _ in wanted.values()],
             [count for _, count in wanted.values()],
-            dropout_seed,
+            0,  # the seed of dropout
             n_threads,
         )
         return dict(zip(wanted, found))

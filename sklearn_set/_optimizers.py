@@ -16,31 +16,15 @@ _ADAM_EPSILON = 1e-8
 
 @dataclass
 class Optimizer:
-    """A first-order optimizer.
+    """A first-order optimizer, by the settings of the estimators."""
 
-    Parameters
-    ----------
-    rule : {"sgd", "nesterov", "adam"}
-    learning_rate : float
-    momentum : float
-        Of "sgd" and "nesterov".
-    betas : pair of float
-        Decays of Adam's moments.
-    weight_decay : float
-        Strength of the decay.
-    decay_rule : {"l2", "per_epoch", "per_step"}
-        As in the estimators.
-    l2_until : int
-        Before this epoch "per_epoch" acts as "l2".
-    """
-
-    rule: str
+    rule: str  # their solver
     learning_rate: float
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     decay_rule: str = "l2"
-    l2_until: int = 0
+    l2_until: int = 0  # before this epoch "per_epoch" acts as "l2"
     # What training changes.
     n_steps: int = field(default=0, compare=False)
     steps_per_epoch: int = field(default=1, compare=False)

@@ -30,15 +30,8 @@ class NeuronPruning:
         out with 41 prunings for 40 epochs.
     layers : tuple of int
         Hidden layers to prune, counted from 0.
-    by : {"out_degree", "plain_out_degree", "strength"}
-        Who leaves: the neurons with the fewest output connections (of equals
-        those with the smallest output strength, or, if "plain", just the first),
-        or those with the smallest sum of absolute input weights (Curci et al. 2021).
-    every : int
-        Prune at the first of these epochs and at every `every`-th one after it.
-    budget : {"shrink", "keep"}
-        Whether the connections of neurons that leave are gone for good, or grow
-        anew in their layers, among the neurons that stay.
+    by, every, budget
+        As `prune_by`, `prune_every` and `budget` of the estimators.
     """
 
     fraction: float

@@ -30,19 +30,10 @@ def shrinkage_for(error: float) -> float:
 
 @dataclass(frozen=True)
 class Signal:
-    """What the infinitely wide network finds in samples, out of sample.
+    """What the infinitely wide network finds in samples, out of sample."""
 
-    Parameters
-    ----------
-    noise : float
-        Its squared leave-one-out error, relative to that of the mean, times the root of its
-        best ridge.
-    shrinkage : float
-        How far outputs are to be pulled to those of the constant model.
-    """
-
-    noise: float = 0.0
-    shrinkage: float = 0.0
+    noise: float = 0.0  # its relative squared leave-one-out error times the root of its best ridge
+    shrinkage: float = 0.0  # how far outputs are to be pulled to those of the constant model
 
     @classmethod
     def of(cls, samples: Samples) -> Signal:

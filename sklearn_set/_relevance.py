@@ -30,18 +30,7 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
     targets (for classes: their means) explains nothing of it. Under that
     hypothesis p-values are uniform, so that those above one half count half of
     the irrelevant features (Storey, J. R. Stat. Soc. B 64:479, 2002, with lambda = 1/2).
-
-    Parameters
-    ----------
-    X : ndarray or csr matrix of shape (n_samples, n_features)
-    target : ndarray of shape (n_samples,) of class indices, or (n_samples, n_outputs)
-    weight : ndarray of shape (n_samples,), optional
-
-    Returns
-    -------
-    float
-        Between 0 and 1; 0 where there are too few samples for a test. Constant
-        features do not count.
+    Constant features do not count. Of too few samples for a test the share is 0.
     """
     n_samples = X.shape[0]
     weight = np.ones(n_samples) if weight is None else weight * (n_samples / weight.sum())
@@ -78,20 +67,8 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
 def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str | int, float]]:
     """How many features to select, by what is found out of sample, or None: leave none out.
 
-    Features are left out if the first of them (see `selection_errors`) predict with at
-    most 0.92 of the error of all of them, and of that of the mean.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Scaled samples.
-    target : ndarray of shape (n_samples,) of class indices, or (n_samples, n_outputs)
-
-    Returns
-    -------
-    number : int or None
-    errors : dict
-        Those of `selection_errors`.
+    Features are left out if the first of them predict with at most 0.92 of the error of all of
+    them, and of that of the mean. Returns the number and the errors of `selection_errors`.
     """
     candidates = [n for n in _NUMBERS if n < X.shape[1] / 2]
     if not candidates or len(distinct_rows(X)) < _FEWEST:

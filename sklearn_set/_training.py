@@ -121,14 +121,8 @@ class Learner:
 class Patience:
     """Keeps the network with the best held-out score, and says when to stop waiting.
 
-    Of equal scores the one with the smaller held-out loss is better.
-
-    Parameters
-    ----------
-    tol : float
-        An improvement of the score that counts.
-    n_epochs : float
-        Number of epochs in a row without one after which training ends.
+    Of equal scores the one with the smaller held-out loss is better. Training ends after more
+    than `n_epochs` epochs in a row without an improvement of `tol`.
     """
 
     def __init__(self, tol: float, n_epochs: float):
@@ -188,7 +182,7 @@ class _Epochs:
         n_rows = max(self.batch_size, _MIN_GRADIENT_BATCH)
         if n_rows < len(rows):  # all of few samples: repeated ones count as weighted ones
             rows = self.learner.generators.evolution.permutation(rows)[:n_rows]
-        return network.steepest_places(data, rows, wanted)
+        return network.steepest_places(data, rows, wanted, self.n_threads)
 
     def run(self, changes: Changes, *, evolves: bool) -> tuple[float, Changes]:
         """One pass; returns the mean loss and the changes with those between batches."""

@@ -108,3 +108,12 @@ def random_data(network, n_samples, seed, sparse_input=False):
         X = sparse.csr_array(np.where(rng.random(X.shape) < 0.6, 0, X))
     target = rng.integers(0, network.n_outputs, n_samples).astype(np.int32)
     return Data(X, network.dtype, Loss("softmax_log_loss"), target)
+
+
+def loss_gradient(network, data, n_threads=1):
+    """Mean loss over all samples and its gradients at weights and biases."""
+    weights = [np.empty_like(layer.weights) for layer in network.layers]
+    biases = [np.empty_like(layer.bias) for layer in network.layers]
+    native, order = network._native(data, train=True), np.arange(data.n_samples)
+    loss = native.gradient(data.native, order, weights, biases, 0, n_threads)
+    return loss, weights, biases

@@ -5,7 +5,16 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import SHORT, check, fitted, keys_of, random_data, random_network, used_network
+from helpers import (
+    SHORT,
+    check,
+    fitted,
+    keys_of,
+    loss_gradient,
+    random_data,
+    random_network,
+    used_network,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -74,7 +83,7 @@ def test_sensitivity_is_summed_over_the_batches():
         layer.sensitivity = None
     evolution = Evolution(fraction=0.3, drop=DropSensitivity())
     evolution.begin(network)
-    _, gradients, _ = network.loss_gradient(data)
+    _, gradients, _ = loss_gradient(network, data)
     expected = [np.abs(la.weights * g) for la, g in zip(network.layers, gradients)]
     network.start_optimizer(optimizer := Optimizer("sgd", 0.01))
     network.train_batches(data, np.arange(30), np.array([0, 30]), optimizer)
@@ -152,7 +161,7 @@ def dense_gradients(network, data):
         theirs.weights[:] = 0
         theirs.weights[keys_of(layer.connectivity)] = layer.weights
         theirs.bias[:] = layer.bias
-    return full.loss_gradient(data)[1]
+    return loss_gradient(full, data)[1]
 
 
 @pytest.mark.parametrize("sparse_input", [False, True])

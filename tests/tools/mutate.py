@@ -31,6 +31,13 @@ SELECTION = {
     "_mixtures": ["test_mixtures.py"],
     "_pruning": ["test_pruning.py", "test_input_selection.py"],
     "_training": [*SHARED, "test_mixtures.py", "estimators"],
+    "_gradients": ["test_gradients.py", "test_selector.py"],
+    "_error_bounds": ["test_stability.py"],
+    "_stability": ["test_stability.py"],
+    "_judging": ["estimators/test_held_out.py", "estimators/test_stopping.py"],
+    "_reporting": ["estimators/test_suspicions.py", "test_rbm.py", "estimators/test_stopping.py"],
+    "_hints": ["test_hints.py", "test_parameters.py"],
+    "_times": ["test_survival.py"],
 }
 OTHER = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
