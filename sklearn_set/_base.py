@@ -33,6 +33,7 @@ from ._targets import Target
 from ._threads import effective_n_threads
 from ._training import Generators, Learner, NonFiniteLossError, Patience, Progress, train
 from ._training_parameters import Training
+from ._waypoints import Waypoints
 
 __all__ = ["BaseSparseMLP"]
 
@@ -79,6 +80,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
         """What to learn from in place of the samples, which may be a chunk of a stream."""
         return Mixtures(data, self.mixup)
+
+    def _waypoints(self, samples: Samples) -> Waypoints | None:
+        """Where this fit parts from others, if they are to share the way until there."""
+        return None
 
     # ------------------------------------------------------------ the user's calls
 
@@ -128,7 +133,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             if self.early_stopping and held_out is None:
                 strata = targets.strata(samples.target)
                 samples, held_out = samples.split(self.validation_fraction, strata, rng)
-            model, samples = self._start(samples, targets, rng, continued, whole_data=True)
+            watched = held_out is not None or hasattr(self, "_skl_callbacks")
+            waypoints = None if continued or watched else self._waypoints(samples)
+            known = waypoints and waypoints.farthest()
+            model, samples = self._start(samples, targets, rng, continued, known)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -137,8 +145,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 samples,
                 held_out,
                 n_epochs=self.max_iter,
+                n_done=known.progress.epoch if known else 0,
                 averaging=self.averaging,
-                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata),
+                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata, waypoints),
             )
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
@@ -258,13 +267,13 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     # ------------------------------------------------------------ training
 
-    def _start(
-        self, samples: Samples, targets: Target, rng, continued: bool, *, whole_data: bool
-    ) -> tuple[Model, Samples]:
+    def _start(self, samples, targets, rng, continued, known=None, *, whole_data=True):
         """The model to train, and the samples as its network reads them."""
-        if continued:
-            samples = replace(samples, X=self.conditioner_._apply(samples.X))
-            return self._continued(samples, rng), samples
+        if continued or known:
+            conditioner = known.conditioner if known else self.conditioner_
+            samples = replace(samples, X=conditioner._apply(samples.X))
+            kept = known or (self._learner and self._learner.copy())
+            return self._continued(samples, rng, conditioner, kept), samples
         conditioner = self._make_conditioner()
         conditioner._learn(samples.X, targets.numbers(samples.target), samples.weight)
         samples = replace(samples, X=conditioner._apply(samples.X))
@@ -315,15 +324,16 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             constant=targets.constant(samples.target, samples.weight),
         )
 
-    def _continued(self, samples: Samples, rng) -> Model:
-        """Where the last fit stopped, with its optimizer's and rules' state if that was kept."""
-        kept = self._learner
+    def _continued(self, samples: Samples, rng, conditioner, kept: Model | None) -> Model:
+        """Where another fit stopped, with its optimizer's and rules' state if that was kept."""
         old = kept.evolution if kept else Evolution()
-        select = self._make_selection(samples, old, self.conditioner_)
-        decay = self.weight_decay_ if self.weight_decay == "auto" else self.weight_decay
+        select = self._make_selection(samples, old, conditioner)
+        decay = self.weight_decay
+        if decay == "auto":
+            decay = kept.optimizer.weight_decay if kept else self.weight_decay_
         optimizer, evolution = self._make_optimizer(select, decay), self._make_evolution(select)
         if kept is not None:
-            model = kept.copy()
+            model = kept
             evolution.resume(model.evolution)
             optimizer.n_steps = model.optimizer.n_steps
             if optimizer.n_slots != model.optimizer.n_slots:
@@ -341,7 +351,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 evolution,
                 Generators.spawn(seeds),
                 Progress(self.n_iter_, self.t_, history),
-                conditioner=self.conditioner_,
+                conditioner=conditioner,
                 targets=self._targets,
             )
         model.network.set_activation(self.activation, self.dropout)
@@ -355,6 +365,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         held_out: Samples | None,
         *,
         n_epochs: int,
+        n_done: int = 0,
         averaging: float = 0.0,
         whole_data: bool = True,
         on_epoch: Callable[[Learner], bool] | None = None,
@@ -371,6 +382,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 model,
                 data,
                 n_epochs=n_epochs,
+                n_done=n_done,
                 batch_size=self._batch_size(samples),
                 shuffle=self.shuffle,
                 mixtures=self._mixtures(data, whole_data=whole_data) if self.mixup > 0 else None,
@@ -389,8 +401,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             hint = _reporting.unscaled_hint(samples.X, self._names())
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
-    def _end_epoch(self, model: Model, context, X, y, metadata) -> bool:
+    def _end_epoch(self, model: Model, context, X, y, metadata, waypoints) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
+        if waypoints is not None:
+            waypoints.keep(model)
         _reporting.report(model, self.verbose)
         if not hasattr(self, "_skl_callbacks"):
             return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +29,7 @@ from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
 from ._survival import BaseSparseMLPSurvival
 from ._topology import decimal_floor
+from ._waypoints import Waypoints
 from .rules import DROPS, GROWS
 
 __all__ = [
@@ -173,7 +174,10 @@ class _NPSET(NeuronPruning, _SET):
         return decimal_floor(self.alpha, self._widest()) > 0
 
     def _make_evolution(self, select: InputSelection | None = None) -> Evolution:
-        pruning = Pruning(
+        return replace(super()._make_evolution(select), prune=self._make_pruning())
+
+    def _make_pruning(self) -> Pruning:
+        return Pruning(
             self.alpha if self._prunes() else 0.0,
             self.beta,
             self.gamma,
@@ -182,7 +186,17 @@ class _NPSET(NeuronPruning, _SET):
             every=self.prune_every,
             budget=self.budget,
         )
-        return replace(super()._make_evolution(select), prune=pruning)
+
+    def _waypoints(self, samples: Samples) -> Waypoints | None:
+        repeatable = isinstance(self.random_state, Integral)
+        if self.memory is None or not repeatable or not self._prunes() or self.select_inputs:
+            return None
+        later = {*NeuronPruning._declared, "averaging", "n_jobs", "verbose"}
+        if self.zeta_schedule == "constant":
+            later.add("max_iter")
+        before = {k: v for k, v in self.get_params(deep=False).items() if k not in later}
+        task = (type(self).__name__, before, samples)
+        return Waypoints(self.memory, task, self._make_pruning(), self.max_iter)
 
 
 class SETClassifier(_SET, BaseSparseMLPClassifier):

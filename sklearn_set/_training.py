@@ -246,6 +246,7 @@ def train(
     data: Data,
     *,
     n_epochs: int,
+    n_done: int = 0,
     batch_size: int,
     shuffle: bool = True,
     mixtures: Mixtures | None = None,
@@ -259,6 +260,8 @@ def train(
 
     Parameters
     ----------
+    n_done : int
+        How many of these epochs were done before.
     mixtures : Mixtures, optional
         Of the samples, to learn from in their place.
     averaging : float
@@ -286,7 +289,7 @@ def train(
     epochs = _Epochs(learner, data, batch_size, shuffle, mixtures, n_threads)
     evolution.begin(network)
     progress.interrupted, progress.kept_epoch = False, None
-    dates = _Dates(progress.epoch, n_epochs, averaging, evolution.last_pruning_epoch)
+    dates = _Dates(progress.epoch - n_done, n_epochs, averaging, evolution.last_pruning_epoch)
     diverged: NonFiniteLossError | None = None
     try:
         while progress.epoch < dates.end:

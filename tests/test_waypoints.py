@@ -1,0 +1,174 @@
+"""Fits that go the same way for some epochs, kept in `memory`."""
+
+import itertools
+
+import numpy as np
+import pytest
+from helpers import assert_same
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sklearn_set import NPSETClassifier, NPSETRegressor, NPSETSurvivalAnalysis
+from sklearn_set._network import Network
+
+FEW = {
+    "hidden_layer_sizes": (30, 20),
+    "epsilon": 4,
+    "max_iter": 14,
+    "alpha": 0.2,
+    "beta": 3,
+    "gamma": 4,
+    "random_state": 0,
+}
+LETTERS = {"alpha": [0.1, 0.2], "beta": [2, 5], "gamma": [1, 4], "epsilon": [2, 4]}
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """A list that grows with each epoch that is trained."""
+    done = []
+    train = Network.train_batches
+    monkeypatch.setattr(
+        Network, "train_batches", lambda *a, **given: (done.append(1), train(*a, **given))[1]
+    )
+    return done
+
+
+def assert_resumed(model, X, y, epochs, **fit):
+    """A fit with memory trains fewer epochs than one without, to the same bits."""
+    alone = clone(model).set_params(memory=None).fit(X, y, **fit)
+    n_alone = len(epochs)
+    epochs.clear()
+    model = clone(model).fit(X, y, **fit)
+    assert len(epochs) < n_alone
+    assert_same(model, alone)
+    for name in model.history_.keys() - {"time"}:
+        assert model.history_[name] == alone.history_[name]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_search_has_the_same_scores(samples, tmp_path, n_jobs):
+    X, y = samples
+    model = NPSETClassifier(**FEW)
+    without = GridSearchCV(model, LETTERS, cv=2).fit(X, y)
+    model.set_params(memory=tmp_path)
+    search = GridSearchCV(model, LETTERS, cv=2, n_jobs=n_jobs).fit(X, y)
+    for name in ("split0_test_score", "split1_test_score"):
+        np.testing.assert_array_equal(search.cv_results_[name], without.cv_results_[name])
+    assert_same(search.best_estimator_, without.best_estimator_)
+
+
+def test_a_search_trains_each_part_once(samples, tmp_path, epochs):
+    letters = {"alpha": [0.1, 0.2], "beta": [2, 5], "gamma": [1, 4]}
+    model = NPSETClassifier(**FEW, memory=tmp_path)
+    GridSearchCV(model, letters, cv=2, refit=False).fit(*samples)
+    until_pruning = 5  # of the longest beta, and the way to the shorter one is on it
+    pruning = 2 * (2 + 2)  # for each alpha and beta, gamma + 1 epochs of the shorter gamma
+    rest = 2 * sum(14 - (beta + 1 + 1) for beta in (2, 5) for _ in (1, 4))
+    assert len(epochs) == 2 * (until_pruning + pruning + rest)
+
+
+OTHERS = {
+    "alpha": {"alpha": 0.3},
+    "beta": {"beta": 6},
+    "gamma": {"gamma": 7},
+    "shorter pruning": {"gamma": 1},
+    "longer": {"max_iter": 20},
+    "shorter": {"max_iter": 9},
+    "ends with the pruning": {"max_iter": 8},
+    "ends while it prunes": {"max_iter": 6},
+    "averaging": {"averaging": 0.1},
+    "layers": {"prune_layers": (1,)},
+    "strength": {"prune_by": "strength"},
+    "budget": {"budget": "keep"},
+    "every": {"prune_every": 2},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_goes_on_to_the_same_network(samples, tmp_path, epochs, name):
+    model = NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
+    epochs.clear()
+    assert_resumed(model.set_params(**OTHERS[name]), *samples, epochs)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grow": "gradient", "drop": "sensitivity"},
+        {"solver": "nesterov", "weight_decay": 0.1},
+        {"beta": 0, "dropout": 0.2, "n_jobs": 2},
+        {"zeta_schedule": "cosine", "class_weight": "balanced"},
+        {"conditioning": 0.1, "dtype": "float32"},
+    ],
+)
+def test_whatever_else_is_set(samples, tmp_path, epochs, settings):
+    model = NPSETClassifier(**FEW | settings, memory=tmp_path).fit(*samples)
+    epochs.clear()
+    assert_resumed(model.set_params(gamma=6), *samples, epochs)
+
+
+def test_other_targets_weights_and_sparse_samples(samples, tmp_path, epochs):
+    X, y = samples
+    times = np.column_stack([y > 0, 1 + np.arange(len(y))])
+    weight = {"sample_weight": 1.0 + np.arange(len(y)) % 3}
+    for cls, inputs, targets, fit in (
+        (NPSETRegressor, X, y, weight),
+        (NPSETSurvivalAnalysis, X, times, {}),
+        (NPSETClassifier, sparse.csr_array(X), y, {}),
+    ):
+        model = cls(**FEW, memory=tmp_path).fit(inputs, targets, **fit)
+        epochs.clear()
+        assert_resumed(model.set_params(alpha=0.1), inputs, targets, epochs, **fit)
+
+
+def test_nothing_is_shared_by_fits_that_differ_from_the_start(samples, tmp_path, epochs):
+    X, y = samples
+    weight = np.r_[2.0, np.ones(len(y) - 1)]
+    given = NPSETClassifier(**FEW, memory=tmp_path)
+    given.fit(X, y)
+    for changed, *fit in (
+        ({}, X + 1e-3, y),
+        ({}, X, np.roll(y, 1)),
+        ({}, X, y, weight),
+        ({}, X.astype(np.float32), y),
+        ({"random_state": 1}, X, y),
+        ({"zeta": 0.2}, X, y),
+        ({"shrinkage": 0.1}, X, y),
+        ({"hidden_layer_sizes": (30, 21)}, X, y),
+        ({"zeta_schedule": "linear"}, X, y),
+    ):
+        epochs.clear()
+        model = NPSETClassifier(**FEW | changed, memory=tmp_path).fit(*fit)
+        assert len(epochs) == FEW["max_iter"]
+        assert_same(model, NPSETClassifier(**FEW | changed).fit(*fit))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"random_state": None}, {"alpha": 0}, {"select_inputs": 20}, {"early_stopping": True}],
+)
+def test_not_used_where_nothing_can_be_shared(samples, tmp_path, settings):
+    NPSETClassifier(**FEW | settings, memory=tmp_path).fit(*samples)
+    assert not list(tmp_path.iterdir())
+
+
+def test_not_used_with_held_out_samples_nor_in_continued_fits(samples, tmp_path):
+    X, y = samples
+    NPSETClassifier(**FEW, memory=tmp_path).fit(X, y, X_val=X, y_val=y)
+    NPSETClassifier(**FEW, memory=tmp_path).partial_fit(X, y, classes=np.unique(y))
+    assert not list(tmp_path.iterdir())
+    model = NPSETClassifier(**FEW, warm_start=True, memory=tmp_path).fit(X, y)
+    files = set(tmp_path.iterdir())
+    assert len(files) == 2
+    model.fit(X, y)
+    assert set(tmp_path.iterdir()) == files and model.n_iter_ == 2 * FEW["max_iter"]
+
+
+def test_a_file_for_each_point(samples, tmp_path):
+    """None is left over of writing, and the folder is made where there is none."""
+    folder = tmp_path / "a" / "b"
+    for alpha, gamma in itertools.product((0.1, 0.2), (1, 4)):
+        NPSETClassifier(**FEW | {"alpha": alpha, "gamma": gamma}, memory=str(folder)).fit(*samples)
+    assert len(list(folder.glob("*.pickle"))) == len(list(folder.iterdir())) == 1 + 4
