@@ -1,7 +1,7 @@
 """How much the function that kernels find varies with each feature.
 
-Owns: gradients of kernel ridge regression, elimination by them, the number of features
-that predicts best. May not touch: networks, what users ask for.
+Owns: gradients of kernel ridge regression, elimination and scales by them, the number of
+features that predicts best. May not touch: networks, what users ask for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 
 from ._columns import blocks, row_digests, spread_rows
 from ._kernel import KernelRidge, arc_cosine, arc_cosine_kernel
@@ -18,8 +18,8 @@ from ._kernel import KernelRidge, arc_cosine, arc_cosine_kernel
 __all__ = ["Evidence", "errors_by_number", "merged", "ranked"]
 
 _ROWS = 400  # samples of a kernel, at most
-_POINTS = 100  # samples at which gradients are taken, at most
 _STAY = 0.7  # share of the groups that stays at each step of an elimination
+_ROUNDS = 5  # of new scales
 _SHARE = (5, 8)  # of so many neighbouring samples, a subsample has
 _FOLDS = 5
 
@@ -53,10 +53,15 @@ class Evidence:
 
     @classmethod
     def of(cls, X, Y: np.ndarray, weight: np.ndarray, group: np.ndarray) -> Evidence:
-        """Evidence with targets in fewer columns where some depend on others, as classes do."""
+        """Evidence with targets of mean 0, whose columns have a mean variance of 1.
+
+        There are fewer columns where some depend on others, as classes do.
+        """
         Y = Y - weight @ Y / weight.sum()
         _, size, directions = np.linalg.svd(Y, full_matrices=False)
-        return cls(X, Y @ directions[size > 1e-9 * size[0]].T, weight, group)
+        Y = Y @ directions[size > 1e-9 * size[0]].T
+        variance = weight @ np.square(Y).mean(axis=1) / weight.sum()
+        return cls(X, Y / np.sqrt(variance), weight, group)
 
     def subsamples(self, number: int, rng: np.random.Generator) -> list[np.ndarray]:
         """Numbers of the samples in each of some subsamples, spread over the targets.
@@ -82,60 +87,98 @@ class Evidence:
         """
         alive, left = np.arange(len(self.size)), self
         while True:
-            parts = (left.take(rows) for rows in subsamples)
-            by_column = sum(_gradient_shares(part.X, part.Y, part.weight) for part in parts)
+            by_column, scale = np.zeros(len(left.group)), np.full(len(left.group), 1.0)
+            for part in map(left.take, subsamples):
+                pairs, coef, _ = _fit(part, scale / len(scale))
+                squares = _diagonal(part.X, pairs * (coef @ coef.T))
+                by_column += squares / max(squares.sum(), 1e-300)
             total = np.bincount(left.group, by_column, len(self.size))[alive]
             by_group = total / (self.size[alive] * len(subsamples))
             order = np.argsort(-by_group, kind="stable")
             yield alive[order], by_group[order]
             if len(alive) == 1:
                 return
-            alive = np.sort(alive[order[: max(1, int(_STAY * len(alive)))]])
+            alive = np.sort(alive[order[: _fewer(len(alive))]])
             stay = np.flatnonzero(np.isin(left.group, alive))
             left = Evidence(left.X[:, stay], self.Y, self.weight, left.group[stay])
 
+    def relevances(self, subsamples: list[np.ndarray]) -> np.ndarray:
+        """The scale of each group's features at which their gradients are those of chance.
 
-def ranked(evidence: Evidence, subsamples: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        Scales sum up to 1 over the features; means over the subsamples.
+        """
+        total = np.zeros(len(self.group))
+        for part in map(self.take, subsamples):
+            scale = np.full(len(total), 1 / len(total))
+            for _ in range(_ROUNDS):
+                pairs, coef, precision = _fit(part, scale)
+                squares, chance = (
+                    np.bincount(self.group, _diagonal(part.X, pairs * matrix))
+                    for matrix in (coef @ coef.T, coef.shape[1] * precision)
+                )
+                # A constant feature has no chance either.
+                scale = scale * np.sqrt(squares / (chance + 1e-8 * self.size))[self.group]
+                scale /= max(scale.sum(), 1e-300)
+            total += scale / len(subsamples)
+        return np.bincount(self.group, total) / self.size
+
+
+def ranked(
+    evidence: Evidence, subsamples: list[np.ndarray], method: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the groups, the best first, and their scores.
 
-    A score is the share in the gradient at the step at which a group leaves, or that of the
+    With "relevance" the scores are relevances. With "gradient" groups are eliminated: a
+    score is the share in the gradient at the step at which a group leaves, or that of the
     best of those behind it.
     """
+    if method == "relevance":
+        score = evidence.relevances(subsamples)
+        order = np.argsort(-score, kind="stable")
+        return order, score[order]
     order, score = np.empty(len(evidence.size), dtype=int), np.empty(len(evidence.size))
     for alive, shares in evidence.eliminate(subsamples):
         order[: len(alive)], score[: len(alive)] = alive, shares
     return order, np.maximum.accumulate(score[::-1])[::-1]
 
 
-def errors_by_number(evidence: Evidence) -> tuple[dict[int, float], int]:
+def errors_by_number(evidence: Evidence, method: str) -> tuple[dict[int, float], int]:
     """Errors out of sample by the number of groups, and the number to choose.
 
-    In each of five folds, groups are eliminated on the training rows alone, and kernel
-    ridge regression with those that are left predicts the others. Errors are relative to
-    that of the mean. The number is the smallest whose error is within one standard error of
-    the smallest error. Of fewer than ten samples there are no errors.
+    In each of five folds, groups are ranked on the training rows alone, and kernel ridge
+    regression with the best predicts the others. Errors are relative to that of the mean.
+    The number is the smallest whose error is within one standard error of the smallest
+    error. Of fewer than ten samples there are no errors.
     """
     if len(evidence.Y) < 2 * _FOLDS:
         return {}, 0
     found: dict[int, list[float]] = {}
     fold = np.arange(len(evidence.Y)) % _FOLDS
     for number in range(_FOLDS):
-        learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        learn, judge = learn[spread_rows(len(learn), _ROWS)], judge[spread_rows(len(judge), _ROWS)]
-        known, asked = evidence.take(learn), evidence.take(judge)
+        known, asked = (
+            evidence.take(rows[spread_rows(len(rows), _ROWS)])
+            for rows in (np.flatnonzero(fold != number), np.flatnonzero(fold == number))
+        )
+        order, _ = ranked(known, [np.arange(len(known.Y))], method)
         mean = known.weight @ known.Y / known.weight.sum()
         total = float(asked.weight @ np.square(asked.Y - mean).sum(axis=1))
-        for alive, _ in evidence.eliminate([learn]):
-            columns = np.flatnonzero(np.isin(evidence.group, alive))
+        size = len(order)
+        while size:
+            columns = np.flatnonzero(np.isin(evidence.group, order[:size]))
             X, Z = (_dense(each.X[:, columns]) for each in (known, asked))
             kernel = KernelRidge(arc_cosine_kernel(X), known.Y, known.weight)
             missed = kernel.predict(arc_cosine_kernel(Z, X)) - asked.Y
             error = float(asked.weight @ np.square(missed).sum(axis=1))
-            found.setdefault(len(alive), []).append(error / max(total, 1e-300))
+            found.setdefault(size, []).append(error / max(total, 1e-300))
+            size = _fewer(size) if size > 1 else 0
     errors = {size: float(np.mean(each)) for size, each in found.items()}
     best = min(errors, key=lambda size: errors[size])
     margin = np.std(found[best]) / np.sqrt(_FOLDS - 1)
     return errors, min(size for size, error in errors.items() if error <= errors[best] + margin)
+
+
+def _fewer(size: int) -> int:
+    return max(1, int(_STAY * size))
 
 
 def _drawn(n: int, some: int, of: int, rng: np.random.Generator) -> np.ndarray:
@@ -144,28 +187,38 @@ def _drawn(n: int, some: int, of: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(order[np.arange(n) % of < some])
 
 
-def _gradient_shares(X, Y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of each column in the squared gradient of two fits, the mean of both.
+def _fit(part: Evidence, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A kernel ridge regression, and what its gradients are made of.
 
-    The fits are ridge regressions, linear and with the arc-cosine kernel of two layers; of
-    the latter, the mean over samples.
+    The kernel is the mean of the linear one and the arc-cosine kernel of two layers, of the
+    columns times the roots of `scale`; the noise has variance 1, the intercept is free. The
+    mean square of the gradient with respect to a column x is ``x @ (pairs * (coef @ coef.T))
+    @ x`` and, were the targets drawn from the Gaussian process that is fitted, ``x @ (pairs *
+    precision) @ x`` is to be expected, for each output. At a sample, what the others bring is
+    counted, of either kernel in relation to its mean.
     """
-    n, p = X.shape
-    product = sum(block @ block.T for _, block in _blocks(X)) / p
-    linear = KernelRidge(product, Y, weight)
-    points = spread_rows(n, _POINTS)
-    K, slope, radial = _slopes(product, points)
-    network = KernelRidge(K, Y, weight)
-    maps = [slope * coef for coef in network.coef.T]
-    for each, coef in zip(maps, network.coef.T):
-        each[np.arange(len(points)), points] += radial @ coef
-    shares = np.zeros((2, p))
-    for part, block in _blocks(X):
-        shares[0, part] = np.square(linear.coef.T @ block).sum(axis=0)
-        for each in maps:
-            shares[1, part] += weight[points] @ np.square(each @ block)
-    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    return shares.mean(axis=0)
+    share, root = part.weight / part.weight.sum(), np.sqrt(part.weight)
+    scaled = (block * np.sqrt(scale[columns]) for columns, block in _blocks(part.X))
+    product = sum(block @ block.T for block in scaled)
+    mean = product @ share
+    product = product - mean[:, None] - mean + share @ mean
+    K, slope = _slopes(product)
+    np.fill_diagonal(slope, 0)
+    pairs = slope.T @ (share[:, None] * slope)
+    pairs = 1 + pairs / max(pairs.mean(), 1e-300)
+    precision = np.outer(root, root) * (product + K) / 2
+    precision.flat[:: len(K) + 1] += 1
+    precision = np.outer(root, root) * linalg.inv(precision)
+    total = precision.sum(axis=0)
+    precision -= np.outer(total, total) / total.sum()
+    return pairs, precision @ part.Y, precision
+
+
+def _diagonal(X, matrix: np.ndarray) -> np.ndarray:
+    """``x @ matrix @ x`` of each column x."""
+    return np.concatenate(
+        [np.maximum(np.einsum("ij,ij->j", each, matrix @ each), 0) for _, each in _blocks(X)]
+    )
 
 
 def _blocks(X) -> Iterator[tuple[slice, np.ndarray]]:
@@ -179,18 +232,14 @@ def _dense(X) -> np.ndarray:
     return X.toarray() if sparse.issparse(X) else X
 
 
-def _slopes(product: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The arc-cosine kernel of two layers, and its gradient at some of the samples.
+def _slopes(product: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The arc-cosine kernel of two layers, from ``x @ z``, and its slope.
 
-    From ``x @ z / n_features`` of all samples. The gradient of k(x, z) at a point x is
-    ``(slope * z + radial * x) / n_features``, with slope and radial of shape
-    (n_points, n_samples).
+    The gradient of k(x, z) at x is ``slope * z``, and a multiple of x beside it.
     """
     size = np.sqrt(np.maximum(np.diag(product), 1e-300))
     norm = np.outer(size, size)
     cosine = np.clip(product / norm, -1, 1)
     first = np.clip(arc_cosine(cosine) / np.pi, -1, 1)
-    second = arc_cosine(first) / np.pi
-    slope = (1 - np.arccos(first[points]) / np.pi) * (1 - np.arccos(cosine[points]) / np.pi)
-    radial = (second[points] - slope * cosine[points]) * size / size[points, None]
-    return norm * second, slope, radial
+    slope = (1 - np.arccos(first) / np.pi) * (1 - np.arccos(cosine) / np.pi)
+    return norm * arc_cosine(first) / np.pi, slope

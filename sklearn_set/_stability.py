@@ -110,7 +110,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
         "estimator or None",
         """What ranks features on a half: an estimator that has `ranking_`, `scores_`,
         `feature_importances_` or `coef_` when it is fitted. None: a `SETFeatureSelector` with
-        ``n_subsamples=1``.""",
+        ``method="relevance"`` and ``n_subsamples=1``.""",
         default=None,
         constraint=[HasMethods("fit"), None],
     )
@@ -136,7 +136,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     bound: str = parameter(
         '{"worst_case", "unimodal", "r_concave"}',
         "Which bound holds the number of false selections down; see Notes.",
-        default="unimodal",
+        default="r_concave",
     )
     groups: Any = same_parameter(SETFeatureSelector, "groups", default=None)
     verbose: int = parameter("int >= 0", "1 prints how far the fit is.", default=0)
@@ -234,7 +234,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
 
     def _ranker(self):
         if self.estimator is None:
-            estimator = SETFeatureSelector(1, n_subsamples=1)
+            estimator = SETFeatureSelector(1, method="relevance", n_subsamples=1)
         else:
             estimator = clone(self.estimator)
         if self.groups is not None and "groups" in estimator.get_params():

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from sklearn_set import DSRClassifier, SETClassifier, SETFeatureSelector
-from sklearn_set._gradients import Evidence, _gradient_shares, _slopes, merged
+from sklearn_set._gradients import Evidence, _diagonal, _fit, _slopes, merged
 from sklearn_set._kernel import KernelRidge, arc_cosine_kernel
 from sklearn_set.inspection import attributions
 
@@ -50,12 +50,37 @@ def test_relevant_features_are_found(kind):
         "columns": np.column_stack([y, X[:, 0]]),
         "indicators": (X[:, :3] > 0).astype(int),
     }[kind]
-    assert_array_equal(selected(X, y, 3), [0, 1, 2])
+    for method in ("gradient", "relevance"):
+        assert_array_equal(selected(X, y, 3, method=method), [0, 1, 2])
 
 
 def test_what_no_linear_model_sees_is_found():
     X = np.random.default_rng(0).normal(size=(400, 20))
-    assert_array_equal(selected(X, X[:, 4] * X[:, 7], 2), [4, 7])
+    for method in ("gradient", "relevance"):
+        assert_array_equal(selected(X, X[:, 4] * X[:, 7], 2, method=method), [4, 7])
+
+
+def test_relevance():
+    X, y = informative()
+    X[:, 9] = 4.5
+    selector = SETFeatureSelector(method="relevance", random_state=0).fit(X, y)
+    assert selector.method_ == "relevance" and selector.errors_[3] < 0.1
+    assert selector.scores_[9] == 0 and selector.scores_.sum() == pytest.approx(1)
+    assert_array_equal(np.argsort(-selector.scores_)[:3], np.argsort(selector.ranking_)[:3])
+    groups = np.arange(500) % 100
+    grouped = SETFeatureSelector(3, method="relevance", groups=groups, random_state=0).fit(X, y)
+    assert_array_equal(np.unique(groups[grouped.support_]), [0, 1, 2])
+    assert_array_equal(grouped.scores_[:100], grouped.scores_[100:200])
+    assert grouped.scores_.sum() == pytest.approx(1)
+    weight = np.where(np.arange(80) % 2, 2, 1)
+    rows = np.repeat(np.arange(80), weight)
+    weighted, several = (
+        SETFeatureSelector(3, method="relevance", n_subsamples=1).fit(*given)
+        for given in ((X, y, weight), (X[rows], y[rows]))
+    )
+    assert_allclose(weighted.scores_, several.scores_, rtol=1e-6, atol=1e-12)
+    with pytest.raises(ValueError, match='method="relevance" needs targets, but y is None'):
+        SETFeatureSelector(method="relevance").fit(X)
 
 
 def test_auto_takes_as_many_as_predict_best():
@@ -165,28 +190,43 @@ def test_in_a_pipeline_and_a_search():
 
 def test_gradients_are_derivatives():
     rng = np.random.default_rng(0)
-    X, Y, weight = rng.normal(size=(12, 5)), rng.normal(size=(12, 2)), rng.uniform(1, 2, 12)
+    X, coef = rng.normal(size=(12, 5)), rng.normal(size=12)
+    K, slope = _slopes(X @ X.T)
+    assert_allclose(K, 5 * arc_cosine_kernel(X), atol=1e-13)
+    step = 1e-6 * rng.normal(size=5)
+    step -= step @ X[3] * X[3] / np.square(X[3]).sum()  # the radial part is not counted
+
+    def value(x):
+        return 5 * arc_cosine_kernel(x[None], X)[0] @ coef
+
+    change = value(X[3] + step) - value(X[3] - step)
+    assert_allclose(change, 2 * (slope[3] * coef) @ X @ step, rtol=1e-5)
+
+
+def test_a_fit_by_hand():
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(12, 5)), rng.normal(size=12), rng.uniform(1, 2, 12)
     weight /= weight.mean()
-    K, slope, radial = _slopes(X @ X.T / 5, np.arange(12))
-    assert_allclose(K, arc_cosine_kernel(X), atol=1e-14)
-    ridge = KernelRidge(K, Y, weight)
-    found = []
-    for coef in ridge.coef.T / ridge.scale:
-        found.append((slope * coef @ X + (radial @ coef)[:, None] * X) / 5)
-    step = 1e-6
-    for j in range(5):
-        ahead, behind = X.copy(), X.copy()
-        ahead[:, j] += step
-        behind[:, j] -= step
-        change = ridge.predict(arc_cosine_kernel(ahead, X)) - ridge.predict(
-            arc_cosine_kernel(behind, X)
-        )
-        assert_allclose(np.array(found)[:, :, j].T, change / (2 * step), atol=1e-8)
-    nonlinear = np.array([weight @ np.square(each) for each in found]).sum(axis=0)
-    linear = KernelRidge(X @ X.T / 5, Y, weight)
-    coefficients = np.square(X.T @ linear.coef).sum(axis=1)
-    expected = nonlinear / nonlinear.sum() + coefficients / coefficients.sum()
-    assert_allclose(_gradient_shares(X, Y, weight), expected / 2, rtol=1e-10)
+    evidence = Evidence.of(X, y[:, None], weight, np.arange(5))
+    y = evidence.Y[:, 0]
+    assert_allclose([weight @ y, weight @ y**2], [0, 12], atol=1e-12)
+    scale = rng.uniform(size=5)
+    pairs, coef, precision = _fit(evidence, scale)
+    centred = (X - weight @ X / 12) * np.sqrt(scale)
+    K, slope = _slopes(centred @ centred.T)
+    covariance = (centred @ centred.T + K) / 2 + np.diag(1 / weight)
+    system = np.block([[covariance, np.ones((12, 1))], [np.ones(12), 0]])
+    assert_allclose(coef[:, 0], np.linalg.solve(system, np.r_[y, 0])[:12], atol=1e-10)
+    assert_allclose(precision, np.linalg.inv(system)[:12, :12], atol=1e-10)
+    slope[np.diag_indices(12)] = 0
+    inner = weight @ np.square(slope * coef[:, 0] @ X) / 12
+    mean = weight @ np.square(slope @ np.ones(12)) / 12 / 144
+    expected = np.square(coef[:, 0] @ X) + inner / mean
+    assert_allclose(_diagonal(X, pairs * (coef @ coef.T)), expected, rtol=1e-10)
+    chance = _diagonal(X, pairs * precision)
+    draws = rng.multivariate_normal(np.zeros(12), covariance, size=4000)
+    squares = [_diagonal(X, pairs * np.outer(*[precision @ draw] * 2)) for draw in draws]
+    assert_allclose(np.mean(squares, axis=0), chance, rtol=0.1)
 
 
 def test_attributions_mean_the_same_by_importance():
@@ -196,7 +236,9 @@ def test_attributions_mean_the_same_by_importance():
     gradient = attributions(network, X, method="gradient") * X.std(axis=0)
     squares = np.square(gradient).mean(axis=0)
     rows, weight = merged(X, (y > 0)[:, None].astype(float), None)
-    shares = _gradient_shares(X[rows], np.sign(y)[rows, None], weight)
+    evidence = Evidence.of(X[rows], np.sign(y)[rows, None], weight, np.arange(20))
+    pairs, coef, _ = _fit(evidence, np.full(20, 1 / 20))
+    shares = _diagonal(evidence.X, pairs * (coef @ coef.T))
     assert set(np.argsort(-squares)[:3]) == set(np.argsort(-shares)[:3]) == {0, 1, 2}
     assert np.corrcoef(squares, shares)[0, 1] > 0.9
 
