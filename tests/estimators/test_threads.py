@@ -88,6 +88,12 @@ def test_fits_from_several_threads_at_once():
             assert_same(model, alone)
 
 
+def test_growth_by_gradient_on_several_threads():
+    data, y = wide_data()
+    one, two = (SETClassifier(**WIDE, grow="gradient", n_jobs=n).fit(data, y) for n in (1, 2))
+    assert_same(one, two)
+
+
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL")
 def test_the_gil_stays_off():
     """An extension module that does not declare otherwise would turn it on for the process."""
