@@ -188,6 +188,36 @@ def test_degrees_have_a_few_ticks(model):
         assert 4 <= sum(low <= tick <= high for tick in axis.get_ticklocs()) <= 12
 
 
+def test_a_fit_of_one_epoch_is_seen():
+    import matplotlib.pyplot as plt
+
+    X, y = load_digits(return_X_y=True)
+    once = SETRegressor((5,), max_iter=1, random_state=0).fit(X[:40, 20:21], y[:40])
+    assert LearningCurveDisplay.from_estimator(once).line_.get_marker() == "o"
+    for panel in TopologyHistoryDisplay.from_estimator(once).axes_:
+        assert panel.dataLim.width == 1
+    ticks = SparsityPatternDisplay.from_estimator(once).ax_.get_yticks()
+    assert (ticks == ticks.round()).all()  # the one input has a number
+    _, ax = plt.subplots()
+    ax.set_xticks([0.5, 1.5])
+    LearningCurveDisplay.from_estimator(once, ax=ax)
+    assert list(ax.get_xticks()) == [0.5, 1.5]
+
+
+def test_many_scores_do_not_lie_under_their_legend():
+    names = [f"model {number}" for number in range(12)]
+    sizes = {name: [100 * (i + 1)] for i, name in enumerate(names)}
+    display = ScoreConnectionsDisplay(
+        scores={name: [0.5] for name in names}, n_connections=sizes
+    ).plot()
+    display.figure_.canvas.draw()
+    inside = display.ax_.get_window_extent()
+    assert display.ax_.get_legend().get_window_extent().x0 >= inside.x1
+    looks = {(c.lines[0].get_marker(), c.lines[0].get_color()) for c in display.containers_}
+    assert len(looks) == 12
+    assert [label.get_text() for label in display.ax_.get_xticklabels()][-1] == "1,000"
+
+
 def test_sparsity_pattern(model):
     display = SparsityPatternDisplay.from_estimator(model, -1)
     assert len(display.scatter_.get_offsets()) == model.coefs_[-1].nnz

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from ._display import Display
+from ._display import Display, log_axis, whole_numbers
 from ._validation import fitted_network_in, network_in
 
 __all__ = ["LearningCurveDisplay", "ScoreConnectionsDisplay", "ScoreCurveDisplay"]
@@ -78,6 +78,8 @@ class LearningCurveDisplay(Display):
         curve, label = self.loss, "what it learns from"
         if compared:
             curve, label = self.training_loss, "training samples"
+        if len(epochs) == 1:  # a line through one point is not seen
+            line_kw = {"marker": "o", **line_kw}
         (self.line_,) = ax.plot(epochs, curve, label=f"{prefix}{label}", **line_kw)
         if compared:
             color = self.line_.get_color()
@@ -86,6 +88,7 @@ class LearningCurveDisplay(Display):
             ax.plot(epochs, self.validation_loss, label=label, **style)
             ax.fill_between(epochs, curve, self.validation_loss, color=color, alpha=0.1, lw=0)
         ax.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
+        whole_numbers(ax.xaxis)
         ax.legend(frameon=False)
 
 
@@ -157,6 +160,7 @@ class ScoreCurveDisplay(Display):
         label = f"best: {best:.3g} in epoch {self.best_epoch_}"
         ax.plot(self.best_epoch_, best, "o", color=self.line_.get_color(), label=label)
         ax.set(xlabel="Epoch", ylabel="Score on held-out samples")
+        whole_numbers(ax.xaxis)
         ax.legend(frameon=False)
 
 
@@ -213,7 +217,7 @@ class ScoreConnectionsDisplay(Display):
         return cls(scores=scores, n_connections=sizes).plot(ax=ax, **marker_kw)
 
     def _draw(self, ax, **marker_kw):
-        markers = "osD^vP*X<>"
+        markers = "osD^vP*X<"  # nine, so that ten colours do not always meet the same one
         self.containers_ = []
         for i, (name, scores) in enumerate(self.scores.items()):
             x, y = np.asarray(self.n_connections[name], dtype=float), np.asarray(scores)
@@ -223,8 +227,10 @@ class ScoreConnectionsDisplay(Display):
                 spread = {"xerr": x.std(ddof=1), "yerr": y.std(ddof=1)}
             self.containers_.append(ax.errorbar(x.mean(), y.mean(), **spread, **style))
         ax.set(xscale="log", xlabel="Connections", ylabel="Score")
+        log_axis(ax.xaxis)
         ax.grid(alpha=0.3)
-        ax.legend(frameon=False, fontsize="small")
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if len(self.scores) > 5 else {}
+        ax.legend(frameon=False, fontsize="small", **beside)
 
 
 def _n_connections(estimator) -> int:

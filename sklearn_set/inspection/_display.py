@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-__all__ = ["Display", "bars_figure", "label_bars"]
+__all__ = ["Display", "bars_figure", "label_bars", "log_axis", "whole_numbers"]
 
 _LONGEST = 36  # characters of a name
 _SMALLEST = 5.0  # points that can be read
@@ -73,6 +73,33 @@ class Display:
         self.ax_ = self.axes_[0]
         self.figure_ = self.ax_.figure
         return self
+
+
+def log_axis(axis) -> None:
+    """A logarithmic axis of a finished drawing: a few ticks that are written as plain numbers."""
+    axis.set_ticks(_ticks(*axis.get_view_interval()))
+    axis.set_ticks([], minor=True)
+    axis.set_major_formatter("{x:,g}")
+
+
+def _ticks(low: float, high: float) -> np.ndarray:
+    """Round numbers, four to eight where that is possible, however short the logarithmic axis."""
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    few = [np.array(digits) for digits in ([1.0], [1.0, 3], [1.0, 2, 5], [1.0, 2, 3, 5, 7])]
+    for digits in few + [np.arange(1, 10, step) for step in (1, 0.5, 0.2, 0.1, 0.05)]:
+        ticks = np.outer(decades, digits).ravel()
+        ticks = ticks[(low <= ticks) & (ticks <= high)]
+        if len(ticks) >= 4:
+            break
+    return ticks
+
+
+def whole_numbers(axis) -> None:
+    """An axis of things that are counted has no ticks between whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    if isinstance(axis.get_major_locator(), MaxNLocator):  # not ticks that the user has set
+        axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def bars_figure(n_bars: int) -> dict:

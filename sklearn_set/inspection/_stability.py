@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._display import Display, label_bars
+from ._display import Display, label_bars, log_axis
 
 __all__ = ["StabilityDisplay"]
 
@@ -115,6 +115,7 @@ class StabilityDisplay(Display):
         ax.axhline(self.threshold, color="0.3", ls="--", lw=1)
         ax.axvline(self.number, color="0.3", ls=":", lw=1)
         ax.set(xscale="log", xlim=(1, most), ylim=(0, 1.02))
+        log_axis(ax.xaxis)
         ax.set(xlabel="Number of features taken on each half", ylabel="Share of halves")
         n_selected = int(self.support.sum())
         ax.set_title(f"{n_selected} of {n_features:,} features selected", fontsize="medium")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from ._display import Display
+from ._display import Display, log_axis, whole_numbers
 from ._validation import fitted_network_in
 
 __all__ = ["DegreeDistributionDisplay", "SparsityPatternDisplay", "TopologyHistoryDisplay"]
@@ -67,7 +67,13 @@ class TopologyHistoryDisplay(Display):
 
     def _draw(self, *axes):
         history = self.history
-        epochs = np.arange(1, len(history["loss"]) + 1)
+        # A single epoch has a width, or nothing would be seen of it.
+        n_epochs = len(history["loss"])
+        epochs = np.arange(1, n_epochs + 1) if n_epochs > 1 else np.array([0.5, 1.5])
+
+        def course(name):
+            return history[name] if n_epochs > 1 else np.repeat(history[name], 2)
+
         for panel, prefix, unit in (
             (axes[0], "n_connections_", "layer"),
             (axes[1], "hidden_layer_size_", "hidden layer"),
@@ -75,13 +81,14 @@ class TopologyHistoryDisplay(Display):
             names = [name for name in history if name.startswith(prefix)]
             if names:
                 labels = [f"{unit} {name.removeprefix(prefix)}" for name in names]
-                columns, colors = [history[name] for name in names], _colors(len(names))
+                columns, colors = [course(name) for name in names], _colors(len(names))
                 panel.stackplot(epochs, *columns, labels=labels, colors=colors)
-        axes[2].plot(epochs, history["n_grown"], label="grown")
-        axes[2].plot(epochs, history["n_survived"], label="survived", ls="--")
+        axes[2].plot(epochs, course("n_grown"), label="grown")
+        axes[2].plot(epochs, course("n_survived"), label="survived", ls="--")
         titles = ("Connections", "Hidden neurons", "Connections grown, and those that survived")
         for panel, title in zip(axes, titles):
             panel.set(xlabel="Epoch", ylim=(0, None))
+            whole_numbers(panel.xaxis)
             panel.set_title(title, fontsize="medium", loc="left")
             handles, labels = panel.get_legend_handles_labels()
             if len(handles) > 8:  # the first and the last few tell the order
@@ -95,18 +102,6 @@ class TopologyHistoryDisplay(Display):
                     loc="upper left",
                     bbox_to_anchor=(1.0, 1.0),
                 )
-
-
-def _log_ticks(low: float, high: float) -> np.ndarray:
-    """Round numbers, four to eight where that is possible, however short the logarithmic axis."""
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
-    few = [np.array(digits) for digits in ([1.0], [1.0, 3], [1.0, 2, 5], [1.0, 2, 3, 5, 7])]
-    for digits in few + [np.arange(1, 10, step) for step in (1, 0.5, 0.2, 0.1, 0.05)]:
-        ticks = np.outer(decades, digits).ravel()
-        ticks = ticks[(low <= ticks) & (ticks <= high)]
-        if len(ticks) >= 4:
-            break
-    return ticks
 
 
 def _colors(n: int) -> list:
@@ -180,10 +175,8 @@ class DegreeDistributionDisplay(Display):
         ax.plot(visible + 1, expected[visible], color="0.5", label="random")
         ax.set(xscale="log", yscale="log", ylabel="Share of neurons")
         ax.set_xlabel(f"{self.side.capitalize()}-degree + 1")
-        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
-            axis.set_ticks(_log_ticks(*limits))
-            axis.set_ticks([], minor=True)
-            axis.set_major_formatter("{x:g}")
+        log_axis(ax.xaxis)
+        log_axis(ax.yaxis)
         ax.legend(frameon=False)
 
 
@@ -249,6 +242,8 @@ class SparsityPatternDisplay(Display):
             xlabel=f"Neuron entered ({coo.nnz:,} of {n_in * n_out:,} places)",
             ylabel=f"Layer {self.layer}: {'input' if self.layer == 0 else 'neuron left'}",
         )
+        whole_numbers(ax.xaxis)
+        whole_numbers(ax.yaxis)
         ax.figure.colorbar(drawn, ax=ax).ax.set_title(meaning, fontsize="small")
 
     @staticmethod
