@@ -130,9 +130,8 @@ class Rewiring(Declared):
         "relative_sensitivity": that divided by the squared weight. "path": the absolute weight
         times the strength of the paths that lead to it from the inputs and from it to the outputs,
         a path's strength being the product of its absolute weights. These three are definitions of
-        our own, after known measures of saliency; "Efficient Sparse Artificial Neural Networks"
-        (Naji et al. 2021), which proposes two rules in this spirit, could not be read in full: its
-        rules may differ. An instance of `sklearn_set.rules.DropRule` is a rule of your own.""",
+        our own, after known measures of saliency; see `sklearn_set.rules`. An instance of
+        `sklearn_set.rules.DropRule` is a rule of your own.""",
         default="magnitude",
         constraint=[StrOptions(set(DROPS)), DropRule],
     )

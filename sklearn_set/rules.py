@@ -134,7 +134,7 @@ class DropSensitivity(DropRule):
 
     The sensitivity is ``|w * dL/dw|``, summed over the batches since the last
     rewiring: to first order, by how much the losses would change without the
-    connection. A layer where nothing was measured keeps all connections.
+    connection. (A definition of our own.) A layer where nothing was measured keeps all connections.
     """
 
     needs = frozenset({"sensitivity"})
@@ -154,8 +154,8 @@ class DropRelativeSensitivity(DropSensitivity):
 
     The sum of `DropSensitivity`, divided by the square of the weight; a weight of exactly
     zero stays. So large weights go first, unless the loss depends on them. Public code
-    ("Fantastic Weights", Yin et al. 2023) ascribes this rule to Naji et al. (2021); their
-    paper could not be read in full, and that it is theirs is not confirmed.
+    ("Fantastic Weights", Yin et al. 2023) ascribes this rule to Naji et al. (2021), which is not
+    confirmed: we could not read their paper in full.
     """
 
     def scores(self, network, number):
@@ -172,7 +172,7 @@ class DropWeakestPaths(DropRule):
 
     A connection's score is ``u[i] * |w[i, j]| * v[j]``: u sums, over all paths from an
     input to neuron i, the products of the absolute weights, and v does so from j to the
-    outputs. Scores of a layer hold up to a common factor.
+    outputs. (A definition of our own.) Scores of a layer hold up to a common factor.
     """
 
     def scores(self, network, number):

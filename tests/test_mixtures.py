@@ -138,6 +138,13 @@ def test_automatic_noise_follows_classes_and_distinct_samples(as_sparse):
     assert noise_for(several) == 0
 
 
+def test_two_classes_need_no_look_at_the_rows(monkeypatch):
+    """To tell equal rows takes longer than all else that is done before training."""
+    monkeypatch.setattr("sklearn_set._mixtures.distinct_rows", None)
+    y = np.arange(6, dtype=np.int32) % 2
+    assert noise_for(Data(np.ones((6, 2)), np.float64, Loss("binary_log_loss"), y)) == 0
+
+
 def test_automatic_noise_is_for_fit(samples, monkeypatch):
     used = []
 

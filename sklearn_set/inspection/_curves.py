@@ -96,7 +96,7 @@ class LearningCurveDisplay(Display):
 class ScoreCurveDisplay(Display):
     """Score on held-out samples after each epoch, and the epoch of the best one.
 
-    The best one is lucky, too: the more epochs it was chosen from, the more its score flatters.
+    The best score is luck in part: the more epochs it was chosen from, the more it flatters.
 
     Parameters
     ----------

@@ -100,8 +100,8 @@ def seed_importances(
 class ImportancesDisplay(Display):
     """The most important inputs with the spread of their importances over seeds.
 
-    A point is the mean over the fits, a bar their standard deviation. On the right stands in
-    how many of the fits an input is among the most important ones.
+    A point is the mean over the fits, a bar their standard deviation. The numbers on the right say
+    in how many of the fits an input is among the most important ones.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class ImportancesDisplay(Display):
 class InputConnectivityDisplay(Display):
     """How strongly each input is wired into the network.
 
-    It is that of one fit; see `ImportancesDisplay` for the spread over several.
+    The strengths are those of one fit; `ImportancesDisplay` shows their spread over several.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ SELECTION = {
     "_mixtures": ["test_mixtures.py"],
     "_pruning": ["test_pruning.py", "test_input_selection.py"],
     "_training": [*SHARED, "test_mixtures.py", "estimators"],
-    "_gradients": ["test_gradients.py", "test_selector.py"],
+    "_gradients": ["test_selector.py"],
     "_error_bounds": ["test_stability.py"],
     "_stability": ["test_stability.py"],
     "_judging": ["estimators/test_held_out.py", "estimators/test_stopping.py"],
