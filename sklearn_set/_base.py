@@ -136,7 +136,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             watched = held_out is not None or hasattr(self, "_skl_callbacks")
             waypoints = None if continued or watched else self._waypoints(samples)
             known = waypoints and waypoints.farthest()
-            model, samples = self._start(samples, targets, rng, continued, known)
+            model, samples, signal = self._start(samples, targets, rng, continued, known)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -156,6 +156,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             else:
                 self._roll_back(before)
             raise
+        if self.shrinkage == "auto":
+            model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
         self._commit(model, keep_state=self.warm_start)
         _reporting.warn_about(model)
         unscaled = None if getattr(self, "scale_target", True) else samples.target
@@ -204,7 +206,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 X, y, sample_weight, reset=not continued, **given
             )
             rng = check_random_state(self.random_state)
-            model, samples = self._start(samples, targets, rng, continued, whole_data=False)
+            model, samples, _ = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
             _reporting.report(model, self.verbose)
         except BaseException:
@@ -267,27 +269,25 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     # ------------------------------------------------------------ training
 
-    def _start(self, samples, targets, rng, continued, known=None, *, whole_data=True):
-        """The model to train, and the samples as its network reads them."""
+    def _start(
+        self, samples, targets, rng, continued, known=None, *, whole_data=True
+    ) -> tuple[Model, Samples, Signal | None]:
+        """The model to train, the samples as its network reads them, and their signal."""
         if continued or known:
             conditioner = known.conditioner if known else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = known or (self._learner and self._learner.copy())
-            return self._continued(samples, rng, conditioner, kept), samples
+            return self._continued(samples, rng, conditioner, kept), samples, None
         conditioner = self._make_conditioner()
         conditioner._learn(samples.X, targets.numbers(samples.target), samples.weight)
         samples = replace(samples, X=conditioner._apply(samples.X))
-        return self._begun(samples, targets, conditioner, rng, whole_data), samples
+        model, signal = self._begun(samples, targets, conditioner, rng, whole_data)
+        return model, samples, signal
 
     def _begun(
-        self,
-        samples: Samples,
-        targets: Target,
-        conditioner: InputConditioner,
-        rng,
-        whole_data: bool,
-    ) -> Model:
-        """A model with a new network."""
+        self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
+    ) -> tuple[Model, Signal | None]:
+        """A model with a new network, and what decided how it is held back."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         network = Network.random(
             [samples.X.shape[1], *self._hidden_layer_sizes(), targets.n_outputs],
@@ -301,8 +301,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         judged = replace(samples, target=targets.numbers(samples.target))
         select = self._make_selection(judged, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
-        if "auto" in (decay, shrinkage):
-            signal = self._find_signal(judged, select)
+        signal = self._find_signal(judged, select) if "auto" in (decay, shrinkage) else None
         if decay == "auto":
             n_batches = -(-len(samples.target) // self._batch_size(samples))
             reach = self.learning_rate_init * n_batches
@@ -312,7 +311,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             shrinkage = signal.shrinkage if whole_data else 0.0
         optimizer = self._make_optimizer(select, decay)
         network.start_optimizer(optimizer)
-        return Model(
+        model = Model(
             network,
             optimizer,
             self._make_evolution(select),
@@ -323,6 +322,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             shrinkage=shrinkage,
             constant=targets.constant(samples.target, samples.weight),
         )
+        return model, signal
 
     def _continued(self, samples: Samples, rng, conditioner, kept: Model | None) -> Model:
         """Where another fit stopped, with its optimizer's and rules' state if that was kept."""

@@ -12,8 +12,11 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._conditioning import InputConditioner
+from ._data import Data
 from ._network import Network
 from ._parameters import Declared
+from ._regularization import Signal
+from ._samples import Samples
 from ._targets import Target
 from ._training import Learner
 
@@ -29,12 +32,26 @@ class Model(Learner):
     stops_early: bool = field(default=False, kw_only=True)
     shrinkage: float = field(default=0.0, kw_only=True)
     constant: np.ndarray | None = field(default=None, kw_only=True)  # raw outputs shrunk to
+    temperature: float = field(default=1.0, kw_only=True)
 
     def shown(self, network: Network) -> Network:
-        """A network of the model as it predicts: with outputs shrunk."""
-        if self.shrinkage == 0 or self.constant is None:
-            return network
-        return network.with_shrunk_outputs(self.shrinkage, self.constant)
+        """A network of the model as it predicts: with outputs shrunk, or stretched."""
+        if self.shrinkage != 0 and self.constant is not None:
+            return network.with_shrunk_outputs(self.shrinkage, self.constant)
+        if self.temperature != 1:
+            return network.with_shrunk_outputs(1 - 1 / self.temperature, 0.0)
+        return network
+
+    def calibrate(self, samples: Samples, signal: Signal | None, n_threads: int) -> None:
+        """Find how sure a classifier may be of what it has learned.
+
+        `signal` is that of the samples; None if it has not been looked for.
+        """
+        network, loss = self.network, self.targets.loss
+        if loss.is_log_loss and network.features is None:
+            signal = signal or Signal.of(samples)
+            raw = network.predict(Data(samples.X[signal.rows], network.dtype), n_threads)
+            self.temperature = signal.temperature(raw, samples, loss)
 
     def attributes(self, network: Network) -> dict:
         """All that makes an estimator a fitted one, but for what `validate_data` sets."""
@@ -48,6 +65,7 @@ class Model(Learner):
             "conditioner_": self.conditioner,
             "weight_decay_": self.optimizer.weight_decay,
             "shrinkage_": self.shrinkage,
+            "temperature_": self.temperature,
             "n_iter_": progress.epoch,
             "t_": progress.n_samples_seen,
             "n_layers_": len(network.layers) + 1,
@@ -78,6 +96,8 @@ class FittedNetwork(Declared):
             The decay that was used.
         shrinkage_ : float
             The shrinkage of the outputs that was used.
+        temperature_ : float
+            What the raw outputs were divided by, at most 1.
         coefs_ : list of scipy.sparse.csc_array
             Weights of each layer, of shape (fan_in, fan_out); they share memory with
             the model. The first layer's are those of the conditioned inputs.

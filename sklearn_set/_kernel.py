@@ -64,6 +64,8 @@ class KernelRidge:
         the other samples' targets.
     ridge : float
         The best of `RIDGES`, for the kernel scaled to a mean diagonal of 1.
+    size, basis : ndarray
+        Eigenvalues and eigenvectors of the centred and scaled kernel.
     """
 
     def __init__(self, K: np.ndarray, Y: np.ndarray, weight: np.ndarray | None = None):
@@ -84,7 +86,7 @@ class KernelRidge:
             root = np.sqrt(weight)
             K, Y = K * np.outer(root, root), root[:, None] * Y
         size, basis = linalg.eigh(K, driver="evd")
-        size = np.maximum(size, 0)
+        self.size, self.basis = size, basis = np.maximum(size, 0), basis
         projected, squared = basis.T @ Y, basis**2
         best = np.inf
         for ridge in RIDGES:
@@ -107,3 +109,13 @@ class KernelRidge:
         K = K / self.scale
         K = K - K.mean(axis=1, keepdims=True) - self.mean + self.mean.mean()
         return self.offset + K @ self.coef
+
+    def left_out(self, Y: np.ndarray) -> np.ndarray:
+        """Other values (n, k) of the same samples, each as all the others predict it.
+
+        With the ridge that was best for the targets; for samples without weights.
+        """
+        factor = self.ridge / (self.size + self.ridge)
+        left = self.basis**2 @ factor - 1 / len(Y)
+        projected = self.basis.T @ (Y - Y.mean(axis=0))
+        return Y - (self.basis @ (factor[:, None] * projected)) / left[:, None]

@@ -42,6 +42,11 @@ class Loss:
         return _native.LOSSES[self.name]
 
     @property
+    def is_log_loss(self) -> bool:
+        """Whether it judges probabilities of classes."""
+        return self.name.endswith("log_loss")
+
+    @property
     def out_activation(self) -> str:
         return _OUT_ACTIVATIONS[self.name]
 
@@ -56,6 +61,17 @@ class Loss:
                 return np.exp(raw)
         return raw
 
+    @staticmethod
+    def values(target: np.ndarray, n_outputs: int) -> np.ndarray:
+        """Targets as numbers of shape (n_samples, n_outputs), class indices one-hot."""
+        if target.ndim == 2:
+            return target.astype(np.float64, copy=False)
+        if n_outputs == 1:
+            return target[:, np.newaxis].astype(np.float64)
+        values = np.zeros((len(target), n_outputs))
+        values[np.arange(len(target)), target] = 1
+        return values
+
     def value(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
         """Mean loss, as the native core computes it while training.
 
@@ -64,15 +80,8 @@ class Loss:
         interval followed by the exposures.
         """
         raw = raw.astype(np.float64, copy=False)
-        n, k = raw.shape
-        if target.ndim == 1:
-            if k == 1:
-                values = target[:, np.newaxis].astype(np.float64)
-            else:
-                values = np.zeros((n, k))
-                values[np.arange(n), target] = 1
-        else:
-            values = target.astype(np.float64, copy=False)
+        k = raw.shape[1]
+        values = self.values(target, k)
         match self.name:
             case "binary_log_loss" | "multilabel_log_loss":
                 each = -(values * log_expit(raw) + (1 - values) * log_expit(-raw)).sum(axis=1)

@@ -282,8 +282,8 @@ class Network:
         """A copy with arrays of its own, with or without optimizer state."""
         return Network((layer.copy(state=state) for layer in self.layers), self.features)
 
-    def with_shrunk_outputs(self, shrinkage: float, towards: np.ndarray) -> Network:
-        """The network with raw outputs pulled that far to constant ones.
+    def with_shrunk_outputs(self, shrinkage: float, towards: np.ndarray | float) -> Network:
+        """The network with raw outputs pulled that far to constant ones, or, below 0, away.
 
         It shares all arrays but the last layer's weights and biases.
         """

@@ -1,17 +1,19 @@
-"""How strongly a network is to be held back, told before training.
+"""How strongly a network is to be held back, and how sure of itself it may be.
 
-Owns: the strength by the signal that the infinitely wide network finds. May not touch:
-training, networks.
+Owns: both by the signal that the infinitely wide network finds. May not touch: training,
+networks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from ._columns import few_rows
 from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
+from ._losses import Loss
 from ._network import Network
 from ._samples import Samples
 from ._threads import one_blas_thread
@@ -20,7 +22,10 @@ __all__ = ["Signal", "shrinkage_for"]
 
 _FEWEST = 10  # samples that tell anything
 _GAIN = 2.0  # that the weights into a neuron must be able to reach together
-_STRONG = 0.75  # relative error below which outputs are taken as they are
+_STRONG = 0.75  # relative error below which outputs are not shrunk
+_SIZE_LEFT_OUT = 0.85  # of outputs for new samples, if those left out are taken for 1
+_HOTTEST = 4.0  # factor of outputs
+_N_DOUBTED = 2  # samples whose classes are taken for random
 
 
 def shrinkage_for(error: float) -> float:
@@ -34,6 +39,8 @@ class Signal:
 
     noise: float = 0.0  # its relative squared leave-one-out error times the root of its best ridge
     shrinkage: float = 0.0  # how far outputs are to be pulled to those of the constant model
+    kernel: KernelRidge | None = None
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))  # that it has seen
 
     @classmethod
     def of(cls, samples: Samples) -> Signal:
@@ -47,7 +54,40 @@ class Signal:
             if not np.isfinite(K).all():
                 return cls()  # training will say what is wrong with these inputs
             kernel = KernelRidge(K, target_matrix(samples.target[rows]))
-        return cls(kernel.error * kernel.ridge**0.5, shrinkage_for(kernel.error))
+        noise = kernel.error * kernel.ridge**0.5
+        return cls(noise, shrinkage_for(kernel.error), kernel, rows)
+
+    def temperature(self, raw: np.ndarray, samples: Samples, loss: Loss) -> float:
+        """What a classifier's raw outputs are to be divided by, at most 1.
+
+        From mixtures a network learns smaller outputs than fit its samples. Each output is
+        predicted from those of all other samples, by the infinitely wide network; divided by
+        the temperature (Guo et al., ICML 2017), these fit the targets best. As in Platt's
+        scaling a few samples are doubted, so that separable classes do not ask for infinite
+        outputs.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_rows, n_outputs)
+            Outputs for the samples that the kernel has seen.
+        samples : Samples
+            All samples.
+        loss : Loss
+        """
+        if self.kernel is None or self.shrinkage > 0:
+            return 1.0
+        samples = samples.take(self.rows)
+        with one_blas_thread():
+            raw = self.kernel.left_out(raw.astype(np.float64))
+        values, weight = loss.values(samples.target, raw.shape[1]), samples.weight
+        doubt = min(1.0, _N_DOUBTED / len(raw))
+        values = (1 - doubt) * values + doubt * np.average(values, axis=0, weights=weight)
+        found = minimize_scalar(
+            lambda log: loss.value(np.exp(-log) * raw, values, weight),
+            bounds=(-np.log(_HOTTEST), 0),
+            method="bounded",
+        )
+        return float(min(1.0, np.exp(found.x) / _SIZE_LEFT_OUT))
 
     def decay(
         self, network: Network, reach: float, factor: float, least: float, most: float

@@ -142,7 +142,10 @@ class Training(Declared):
         0 to 1, with the relative leave-one-out error of an infinitely wide network (see
         `InputConditioner`), 0 in `partial_fit`: where little can be told from the inputs,
         predictions are less confident. Survival analyses take half of it: residuals of times are
-        noisy even where the risk is known. The value used is `shrinkage_`.""",
+        noisy even where the risk is known. The value used is `shrinkage_`. Where "auto" shrinks
+        nothing, a classifier that reads all inputs divides its raw outputs by `temperature_` <= 1
+        in the end (Guo et al. 2017, without held-out samples): networks that learn from mixtures
+        are not sure enough of classes that are well apart. No predicted class changes by it.""",
         default="auto",
     )
     dropout: float = parameter(

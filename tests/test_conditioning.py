@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.kernel_ridge import KernelRidge as DenseKernelRidge
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_set import InputConditioner, SETClassifier, SETRegressor
@@ -274,6 +275,78 @@ def test_a_continued_fit_is_shrunk_once(rng):
     np.testing.assert_allclose(
         model.coefs_[-1].data, 0.5 * model._learner.network.layers[-1].weights
     )
+
+
+def test_outputs_left_out_are_those_of_a_kernel_that_has_not_seen_them(rng):
+    X, Y = rng.normal(size=(20, 6)), rng.normal(size=(20, 2))
+    K = X @ X.T
+    whole = KernelRidge(K, Y)
+    Z = rng.normal(size=(20, 3))
+    for i in (0, 7, 19):
+        kept = np.delete(np.arange(20), i)
+        # The kernel stays centred and scaled by all samples; the intercept is free.
+        centred = (whole.basis * whole.size) @ whole.basis.T
+        system = np.zeros((20, 20))
+        system[:19, :19] = centred[np.ix_(kept, kept)] + whole.ridge * np.eye(19)
+        system[19, :19] = system[:19, 19] = 1
+        solved = np.linalg.solve(system, np.vstack([Z[kept], np.zeros(3)]))
+        expected = centred[i, kept] @ solved[:19] + solved[19]
+        np.testing.assert_allclose(whole.left_out(Z)[i], expected)
+
+
+def clouds(rng, n_classes, distance, n=240, n_features=40):
+    """Samples of equally likely classes around centres, and the classes."""
+    y = rng.integers(0, n_classes, n)
+    return rng.normal(size=(n, n_features)) + distance * rng.normal(size=(8, n_features))[y], y
+
+
+def test_classifiers_are_as_sure_as_their_samples_allow(rng):
+    X, y = clouds(rng, 6, 0.8)
+    train, test = slice(60), slice(60, None)
+    plain = SETClassifier(random_state=0, max_iter=60, shrinkage=0).fit(X[train], y[train])
+    surer = SETClassifier(random_state=0, max_iter=60).fit(X[train], y[train])
+    assert plain.temperature_ == 1 and surer.temperature_ < 0.9 and surer.shrinkage_ == 0
+    raw = [model._raw_predict(X) for model in (plain, surer)]
+    np.testing.assert_allclose(raw[0], surer.temperature_ * raw[1], rtol=1e-10)
+    np.testing.assert_array_equal(plain.predict(X), surer.predict(X))
+    losses = [log_loss(y[test], m.predict_proba(X[test])) for m in (plain, surer)]
+    assert losses[1] < losses[0] - 0.01
+
+
+def test_the_temperature_is_that_of_the_samples_whatever_their_form(rng):
+    X, y = clouds(rng, 3, 0.8, n=60)
+    labels = np.eye(3, dtype=int)[y]
+    assert SETClassifier(random_state=0).fit(X, labels).temperature_ < 1
+    order = rng.permutation(60)
+    settings = dict(random_state=0, shuffle=False, mixup=0, batch_size=60)
+    one, other = (SETClassifier(**settings).fit(X[o], y[o]) for o in (np.arange(60), order))
+    np.testing.assert_allclose(one.temperature_, other.temperature_, rtol=1e-6)
+    weight = np.where(np.arange(60) < 10, 0.0, 1.0)
+    without = SETClassifier(**settings).fit(X[10:], y[10:]).temperature_
+    assert SETClassifier(**settings).fit(X, y, weight).temperature_ == without
+
+
+def test_there_is_no_temperature_without_its_reasons(rng):
+    X, y = clouds(rng, 2, 0.0)
+    assert SETClassifier(random_state=0, max_iter=10).fit(X, y).temperature_ == 1  # noise
+    X, y = clouds(rng, 2, 0.8)
+    assert SETClassifier(random_state=0, max_iter=30, select_inputs=5).fit(X, y).temperature_ == 1
+    assert SETRegressor(random_state=0, max_iter=10).fit(X, X[:, 0]).temperature_ == 1
+    squared = SETClassifier(random_state=0, max_iter=10, loss="squared_error")
+    assert squared.fit(X, y).temperature_ == 1
+    stream = SETClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+    assert stream.temperature_ == 1
+
+
+def test_each_continued_fit_finds_its_temperature(rng):
+    X, y = clouds(rng, 3, 0.8, n=60)
+    model = SETClassifier(random_state=0, max_iter=10, warm_start=True, averaging=0)
+    found = [model.fit(X, y).temperature_ for _ in range(4)]
+    whole = SETClassifier(random_state=0, max_iter=40, averaging=0).fit(X, y)
+    assert whole.temperature_ < 1 and len(set(found)) == 4
+    np.testing.assert_allclose(found[-1], whole.temperature_, rtol=1e-6)
+    model.partial_fit(X, y)  # keeps the last one
+    assert model.temperature_ == found[-1]
 
 
 def test_small_networks_can_still_learn(rng):

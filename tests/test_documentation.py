@@ -26,7 +26,7 @@ FITTED = {
     "n_connections_", "density_", "n_iter_", "n_layers_", "n_outputs_", "out_activation_", "loss_",
     "loss_curve_", "best_loss_", "validation_scores_", "validation_loss_curve_",
     "best_validation_score_", "feature_importances_", "selected_features_", "history_", "t_",
-    "conditioner_", "weight_decay_", "shrinkage_",
+    "conditioner_", "weight_decay_", "shrinkage_", "temperature_",
 }  # fmt: skip
 
 
