@@ -35,6 +35,7 @@ _ELSEWHERE = {
     "epochs": ("max_iter", "the number of epochs is max_iter"),
     "n_epochs": ("max_iter", "the number of epochs is max_iter"),
     "density": ("epsilon", "the density follows from epsilon"),
+    "sparsity": ("epsilon", "the density follows from epsilon"),
     "early_stopping_rounds": ("n_iter_no_change", "set early_stopping=True, n_iter_no_change=…"),
     "seed": ("random_state", "the seed is random_state"),
     "eval_set": _HELD_OUT,
@@ -60,8 +61,13 @@ def check_arguments(signature: inspect.Signature, method: str, self, args, given
         signature.bind(self, *args, **given)
     except TypeError as error:
         known = [*signature.parameters, "set_callbacks"]
-        hints = {name: explain(name, known) for name in given if name not in signature.parameters}
-        for name in hints.keys() & (self.get_params(deep=False) if method else ()):
+        constructor = self.get_params(deep=False) if method else {}
+        hints = {
+            name: explain(name, known) or explain(name, constructor)
+            for name in given
+            if name not in signature.parameters
+        }
+        for name in hints.keys() & constructor:
             hints[name] = " (it is a parameter of the constructor)"
         message = str(error)
         if "unexpected" in message:

@@ -69,7 +69,7 @@ class Samples:
 
 
 def validated(estimator, X, y="no_validation", **options):
-    """scikit-learn's ``validate_data``, but text and dates in a data frame are named."""
+    """scikit-learn's ``validate_data``, but text, dates and gaps in a data frame are named."""
     try:
         return validate_data(estimator, X, y, **options)
     except (TypeError, ValueError) as error:
@@ -83,7 +83,21 @@ def validated(estimator, X, y="no_validation", **options):
                     "Make columns of categories with OneHotEncoder in a ColumnTransformer, and "
                     "numbers of dates."
                 ) from error
+        gaps = {name: _n_missing(X[name]) for name in getattr(X, "columns", ())}
+        gaps = {name: number for name, number in gaps.items() if number}
+        if gaps and "NaN" in str(error):
+            raise ValueError(
+                f"X has {sum(gaps.values())} missing values (NaN), in {len(gaps)} of its columns "
+                f"such as {next(iter(gaps))!r}; {type(estimator).__name__} needs numbers in all "
+                "places. Fill them in, as SimpleImputer does in a Pipeline."
+            ) from error
         raise
+
+
+def _n_missing(column) -> int:
+    """How many values of a column of pandas or polars are missing."""
+    test = column.isna if hasattr(column, "isna") else column.is_null
+    return int(np.asarray(test()).sum())
 
 
 def check_weight(sample_weight, X, name: str) -> np.ndarray | None:

@@ -102,7 +102,7 @@ class Classes(Target):
         elif len(labels) < 2:
             raise ValueError(
                 "A classifier needs samples of at least 2 classes in the data, but the data "
-                f"contain only one class: {labels[0]!r}."
+                f"contain only one class: {labels.tolist()[0]!r}."
             )
         elif len(labels) == 2:
             name = "binary_log_loss"

@@ -69,6 +69,7 @@ def test_a_search_says_it_too():
         ("validation_data", "X_val=…, y_val=…"),
         ("callbacks", "set_callbacks"),
         ("max_iter", "a parameter of the constructor"),
+        ("epochs", "the number of epochs is max_iter"),
         ("sample_weights", "did you mean sample_weight?"),
     ],
 )

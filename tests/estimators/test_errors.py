@@ -123,6 +123,18 @@ def test_targets_of_the_wrong_kind():
         model.partial_fit(X, np.eye(3, dtype=int)[Y])
 
 
+def test_missing_values_are_counted_and_their_columns_named():
+    X = pd.DataFrame({"a": [0.0, 1] * 10, "b": [np.nan, 1] * 10, "c": [None, 1, 2, 3] * 5})
+    X["c"] = X["c"].astype("Int64")
+    y = [0, 1] * 10
+    message = r"15 missing values \(NaN\), in 2 of its columns such as 'b'.*SimpleImputer"
+    with pytest.raises(ValueError, match=message):
+        SETClassifier(max_iter=1).fit(X, y)
+    model = SETClassifier(max_iter=1).fit(X.fillna(0), y)
+    with pytest.raises(ValueError, match="15 missing values"):
+        model.predict(X)
+
+
 @ALL
 def test_wrong_feature_count(cls):
     model = cls(**SMALL).fit(X, Y)
