@@ -32,13 +32,13 @@ def spectra(rng, n=90, strength=0.6):
 
 
 def test_the_kernel_is_that_of_random_relu_layers(rng):
-    """Products of the outputs of two wide random layers, to 5 %."""
+    """Products of the outputs of two wide random layers, to 12 %; one or three layers are 40 % off."""
     X = rng.normal(size=(4, 7))
     hidden = X
     for width in (5000, 3000):
         W = rng.normal(size=(hidden.shape[1], width)) / np.sqrt(hidden.shape[1])
         hidden = np.sqrt(2) * np.maximum(hidden @ W, 0)
-    np.testing.assert_allclose(arc_cosine_kernel(X), hidden @ hidden.T / 3000, rtol=0.05)
+    np.testing.assert_allclose(arc_cosine_kernel(X), hidden @ hidden.T / 3000, rtol=0.12)
     assert np.allclose(np.diag(arc_cosine_kernel(X)), (X**2).mean(axis=1))
     np.testing.assert_allclose(arc_cosine_kernel(sparse.csr_array(X)), arc_cosine_kernel(X))
     np.testing.assert_allclose(arc_cosine_kernel(X, X[:2]), arc_cosine_kernel(X)[:, :2], rtol=1e-9)
