@@ -47,6 +47,7 @@ def constraint_of(kind: str) -> list:
     >>> print(*constraint_of('int >= 1 or "auto"'), sep=", ")
     an int in the range [1, inf), a str among {'auto'}
     """
+    real = RealNotInt if re.search(r"\bint\b", kind) else Real
     rest = re.sub(r" >= (\d+)", r" in [\1, inf)", kind)
     rest = re.sub(r" > (\d+)", r" in (\1, inf)", rest)
     found: list = []
@@ -60,18 +61,11 @@ def constraint_of(kind: str) -> list:
         elif part["name"]:
             found.append(_NAMED[part["name"]])
         else:
-            number = {"int": Integral, "float": Real}[part["number"]]
+            number = {"int": Integral, "float": real}[part["number"]]
             if part["left"]:
                 low, high = int(part["low"]), None if part["high"] == "inf" else int(part["high"])
                 number = Interval(number, low, high, closed=_CLOSED[part["left"] + part["right"]])
             found.append(number)
-    if any(isinstance(each, Interval) and each.type is Integral for each in found):
-        found = [
-            Interval(RealNotInt, each.left, each.right, closed=each.closed)
-            if isinstance(each, Interval) and each.type is Real
-            else each
-            for each in found
-        ]
     return found
 
 

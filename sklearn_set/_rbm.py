@@ -98,9 +98,8 @@ class _Machine:
     def sample(self, probability: np.ndarray) -> np.ndarray:
         """Units that are on with the given probabilities."""
         rng = self.generators.dropout  # which decides here, too, what is on
-        on = rng.random(probability.shape, dtype=self.dtype) < probability
         out = _rows(probability.shape[0], probability.shape[1], self.dtype)
-        out[:] = on
+        out[:] = rng.random(probability.shape, dtype=self.dtype) < probability
         return out
 
     def _statistics(self, visible: np.ndarray, hidden: np.ndarray, n: int):

@@ -19,6 +19,7 @@ from sklearn_set import (
     NPSETRegressor,
     SETClassifier,
     SETRegressor,
+    SETSurvivalAnalysis,
     _native,
     _threads,
 )
@@ -713,6 +714,23 @@ def test_an_estimator_learned_in_torch_goes_on_learning(tmp_path):
     # And from there on in torch.
     module = to_torch(model)
     assert not any(layer.evolves for layer in module if isinstance(layer, SparseLinear))
+
+
+def test_a_survival_analysis_keeps_its_clock():
+    rng = np.random.default_rng(0)
+    X, time = rng.normal(size=(80, 4)), rng.exponential(size=80)
+    y = np.column_stack([time < 1, np.minimum(time, 1)])
+    model = SETSurvivalAnalysis((10,), n_intervals=3, max_iter=3, random_state=0).fit(X, y)
+    module = to_torch(model)
+    back = from_torch(module, model)
+    np.testing.assert_allclose(back.predict(X), model.predict(X), rtol=1e-12)
+    curves = (m.predict_survival_function(X, return_array=True) for m in (back, model))
+    np.testing.assert_allclose(*curves, rtol=1e-12)
+    with pytest.raises(ValueError, match="give a fitted one"):
+        from_torch(module, SETSurvivalAnalysis())
+    narrow = nn.Sequential(SparseLinear(4, 2, density=1.0, dtype=torch.float64))
+    with pytest.raises(ValueError, match="has 2 outputs, but its intervals need 3"):
+        from_torch(narrow, model)
 
 
 def test_from_torch_refuses():

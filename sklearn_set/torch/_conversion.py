@@ -23,6 +23,7 @@ from .._conditioning import InputConditioner
 from .._fitted import Model
 from .._losses import Loss
 from .._network import ACTIVATIONS, Layer, Network, hidden_activation
+from .._survival import BaseSparseMLPSurvival
 from .._targets import Classes, Target, Values
 from .._topology import Connectivity
 from .._training import Generators
@@ -49,9 +50,10 @@ def to_torch(estimator: BaseSparseMLP) -> nn.Sequential:
         (n_samples, n_features) to what torch's losses want: a classifier to raw outputs
         (one logit per sample for two classes, otherwise one per class or label), a regressor
         to its predictions, of shape (n_samples, n_outputs), with ``loss="poisson"`` to their
-        logarithm. Its first module conditions the inputs, where the estimator does so.
-        Features that the network stopped reading have no connection. Layers that the
-        estimator does not rewire (the last one, by default) have ``evolves=False``.
+        logarithm, a survival analysis to the logarithms of its hazards, one for each interval.
+        Its first module conditions the inputs, where the estimator does so. Features that the
+        network stopped reading have no connection. Layers that the estimator does not rewire
+        (the last one, by default) have ``evolves=False``.
 
     Raises
     ------
@@ -137,6 +139,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     estimator : SET*, NPSET* or DSR* estimator
         Gives the class and the parameters of the result; `hidden_layer_sizes`, `activation`
         and `dropout` become those of `module`. If it is fitted, the result keeps its classes.
+        A survival analysis must be fitted: it gives its intervals.
     classes : array-like of shape (n_classes,), default=None
         Class labels in ascending order, for a classifier that is not fitted.
 
@@ -184,10 +187,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     result.n_features_in_ = conditioner.n_features_in_
     if hasattr(estimator, "feature_names_in_"):
         result.feature_names_in_ = estimator.feature_names_in_
-    if isinstance(result, BaseSparseMLPClassifier):
-        targets = _classes(estimator, network.n_outputs, classes)
-    else:
-        targets = _values(estimator, network.n_outputs)
+    targets = _targets_of(estimator, network.n_outputs, classes)
     decay = 0.0 if result.weight_decay == "auto" else result.weight_decay
     optimizer, evolution = result._make_optimizer(None, decay), result._make_evolution()
     generators = Generators.spawn(0)
@@ -198,29 +198,31 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     return result
 
 
-def _classes(classifier: BaseSparseMLP, n_outputs: int, classes) -> Target:
-    """The classes given, or those of a classifier that is fitted."""
-    known = getattr(classifier, "_targets", None)
-    if classes is None and known is None:
-        raise ValueError(
-            "classes is missing: give the class labels, or an estimator that is fitted."
-        )
-    labels = (
-        np.unique(np.asarray(classes)) if known is None or classes is not None else known.labels
-    )
-    targets = Classes.known(labels, known is not None and known.multilabel, classifier.loss)
+def _targets_of(estimator, n_outputs: int, classes) -> Target:
+    """What the outputs of a module mean: classes, hazards, or values in the user's units."""
+    known = getattr(estimator, "_targets", None)
+    if isinstance(estimator, BaseSparseMLPSurvival):
+        if known is None:
+            name = type(estimator).__name__
+            raise ValueError(f"This {name} has learned no intervals yet: give a fitted one.")
+        targets, meant = known, "its intervals"
+    elif isinstance(estimator, BaseSparseMLPClassifier):
+        if classes is not None:
+            labels = np.unique(np.asarray(classes))
+        elif known is not None:
+            labels = known.labels
+        else:
+            raise ValueError("classes is missing: give the class labels, or a fitted estimator.")
+        targets = Classes.known(labels, known is not None and known.multilabel, estimator.loss)
+        meant = f"{len(labels)} classes"
+    else:
+        loss = Loss(estimator.loss, estimator.huber_delta)
+        return Values(np.zeros(n_outputs), np.ones(n_outputs), n_outputs == 1, loss)
     if targets.n_outputs != n_outputs:
         raise ValueError(
-            f"The module has {n_outputs} outputs, but {len(labels)} classes need "
-            f"{targets.n_outputs}."
+            f"The module has {n_outputs} outputs, but {meant} need {targets.n_outputs}."
         )
     return targets
-
-
-def _values(regressor: BaseSparseMLP, n_outputs: int) -> Target:
-    """Targets in the user's units, which the module already speaks in."""
-    loss = Loss(regressor.loss, regressor.huber_delta)
-    return Values(np.zeros(n_outputs), np.ones(n_outputs), n_outputs == 1, loss)
 
 
 def _parse(children: list[nn.Module]) -> tuple[list[Layer], str, float]:
