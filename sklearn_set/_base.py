@@ -301,14 +301,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         judged = replace(samples, target=targets.numbers(samples.target))
         select = self._make_selection(judged, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
-        signal = self._find_signal(judged, select) if "auto" in (decay, shrinkage) else None
-        if decay == "auto":
-            n_batches = -(-len(samples.target) // self._batch_size(samples))
-            reach = self.learning_rate_init * n_batches
-            factor, least, most = self._DECAY_BY_SIGNAL
-            decay = signal.decay(network, reach, factor, least, most) if whole_data else least
-        if shrinkage == "auto":
-            shrinkage = signal.shrinkage if whole_data else 0.0
+        signal = None
+        if "auto" in (decay, shrinkage):
+            signal = self._find_signal(judged, select)
+            if decay == "auto":
+                n_batches = -(-len(samples.target) // self._batch_size(samples))
+                reach, bounds = self.learning_rate_init * n_batches, self._DECAY_BY_SIGNAL
+                decay = signal.decay(network, reach, *bounds) if whole_data else bounds[1]
+            if shrinkage == "auto":
+                shrinkage = signal.shrinkage if whole_data else 0.0
         optimizer = self._make_optimizer(select, decay)
         network.start_optimizer(optimizer)
         model = Model(
