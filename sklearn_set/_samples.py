@@ -83,6 +83,11 @@ def validated(estimator, X, y="no_validation", **options):
                     "Make columns of categories with OneHotEncoder in a ColumnTransformer, and "
                     "numbers of dates."
                 ) from error
+        if "inhomogeneous" in str(error) and isinstance(y, list):
+            raise ValueError(
+                f"The rows of X or of y ({y[0]!r}, …) have different lengths. Several labels a "
+                "sample are given as indicators, a column for each: see MultiLabelBinarizer."
+            ) from error
         gaps = {name: _n_missing(X[name]) for name in getattr(X, "columns", ())}
         gaps = {name: number for name, number in gaps.items() if number}
         if gaps and "NaN" in str(error):

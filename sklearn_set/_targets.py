@@ -86,7 +86,13 @@ class Classes(Target):
     def of(cls, y, loss: str, classes=None) -> Classes:
         """The classes of some targets (or those given), learned with an estimator's `loss`."""
         check_classification_targets(y)
-        multilabel = type_of_target(y) == "multilabel-indicator"
+        kind = type_of_target(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                f"y should be a 1d array, got {y.shape[1]} columns with classes in each. For a "
+                "model of each column there is MultiOutputClassifier."
+            )
+        multilabel = kind == "multilabel-indicator"
         if classes is not None:
             labels = np.unique(np.asarray(classes))
         else:

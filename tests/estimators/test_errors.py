@@ -112,8 +112,10 @@ def test_more_classes_than_samples():
 def test_targets_of_the_wrong_kind():
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         SETClassifier(**SMALL).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="1d array"):
+    with pytest.raises(ValueError, match=r"1d array, got 2 columns .* MultiOutputClassifier"):
         SETClassifier(**SMALL).fit(X, np.column_stack([Y, Y]))
+    with pytest.raises(ValueError, match=r"different lengths.*MultiLabelBinarizer"):
+        SETClassifier(**SMALL).fit(X[:4], [["a"], ["a", "b"], [], ["b"]])
     with pytest.raises(ValueError, match=r"loss='poisson' needs targets >= 0; .* -1"):
         SETRegressor(**SMALL, loss="poisson").fit(X, Y - 1.0)
     with pytest.raises(ValueError, match=r"holds text"):
