@@ -32,7 +32,7 @@ def spectra(rng, n=90, strength=0.6):
 
 
 def test_the_kernel_is_that_of_random_relu_layers(rng):
-    """Products of two wide random layers, to 12 %; one or three layers are 40 % off."""
+    """Products of the outputs of two wide random layers, to 12 %; one or three are 40 % off."""
     X = rng.normal(size=(4, 7))
     hidden = X
     for width in (5000, 3000):
