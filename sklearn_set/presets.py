@@ -53,6 +53,9 @@ ULTRA_SPARSE = {
     "budget": "keep",
     "grow": "gradient",
     "zeta_schedule": "cosine",
+    "evolve_every": 2,
+    "max_iter": 160,
+    "batch_size": 16,
     "learning_rate_init": 0.02,
-    "averaging": 0.6,
+    "adam_betas": (0.9, 0.99),
 }

@@ -70,9 +70,14 @@ VARIANTS = {
     "dead ends dropped": {"drop": "dead_ends"},
     "drop by sensitivity": {"drop": "sensitivity"},
     "prune by input strength": {"prune_by": "strength"},
-    "averaging over 40 %": {"averaging": 0.4},
-    "batches of 16": {"batch_size": 16},
-}
+    "batches of 32": {"batch_size": 32},
+    "120 epochs": {"max_iter": 120},
+    "Adam's usual memory": {"adam_betas": (0.9, 0.999)},
+    "rewired every epoch": {"evolve_every": 1},
+    "averaging over 60 %": {"averaging": 0.6},
+    "all five": {"batch_size": 32, "max_iter": 120, "adam_betas": (0.9, 0.999),
+                 "evolve_every": 1, "averaging": 0.6},
+}  # fmt: skip
 #: Methods, widths of both layers, densities and tables.
 WIDTHS = (
     (("static", "SET"), (100, 1000), EPSILONS[:-1], TABLES),
