@@ -6,7 +6,7 @@ Owns: drawing. May not touch: training; it reads public fitted attributes only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -18,7 +18,45 @@ __all__ = ["LearningCurveDisplay", "ScoreConnectionsDisplay", "ScoreCurveDisplay
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LearningCurveDisplay(Display):
+class _EpochsDisplay(Display):
+    """What curves over the epochs share."""
+
+    name: str | None = None
+
+    #: An attribute that a network must have.
+    _needed: ClassVar[str] = "history_"
+
+    @staticmethod
+    def _read(network) -> dict:
+        """The data of a fitted network."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None, **line_kw):
+        """Draw the curves of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of this package, or Pipeline that ends in one
+            Fit it with `X_val` and `y_val`, or with `early_stopping`, for held-out samples.
+        name : str, default=None
+            Name for the legend; by default that of the class.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **line_kw : dict
+            Passed to ``ax.plot``.
+
+        Returns
+        -------
+        display : object
+        """
+        network = fitted_network_in(estimator, cls._needed)
+        name = type(network).__name__ if name is None else name
+        return cls(**cls._read(network), name=name).plot(ax=ax, **line_kw)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LearningCurveDisplay(_EpochsDisplay):
     """Loss of each epoch, on training and on held-out samples.
 
     With held-out samples, both curves are the loss of the network as it is after the epoch, on
@@ -41,35 +79,11 @@ class LearningCurveDisplay(Display):
     loss: Any
     training_loss: Any = None
     validation_loss: Any = None
-    name: str | None = None
 
-    @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **line_kw):
-        """Draw the curves of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : fitted estimator of this package, or Pipeline that ends in one
-            Fit it with `X_val` and `y_val`, or with `early_stopping`, for two curves.
-        name : str, default=None
-            Name for the legend; by default that of the class.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **line_kw : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        display : LearningCurveDisplay
-        """
-        network = fitted_network_in(estimator, "history_")
-        history = network.history_
-        return cls(
-            loss=history["loss"],
-            training_loss=history.get("training_loss"),
-            validation_loss=history.get("validation_loss"),
-            name=type(network).__name__ if name is None else name,
-        ).plot(ax=ax, **line_kw)
+    @staticmethod
+    def _read(network):
+        names = ("loss", "training_loss", "validation_loss")
+        return {name: network.history_.get(name) for name in names}
 
     def _draw(self, ax, **line_kw):
         epochs = np.arange(1, len(self.loss) + 1)
@@ -93,7 +107,7 @@ class LearningCurveDisplay(Display):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ScoreCurveDisplay(Display):
+class ScoreCurveDisplay(_EpochsDisplay):
     """Score on held-out samples after each epoch, and the epoch of the best one.
 
     The best score is luck in part: the more epochs it was chosen from, the more it flatters.
@@ -110,43 +124,21 @@ class ScoreCurveDisplay(Display):
 
     scores: Any
     losses: Any = None
-    name: str | None = None
 
+    _needed = "validation_scores_"
     _attributes = """
         best_epoch_ : int
             Number of the best epoch, counted from 1.
     """
 
-    @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **line_kw):
-        """Draw the scores of an estimator that was fitted with held-out samples.
-
-        Parameters
-        ----------
-        estimator : fitted estimator of this package, or Pipeline that ends in one
-            Fit it with `X_val` and `y_val`, or with `early_stopping`.
-        name : str, default=None
-            Name for the legend; by default that of the class.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **line_kw : dict
-            Passed to ``ax.plot``.
-
-        Returns
-        -------
-        display : ScoreCurveDisplay
-        """
-        network = fitted_network_in(estimator, "validation_scores_")
+    @staticmethod
+    def _read(network):
         if network.validation_scores_ is None:
             raise ValueError(
                 f"This {type(network).__name__} has no validation_scores_: fit it with X_val and "
                 "y_val, or with early_stopping=True."
             )
-        return cls(
-            scores=network.validation_scores_,
-            losses=network.validation_loss_curve_,
-            name=type(network).__name__ if name is None else name,
-        ).plot(ax=ax, **line_kw)
+        return {"scores": network.validation_scores_, "losses": network.validation_loss_curve_}
 
     def _draw(self, ax, **line_kw):
         scores = np.asarray(self.scores, dtype=float)
