@@ -45,8 +45,8 @@ def as_image(values):
 # --------------
 # All of them keep 40 columns:
 #
-# * :class:`~sklearn_set.SETFeatureSelector` eliminates columns that the function which an
-#   infinitely wide network finds does not vary with. Its autoencoder never sees the targets; it
+# * :class:`~sklearn_set.SETFeatureSelector` keeps columns that the function which an
+#   infinitely wide network finds varies with. Its autoencoder never sees the targets; it
 #   keeps the columns that help to restore the others from noise.
 # * `SelectFromModel` asks a fitted `SETClassifier` for the strength of its inputs: once of a
 #   network that reads all columns, once of one that stops reading inputs while it learns, until

@@ -56,9 +56,9 @@ _LARGEST_DENSITY = 0.05  # of the layers with epsilon="auto"
 class SETFeatureSelector(SelectorMixin, Declared):
     """Select the features that tell of the target, or of each other.
 
-    With targets, classes or numbers: features are eliminated whose values the function that
-    an infinitely wide network finds does not vary with. Without: QuickSelection, by the
-    strengths of a sparse autoencoder's inputs.
+    With targets, classes or numbers: by how much the function that an infinitely wide network
+    finds varies with each. Without: QuickSelection, by the strengths of a sparse autoencoder's
+    inputs.
 
     {parameters}
 
@@ -91,10 +91,13 @@ class SETFeatureSelector(SelectorMixin, Declared):
     With "relevance" none leaves. Each feature is multiplied by the root of a scale; scales
     are multiplied by the root of what the squared gradient is in relation to what chance
     gives, then divided by their sum, five times. This is automatic relevance determination
-    by reweighting [4]_, stopped early, and means over subsamples. It prefers fewer features
-    than "gradient", about as the lasso does. For many features to predict with, "gradient"
-    was better; relevance finds the true features of simulated tables more often, which is why
-    `StabilitySelector` uses it.
+    by reweighting [4]_, stopped early, and means over subsamples. It finds the true features of
+    simulated tables more often than "gradient", about as often as the lasso, which is why
+    `StabilitySelector` uses it. Where many features say the same, as the pixels of pictures
+    do, "gradient" predicts better.
+
+    "consensus" ranks by the product of ``2 + place`` in both. It predicts as well as
+    "gradient", and its features vary less from sample to sample.
 
     "auto" takes the smallest number whose error in five folds is within one standard error
     of the smallest.
@@ -135,8 +138,8 @@ class SETFeatureSelector(SelectorMixin, Declared):
         scores_ : ndarray of shape (`n_features_in_`,)
             The higher, the better (see Notes). "gradient": the feature's share in the gradient at
             the step at which it leaves, or that of the best of those behind it. "relevance": its
-            scale. Without targets: strength of each feature's input, after a last removal of
-            connections.
+            scale. "consensus": ``3 / (2 + place)``, the geometric mean of both. Without targets:
+            strength of each feature's input, after a last removal of connections.
         ranking_ : ndarray of int of shape (`n_features_in_`,)
             Place of each feature from 1, the best, on. The features of a group share a place. Of
             equal scores the first comes first.
@@ -144,7 +147,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
             Which features are selected: those of the first places.
         n_features_to_select_ : int
             Number of features (or groups) selected.
-        method_ : {"gradient", "relevance", "autoencoder"}
+        method_ : {"consensus", "gradient", "relevance", "autoencoder"}
             What was done.
         errors_ : dict of int to float
             With targets and ``n_features_to_select="auto"``: squared error out of sample by the
@@ -163,10 +166,11 @@ class SETFeatureSelector(SelectorMixin, Declared):
         default="auto",
     )
     method: str = parameter(
-        '{"auto", "gradient", "relevance", "autoencoder"}',
+        '{"auto", "consensus", "gradient", "relevance", "autoencoder"}',
         """How features are scored. "gradient": in eliminations, for features that predict well
-        together. "relevance": by scales that adapt, for features that are true. "autoencoder"
-        disregards targets. "auto": "gradient" if there are targets, else "autoencoder".""",
+        together. "relevance": by scales that adapt, for features that are true. "consensus": by
+        both. "autoencoder" disregards targets. "auto": "consensus" if there are targets, else
+        "autoencoder".""",
         default="auto",
     )
     task: str = parameter(
@@ -246,7 +250,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         ValueError
             If the data or a parameter cannot be used, or if training diverges.
         """
-        if self.method in ("gradient", "relevance") and y is None:
+        if self.method not in ("auto", "autoencoder") and y is None:
             raise ValueError(
                 f'method="{self.method}" needs targets, but y is None. Pass y, or set '
                 'method="autoencoder".'
@@ -262,7 +266,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         group = groups_of(self.groups, X.shape[1])
         self.method_ = self.method
         if self.method == "auto":
-            self.method_ = "gradient" if by_targets else "autoencoder"
+            self.method_ = "consensus" if by_targets else "autoencoder"
         self.errors_: dict[int, float] = {}
         self._number_to_select(int(group.max()) + 1)  # an error comes before the work
         rng = check_random_state(self.random_state)

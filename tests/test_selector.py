@@ -50,13 +50,13 @@ def test_relevant_features_are_found(kind):
         "columns": np.column_stack([y, X[:, 0]]),
         "indicators": (X[:, :3] > 0).astype(int),
     }[kind]
-    for method in ("gradient", "relevance"):
+    for method in ("consensus", "gradient", "relevance"):
         assert_array_equal(selected(X, y, 3, method=method), [0, 1, 2])
 
 
 def test_what_no_linear_model_sees_is_found():
     X = np.random.default_rng(0).normal(size=(400, 20))
-    for method in ("gradient", "relevance"):
+    for method in ("consensus", "gradient", "relevance"):
         assert_array_equal(selected(X, X[:, 4] * X[:, 7], 2, method=method), [4, 7])
 
 
@@ -101,8 +101,21 @@ def test_scores_and_ranking_agree():
     assert selector.n_features_to_select_ == selector.support_.sum() == 10
     assert_array_equal(np.sort(selector.ranking_), np.arange(1, 501))
     assert (np.diff(selector.scores_[np.argsort(selector.ranking_)]) <= 0).all()
-    assert 0 == selector.scores_.min() == selector.scores_[9] < selector.scores_.max() == 1
+    assert selector.scores_.max() == 1
     assert_array_equal(selector.support_, selector.ranking_ <= 10)
+    alone = SETFeatureSelector(method="gradient", random_state=0).fit(X, y)
+    assert 0 == alone.scores_.min() == alone.scores_[9] < alone.scores_.max() == 1
+
+
+def test_a_consensus_of_places():
+    X, y = informative()
+    both, *parts = (
+        SETFeatureSelector(1, method=method, random_state=0).fit(X, y)
+        for method in ("consensus", "gradient", "relevance")
+    )
+    assert SETFeatureSelector().fit(X, y).method_ == both.method_ == "consensus"
+    first, second = (3 / (2 + part.ranking_) for part in parts)
+    assert_allclose(both.scores_, np.sqrt(first * second))
 
 
 def test_whole_numbers_may_be_values():

@@ -30,8 +30,10 @@ TABLES = [
     (200, 2000, "independent", 20),
     (200, 2000, "blocks", 5),
     (200, 5000, "blocks", 20),
+    (500, 2000, "independent", 20),
     (500, 2000, "blocks", 20),
     (200, 10_000, "independent", 5),
+    (200, 10_000, "blocks", 20),
 ]
 N_PAIRS = 25
 BLOCK = 20  # columns of a block, whose correlation is .5
@@ -55,7 +57,11 @@ class Lasso(BaseEstimator):
 
 
 RANKERS = {
-    "SETFeatureSelector": (SETFeatureSelector(1, n_subsamples=1), SETFeatureSelector(1)),
+    "relevance": (
+        SETFeatureSelector(1, method="relevance", n_subsamples=1),
+        SETFeatureSelector(1, method="relevance"),
+    ),
+    "gradient": (SETFeatureSelector(1, method="gradient", n_subsamples=1), SETFeatureSelector(1)),
     "lasso": (Lasso(), Lasso()),
     "F test": (FTest(), FTest()),
     "random forest": (RandomForestClassifier(100), RandomForestClassifier(500)),
@@ -105,7 +111,7 @@ def measure(table: tuple, ranker: str, seed: int) -> dict:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rankers", nargs="+", default=list(RANKERS))
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
