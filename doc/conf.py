@@ -58,7 +58,9 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": rf"/plot_{SKIPPED}",
+    "within_subsection_order": "gallery_order.Order",
     "write_computation_times": False,
+    "min_reported_time": float("inf"),  # it would be that of the machine that builds the pages
     "show_memory": False,
     "download_all_examples": False,
     "abort_on_example_error": True,
@@ -84,11 +86,11 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# Where several versions stand side by side, the job that puts them there names their list.
-if "DOC_VERSIONS" in os.environ:
+# Where several versions stand side by side (see publish.py), one can switch between them.
+if "DOC_VERSION" in os.environ:
     html_theme_options["switcher"] = {
-        "json_url": os.environ["DOC_VERSIONS"],
-        "version_match": version,
+        "json_url": "../versions.json",
+        "version_match": os.environ["DOC_VERSION"],
     }
     html_theme_options["check_switcher"] = False
     html_theme_options["navbar_end"] = ["version-switcher", "theme-switcher", "navbar-icon-links"]
