@@ -305,14 +305,12 @@ def train(
                 columns |= validate(learner.result)
             columns |= _sizes(network) | vars(changes) | evolution.columns()
             progress.record(**columns, time=perf_counter() - began)
-            ends = False
             if patience is not None and progress.epoch >= evolution.last_pruning_epoch:
                 if resting or patience.update(network, columns):
                     progress.kept_epoch = progress.epoch
-                ends = patience.is_over and not resting
+                if patience.is_over and not resting:
+                    dates.end_soon(progress.epoch + 1)
             progress.epoch += 1
-            if ends:
-                dates.end_soon(progress.epoch)
             if on_epoch is not None and on_epoch(learner):
                 break
     except KeyboardInterrupt:

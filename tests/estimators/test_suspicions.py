@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_set import NPSETClassifier, SETBernoulliRBM, SETClassifier, SETRegressor
+from sklearn_set import NPSETClassifier, SETBernoulliRBM, SETClassifier, SETRegressor, _reporting
 
 FAR = 100 + 30 * X
 UNSCALED = {**SMALL, "scale_target": False, "max_iter": 30}
@@ -96,6 +96,13 @@ def test_inputs_that_are_not_scaled_are_named():
     wild = {**SMALL, "learning_rate_init": 1.0, "weight_decay": 0}
     with pytest.warns(ConvergenceWarning, match=r"The inputs look unscaled: feature number \d"):
         SETClassifier(**wild).fit(1000 * X, Y)
+
+
+def test_inputs_look_unscaled_from_a_hundred_on():
+    samples = np.array([[1.0, 100.0], [0.5, -3.0]])
+    hint = _reporting.unscaled_hint(samples, None)
+    assert "feature number 1 has absolute values up to 100, half of the features" in hint
+    assert _reporting.unscaled_hint(0.999 * samples, None) == ""
 
 
 def test_values_that_a_machine_cannot_have(no_warnings):
