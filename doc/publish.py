@@ -2,7 +2,7 @@
 
     python doc/publish.py HTML SITE VERSION [ROOT]
 
-copies the folder HTML, built with DOC_VERSION=VERSION ("dev" or a number), to SITE/VERSION and lists
+copies HTML, built with DOC_VERSION=VERSION ("dev" or a number), to SITE/VERSION, and lists
 all versions in SITE/versions.json, which the switcher reads. SITE/index.html leads to the newest
 release. ROOT is the path of SITE on its server, such as /sklearn_set/.
 """
