@@ -97,7 +97,8 @@ class FittedNetwork(Declared):
         shrinkage_ : float
             The shrinkage of the outputs that was used.
         temperature_ : float
-            What the raw outputs were divided by, at most 1.
+            What the raw outputs were divided by when training was done, at most 1. Losses in
+            `history_` are those before.
         coefs_ : list of scipy.sparse.csc_array
             Weights of each layer, of shape (fan_in, fan_out); they share memory with
             the model. The first layer's are those of the conditioned inputs.
