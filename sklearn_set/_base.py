@@ -28,12 +28,12 @@ from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._regularization import Signal
 from ._samples import Samples, bounded, check_weight, validated
+from ._sharing import Waypoints, remembered
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
 from ._threads import effective_n_threads
 from ._training import Generators, Learner, NonFiniteLossError, Patience, Progress, train
 from ._training_parameters import Training
-from ._waypoints import Waypoints
 
 __all__ = ["BaseSparseMLP"]
 
@@ -75,7 +75,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
         """What is found in the samples before training."""
-        return Signal.of(samples)
+        return remembered(Signal.of, self.memory)(samples)
 
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
         """What to learn from in place of the samples, which may be a chunk of a stream."""
@@ -157,7 +157,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 self._roll_back(before)
             raise
         if self.shrinkage == "auto":
-            model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
+            find = remembered(Signal.of, self.memory) if signal is None else lambda _: signal
+            model.calibrate(samples, find, effective_n_threads(self.n_jobs))
         self._commit(model, keep_state=self.warm_start)
         _reporting.warn_about(model)
         unscaled = None if getattr(self, "scale_target", True) else samples.target
@@ -278,8 +279,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = known or (self._learner and self._learner.copy())
             return self._continued(samples, rng, conditioner, kept), samples, None
-        conditioner = self._make_conditioner()
-        conditioner._learn(samples.X, targets.numbers(samples.target), samples.weight)
+        learned = remembered(InputConditioner._learn, self.memory)
+        numbers = targets.numbers(samples.target)
+        conditioner = learned(self._make_conditioner(), samples.X, numbers, samples.weight)
         samples = replace(samples, X=conditioner._apply(samples.X))
         model, signal = self._begun(samples, targets, conditioner, rng, whole_data)
         return model, samples, signal

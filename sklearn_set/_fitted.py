@@ -5,6 +5,7 @@ Owns: the attributes of fitted estimators. May not touch: training.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,14 +43,13 @@ class Model(Learner):
             return network.with_shrunk_outputs(1 - 1 / self.temperature, 0.0)
         return network
 
-    def calibrate(self, samples: Samples, signal: Signal | None, n_threads: int) -> None:
-        """Find how sure a classifier may be of what it has learned.
-
-        `signal` is that of the samples; None if it has not been looked for.
-        """
+    def calibrate(
+        self, samples: Samples, find: Callable[[Samples], Signal], n_threads: int
+    ) -> None:
+        """Find how sure a classifier may be of what it has learned, by the signal in samples."""
         network, loss = self.network, self.targets.loss
         if loss.is_log_loss and network.features is None:
-            signal = signal or Signal.of(samples)
+            signal = find(samples)
             raw = network.predict(Data(samples.X[signal.rows], network.dtype), n_threads)
             self.temperature = signal.temperature(raw, samples, loss)
 

@@ -27,9 +27,9 @@ from ._regression import BaseSparseMLPRegressor
 from ._regularization import Signal, shrinkage_for
 from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
+from ._sharing import Waypoints, remembered
 from ._survival import BaseSparseMLPSurvival
 from ._topology import decimal_floor
-from ._waypoints import Waypoints
 from .rules import DROPS, GROWS
 
 __all__ = [
@@ -109,10 +109,12 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         if wanted == "auto":
             if sparse.issparse(samples.X):
                 return None
-            self.null_fraction_ = null_fraction(samples.X, samples.target, samples.weight)
+            given = samples.X, samples.target, samples.weight
+            self.null_fraction_ = remembered(null_fraction, self.memory)(*given)
             if self.null_fraction_ < self._MOSTLY_NOISE:
                 return None
-            wanted, self.selection_errors_ = best_number(samples.X, samples.target)
+            best = remembered(best_number, self.memory)(samples.X, samples.target)
+            wanted, self.selection_errors_ = best
             if wanted is None:
                 return None
         elif isinstance(wanted, float | np.floating):
@@ -191,7 +193,7 @@ class _NPSET(NeuronPruning, _SET):
         repeatable = isinstance(self.random_state, Integral)
         if self.memory is None or not repeatable or not self._prunes() or self.select_inputs:
             return None
-        later = {*NeuronPruning._declared, "averaging", "n_jobs", "verbose"}
+        later = {*NeuronPruning._declared, "averaging", "memory", "n_jobs", "verbose"}
         if self.zeta_schedule == "constant":
             later.add("max_iter")
         before = {k: v for k, v in self.get_params(deep=False).items() if k not in later}

@@ -5,7 +5,6 @@ Owns: what users may set of the topology. May not touch: what is done with it.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -216,17 +215,6 @@ class NeuronPruning(Declared):
         """Whether the connections of pruned neurons are gone for good, so that later epochs are
         cheaper, or grow anew in their layers among the neurons that stay.""",
         default="shrink",
-    )
-    memory: Any = parameter(
-        "str, path-like or None",
-        """Folder in which fits keep what they have learned when pruning begins and when it has
-        ended. Another fit to the same samples goes on from there, to the same result, if it
-        differs only in the parameters of pruning, in `averaging` or, with a constant `zeta`, in
-        `max_iter`: a search over them becomes faster. Not used unless `random_state` is an
-        integer and ``select_inputs=False``, nor with held-out samples or callbacks. Files are
-        never removed; a fit writes two of about 16 bytes a connection.""",
-        default=None,
-        constraint=[str, os.PathLike, None],
     )
 
 

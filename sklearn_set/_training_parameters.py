@@ -5,6 +5,7 @@ Owns: what users may set of the training. May not touch: what is done with it.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -235,6 +236,18 @@ class Training(Declared):
         """Source of all that is random: first weights and connections, shuffling, evolution,
         sampling, noise and splits. An int makes fits repeatable, bit for bit.""",
         default=None,
+    )
+    memory: Any = parameter(
+        "str, path-like or None",
+        """Folder in which fits keep what others to the same samples share, so that a search takes
+        less time, with the same results: how the inputs are conditioned, how strong the signal is,
+        which inputs are useless. NPSET's also keep the network when pruning begins and when it has
+        ended; fits with the same integer as `random_state` that differ in the parameters of
+        pruning, in `averaging` or, with a constant `zeta`, in `max_iter` only, go on from there
+        (with ``select_inputs=False`` and without held-out samples and callbacks). Files are never
+        removed; two of these networks have about 16 bytes a connection each.""",
+        default=None,
+        constraint=[str, os.PathLike, None],
     )
     verbose: Any = parameter(
         "bool or int >= 0", "1 prints a line for each epoch, 2 adds the topology.", default=False

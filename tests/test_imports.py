@@ -26,7 +26,7 @@ LAYERS = [
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},
     {"_fitted"},
-    {"_judging", "_waypoints"},
+    {"_judging", "_sharing"},
     {"_base"},
     {"_classification", "_regression", "_survival"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},

@@ -1,4 +1,4 @@
-"""Fits that go the same way for some epochs, kept in `memory`."""
+"""What fits to the same samples share in `memory`."""
 
 import itertools
 
@@ -7,9 +7,18 @@ import pytest
 from helpers import assert_same
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_set import NPSETClassifier, NPSETRegressor, NPSETSurvivalAnalysis
+from sklearn_set import (
+    DSRRegressor,
+    NPSETClassifier,
+    NPSETRegressor,
+    NPSETSurvivalAnalysis,
+    SETClassifier,
+    SETRegressor,
+    _kernel,
+)
 from sklearn_set._network import Network
 
 FEW = {
@@ -33,6 +42,10 @@ def epochs(monkeypatch):
         Network, "train_batches", lambda *a, **given: (done.append(1), train(*a, **given))[1]
     )
     return done
+
+
+def networks(folder):
+    return set(folder.rglob("*.pickle"))
 
 
 def assert_resumed(model, X, y, epochs, **fit):
@@ -151,19 +164,19 @@ def test_nothing_is_shared_by_fits_that_differ_from_the_start(samples, tmp_path,
 )
 def test_not_used_where_nothing_can_be_shared(samples, tmp_path, settings):
     NPSETClassifier(**FEW | settings, memory=tmp_path).fit(*samples)
-    assert not list(tmp_path.iterdir())
+    assert not networks(tmp_path)
 
 
 def test_not_used_with_held_out_samples_nor_in_continued_fits(samples, tmp_path):
     X, y = samples
     NPSETClassifier(**FEW, memory=tmp_path).fit(X, y, X_val=X, y_val=y)
     NPSETClassifier(**FEW, memory=tmp_path).partial_fit(X, y, classes=np.unique(y))
-    assert not list(tmp_path.iterdir())
+    assert not networks(tmp_path)
     model = NPSETClassifier(**FEW, warm_start=True, memory=tmp_path).fit(X, y)
-    files = set(tmp_path.iterdir())
-    assert len(files) == 2
+    kept = networks(tmp_path)
+    assert len(kept) == 2
     model.fit(X, y)
-    assert set(tmp_path.iterdir()) == files and model.n_iter_ == 2 * FEW["max_iter"]
+    assert networks(tmp_path) == kept and model.n_iter_ == 2 * FEW["max_iter"]
 
 
 def test_a_file_for_each_point(samples, tmp_path):
@@ -171,4 +184,26 @@ def test_a_file_for_each_point(samples, tmp_path):
     folder = tmp_path / "a" / "b"
     for alpha, gamma in itertools.product((0.1, 0.2), (1, 4)):
         NPSETClassifier(**FEW | {"alpha": alpha, "gamma": gamma}, memory=str(folder)).fit(*samples)
-    assert len(list(folder.glob("*.pickle"))) == len(list(folder.iterdir())) == 1 + 4
+    assert len(networks(folder)) == 1 + 4
+    assert not list(folder.rglob("tmp*"))
+
+
+@pytest.mark.parametrize("cls", [SETClassifier, SETRegressor, DSRRegressor])
+def test_what_is_found_before_training_is_found_once(tmp_path, monkeypatch, cls):
+    X, y = make_classification(150, 120, n_informative=3, shuffle=False, random_state=0)
+    model = cls(20, epsilon=3, max_iter=3, random_state=0)
+    alone = [clone(model).set_params(epsilon=epsilon).fit(X, y) for epsilon in (2, 4)]
+    found = []
+    ridge = _kernel.KernelRidge.__init__
+    monkeypatch.setattr(
+        _kernel.KernelRidge, "__init__", lambda *given: (found.append(1), ridge(*given))[1]
+    )
+    model.set_params(memory=tmp_path)
+    for epsilon, other in zip((2, 4), alone):
+        found.clear()
+        fitted = clone(model).set_params(epsilon=epsilon).fit(X, y)
+        assert bool(found) == (epsilon == 2)
+        assert_same(fitted, other)
+        for name in ("weight_decay_", "shrinkage_", "null_fraction_", "selection_errors_"):
+            assert getattr(fitted, name, None) == getattr(other, name, None)
+        assert fitted.conditioner_.errors_ == other.conditioner_.errors_

@@ -1,6 +1,6 @@
-"""Where fits part that differ in their pruning only, so that the way there is gone once.
+"""What fits to the same samples share, so that a search does it once.
 
-Owns: models on the way, in files. May not touch: models.
+Owns: values and models on the way, in files. May not touch: what they mean.
 """
 
 from __future__ import annotations
@@ -18,23 +18,37 @@ from ._native import isa
 from ._pruning import NeuronPruning
 from ._version import __version__
 
-__all__ = ["Waypoints"]
+__all__ = ["Waypoints", "remembered"]
+
+
+def _folder(memory) -> Path:
+    """Results differ between versions, and bits between instruction sets."""
+    return Path(memory) / f"{__version__}-{isa()}"
+
+
+def remembered(function, memory):
+    """The function, its values kept in the folder `memory` if that is not None."""
+    if memory is None:
+        return function
+    return joblib.Memory(_folder(memory), verbose=0).cache(function)
 
 
 class Waypoints:
     """Models at the start of the first epoch that prunes, and after the last one.
 
+    Fits that differ in their pruning only go the same way until they part at such a point.
+
     Parameters
     ----------
-    folder : str or path-like
+    memory : str or path-like
     task : object
         All that decides over a fit but for its pruning and its end: samples, parameters.
     pruning : NeuronPruning
     n_epochs : int
     """
 
-    def __init__(self, folder, task, pruning: NeuronPruning, n_epochs: int):
-        self.folder, self.task = Path(folder), joblib.hash([__version__, isa(), task])
+    def __init__(self, memory, task, pruning: NeuronPruning, n_epochs: int):
+        self.folder, self.task = _folder(memory), joblib.hash(task)
         self.first, self.last = max(1, pruning.start), min(pruning.last_epoch + 1, n_epochs)
         # Prunings that begin alike are alike until the first of them ends.
         self.pruning = joblib.hash(replace(pruning, n_epochs=0))
