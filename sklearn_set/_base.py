@@ -136,7 +136,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             watched = held_out is not None or hasattr(self, "_skl_callbacks")
             waypoints = None if continued or watched else self._waypoints(samples)
             known = waypoints and waypoints.farthest()
-            model, samples, signal = self._start(samples, targets, rng, continued, known)
+            model, signal, samples = self._start(samples, targets, rng, continued, known)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -207,7 +207,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 X, y, sample_weight, reset=not continued, **given
             )
             rng = check_random_state(self.random_state)
-            model, samples, _ = self._start(samples, targets, rng, continued, whole_data=False)
+            model, _, samples = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
             _reporting.report(model, self.verbose)
         except BaseException:
@@ -272,19 +272,18 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     def _start(
         self, samples, targets, rng, continued, known=None, *, whole_data=True
-    ) -> tuple[Model, Samples, Signal | None]:
-        """The model to train, the samples as its network reads them, and their signal."""
+    ) -> tuple[Model, Signal | None, Samples]:
+        """The model to train, and the samples' signal; the samples as its network reads them."""
         if continued or known:
             conditioner = known.conditioner if known else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = known or (self._learner and self._learner.copy())
-            return self._continued(samples, rng, conditioner, kept), samples, None
+            return self._continued(samples, rng, conditioner, kept), None, samples
         learned = remembered(InputConditioner._learn, self.memory)
         numbers = targets.numbers(samples.target)
         conditioner = learned(self._make_conditioner(), samples.X, numbers, samples.weight)
         samples = replace(samples, X=conditioner._apply(samples.X))
-        model, signal = self._begun(samples, targets, conditioner, rng, whole_data)
-        return model, samples, signal
+        return *self._begun(samples, targets, conditioner, rng, whole_data), samples
 
     def _begun(
         self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
