@@ -101,10 +101,9 @@ def pairs(c: Comparison, digits: int, *, whole: bool = True) -> str:
 
 def by_kind(c: Comparison, kinds: pd.Series, digits: int) -> str:
     groups = c.means.groupby(kinds[c.means.index])
-    frame = ordered(pd.DataFrame({kind: mean_over(part) for kind, part in groups}).T, c.ours)
-    frame = best_bold(frame.dropna(axis=1, how="all"), digits, least=c.sign < 0)
-    frame.insert(0, "tables", groups.size())
-    return markdown(frame, digits, "kind")
+    frame = pd.DataFrame({f"{kind} ({len(part)})": mean_over(part) for kind, part in groups})
+    frame = ordered(frame.dropna(how="all").T, c.ours)
+    return markdown(best_bold(frame, digits, least=c.sign < 0).T, digits, "model")
 
 
 def by_table(c: Comparison, digits: int) -> str:
