@@ -3,7 +3,6 @@
 import importlib
 import itertools
 import json
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -184,33 +183,3 @@ def test_images_are_resumed(load, tmp_path, monkeypatch):
     assert [text.count("\n") for text in texts] == [5, 6, 2]  # with 3 + 2 rows of degrees
     run.main()
     assert texts == [path.read_text() for path in sorted(results.iterdir())]
-
-
-def test_figures_of_the_first_page_are_those_of_the_benchmarks():
-    """README and first page name what the pages of the benchmarks have now."""
-    root = BENCHMARKS.parent
-
-    def row(page, name, after=""):
-        text = (root / f"doc/benchmarks/{page}.md").read_text(encoding="utf-8")
-        line = re.search(rf"(?m)^\| {name} \|(.*)\|$", text[text.index(after) :]).group(1)
-        return [cell.strip(" *") for cell in line.split("|")]
-
-    accuracy, connections = "## Accuracy", "## Connections and seconds"
-    epsilons = row("frontier", "ε", accuracy)
-    few, usual = epsilons.index("1"), epsilons.index("30")
-    costs = row("speed", "a training step, leukemia .*connections\\)")[0]
-    ratios = re.findall(r"× ([\d.,]+)", costs)
-    expected = [
-        f"{float(row('generalization', 'SET')[0]):.1f} %",
-        f"{float(row('generalization', 'LDA, shrinkage')[0]):.1f} %",
-        row("frontier", "ULTRA_SPARSE", accuracy)[few] + " %",
-        row("frontier", "SET", accuracy)[usual] + " %",
-        row("frontier", "static", accuracy)[epsilons.index("dense")] + " %",
-        row("frontier", "ULTRA_SPARSE", connections)[few],
-        row("frontier", "SET", connections)[usual],
-        f"({float(ratios[0]):.0f})",
-        f"({round(float(ratios[-1].replace(',', '')), -2):,.0f})",
-    ]
-    for path in ("README.md", "doc/index.md"):
-        text = " ".join((root / path).read_text(encoding="utf-8").split())
-        assert [figure for figure in expected if figure not in text] == [], path
