@@ -116,7 +116,7 @@ valgrind_fit() {
     local log=$where/valgrind/log
     (cd "$root" && env $(variant_environment valgrind) SKLEARN_SET_ISA=avx2 valgrind --quiet \
         --log-file="$log" --leak-check=no --num-callers=40 \
-        "$where/valgrind/bin/python" -P "$tools/small_fit.py" --threads 1)
+        "$where/valgrind/bin/python" -P "$tools/small_fit.py" --threads 1 --light)
     # Python and pandas have reports of their own; ours have the core somewhere on the stack.
     if grep -qE '/_native\.|nanobind::|sklearn_set::|(kernels|convolution|network|topology|bindings|dispatch)\.cpp|arrays\.h' "$log"; then
         cat "$log" >&2

@@ -14,17 +14,19 @@ from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegre
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--threads", type=int, default=2)
-n_jobs = parser.parse_args().threads
+parser.add_argument("--light", action="store_true", help="few samples and neurons, for valgrind")
+arguments = parser.parse_args()
+n_jobs, light = arguments.threads, arguments.light
 warnings.simplefilter("ignore", ConvergenceWarning)
 
 rng = np.random.default_rng(0)
-X = rng.standard_normal((203, 37))
+X = rng.standard_normal((63, 17) if light else (203, 37))
 y = (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
 # So many connections and samples a batch that a batch has work for two threads.
-common = dict(
-    hidden_layer_sizes=(101, 60), epsilon=40, batch_size=100, max_iter=4, n_jobs=n_jobs,
-    random_state=0,
-)  # fmt: skip
+sizes = {"hidden_layer_sizes": (101, 60), "epsilon": 40, "batch_size": 100}
+if light:
+    sizes = {"hidden_layer_sizes": (21, 13), "epsilon": 8, "batch_size": 30}
+common = dict(**sizes, max_iter=4, n_jobs=n_jobs, random_state=0)
 models = [
     SETClassifier(**common),
     SETClassifier(**common, grow="gradient", drop="sensitivity", dropout=0.3, activation="tanh"),
