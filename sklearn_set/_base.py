@@ -161,9 +161,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             model.calibrate(samples, find, effective_n_threads(self.n_jobs))
         self._commit(model, keep_state=self.warm_start)
         _reporting.warn_about(model)
-        unscaled = None if getattr(self, "scale_target", True) else samples.target
         constant = targets.loss_of_constant(samples.target, samples.weight)
-        _reporting.warn_of_absurd_loss(model, constant, unscaled, samples.X, self._names())
+        _reporting.warn_of_absurd_loss(model, constant, samples, self)
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
         )
@@ -215,9 +214,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             raise
         self._commit(model, keep_state=True)
         return self
-
-    def _names(self) -> np.ndarray | None:
-        return getattr(self, "feature_names_in_", None)
 
     def _make_optimizer(self, select: InputSelection | None, decay: float) -> Optimizer:
         momentum = 0.0 if self.solver == "adam" else self.momentum
@@ -400,7 +396,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 kept = " The model that was fitted before stays as it was."
             elif model.progress.epoch > 0:
                 kept = f" What was learned until epoch {model.progress.epoch} is kept."
-            hint = _reporting.unscaled_hint(samples.X, self._names())
+            hint = _reporting.unscaled_hint(samples.X, self)
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
     def _end_epoch(self, model: Model, context, X, y, metadata, waypoints) -> bool:

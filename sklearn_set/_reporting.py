@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from ._columns import spread_rows
+from ._samples import Samples
 from ._training import Learner
 
 __all__ = [
@@ -75,14 +76,13 @@ def warn_about(learner: Learner) -> None:
         )
 
 
-def warn_of_absurd_loss(
-    learner: Learner, constant: float, unscaled: np.ndarray | None, X, names: np.ndarray | None
-) -> None:
+def warn_of_absurd_loss(learner: Learner, constant: float, samples: Samples, estimator) -> None:
     """Warn of a training that ended far above the loss of a constant prediction.
 
-    `unscaled` is the target if the network learns it in the unit of the user. If this is far
-    from 1, no better than a constant is suspicious enough.
+    If the network learns the target in the unit of the user, and this is far from 1, no better
+    than a constant is suspicious enough.
     """
+    unscaled = None if getattr(estimator, "scale_target", True) else samples.target
     losses, most = learner.progress.history.get("loss"), _ABSURD
     if not losses:  # interrupted in the first epoch
         return
@@ -103,7 +103,7 @@ def warn_of_absurd_loss(
     warnings.warn(
         f"The network learned nothing: the loss of the last epoch, {loss:.3g}, is "
         f"{loss / constant:.3g} times that of the best constant prediction. {advice}"
-        f"{unscaled_hint(X, names)}",
+        f"{unscaled_hint(samples.X, estimator)}",
         ConvergenceWarning,
         stacklevel=3,
     )
@@ -148,13 +148,14 @@ def _moments(X) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, np.sqrt(np.maximum(np.ravel(square.mean(axis=0)) - mean**2, 0)), size
 
 
-def unscaled_hint(X, names: np.ndarray | None) -> str:
+def unscaled_hint(X, estimator) -> str:
     """A sentence on inputs that look unscaled, or nothing."""
     largest = abs(X).max(axis=0)
     largest = largest.toarray().ravel() if sparse.issparse(largest) else largest
     worst = int(largest.argmax())
     if largest[worst] < 100:
         return ""
+    names = getattr(estimator, "feature_names_in_", None)
     name = f"number {worst}" if names is None else repr(names[worst])
     return (
         f" The inputs look unscaled: feature {name} has absolute values up to "
