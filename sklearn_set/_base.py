@@ -73,7 +73,15 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The selection of inputs; `before` is the evolution of a fit that is continued."""
         return None
 
-    def _find_signal(self, samples: Samples, select: InputSelection | None) -> Signal:
+    def _weights_of_columns(
+        self, samples: Samples, targets: Target, conditioner: InputConditioner
+    ) -> np.ndarray | None:
+        """How strongly a new network reads its scaled columns; None: all of them alike."""
+        return None
+
+    def _find_signal(
+        self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
+    ) -> Signal:
         """What is found in the samples before training."""
         return remembered(Signal.of, self.memory)(samples)
 
@@ -278,16 +286,22 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         learned = remembered(InputConditioner._learn, self.memory)
         numbers = targets.numbers(samples.target)
         conditioner = learned(self._make_conditioner(), samples.X, numbers, samples.weight)
-        samples = replace(samples, X=conditioner._apply(samples.X))
-        return *self._begun(samples, targets, conditioner, rng, whole_data), samples
+        read = replace(samples, X=conditioner._apply(samples.X))
+        weights = self._weights_of_columns(read, targets, conditioner)
+        if weights is not None:
+            conditioner._weigh(weights)
+            read = replace(samples, X=conditioner._apply(samples.X))
+        return *self._begun(read, targets, conditioner, rng, whole_data), read
 
     def _begun(
         self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
     ) -> tuple[Model, Signal | None]:
         """A model with a new network, and what decided how it is held back."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
+        features = conditioner._read
+        n_inputs = samples.X.shape[1] if features is None else len(features)
         network = Network.random(
-            [samples.X.shape[1], *self._hidden_layer_sizes(), targets.n_outputs],
+            [n_inputs, *self._hidden_layer_sizes(), targets.n_outputs],
             epsilon=self.epsilon,
             init=self.init,
             activation=self.activation,
@@ -295,12 +309,13 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             dtype=samples.X.dtype,
             rng=generators.init,
         )
+        network.features = features
         judged = replace(samples, target=targets.numbers(samples.target))
         select = self._make_selection(judged, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
         signal = None
         if "auto" in (decay, shrinkage):
-            signal = self._find_signal(judged, select)
+            signal = self._find_signal(judged, select, conditioner)
             if decay == "auto":
                 n_batches = -(-len(samples.target) // self._batch_size(samples))
                 reach, bounds = self.learning_rate_init * n_batches, self._DECAY_BY_SIGNAL

@@ -18,6 +18,7 @@ __all__ = [
     "Decorrelated",
     "Scaled",
     "Scaling",
+    "Weighed",
     "blocks",
     "distinct_rows",
     "few_rows",
@@ -255,6 +256,32 @@ class Scaled(AsTheyAre):
             return self.scaling.invert(unlevel(Z))
         data = unlevel(Z.data) * self.scaling.finite_deviation[Z.indices]
         return type(Z)((data, Z.indices, Z.indptr), shape=Z.shape)
+
+
+class Weighed(Scaled):
+    """Columns on a robust scale, levelled off, each times its own number >= 0."""
+
+    def __init__(self, scaling: Scaling, gain: np.ndarray):
+        super().__init__(scaling)
+        self.gain = gain
+
+    def apply(self, X):
+        Z = super().apply(X)
+        if not sparse.issparse(Z):
+            return Z * self.gain
+        Z.data *= self.gain[Z.indices]
+        return Z
+
+    def pull_back(self, X, gradient):
+        return super().pull_back(X, gradient * self.gain)
+
+    def invert(self, Z):
+        if sparse.issparse(Z):
+            return self.invert(Z.toarray())
+        return super().invert(np.divide(Z, self.gain, out=np.zeros(Z.shape), where=self.gain > 0))
+
+    def in_columns(self, coef):
+        return self.gain[:, None] * coef
 
 
 class Decorrelated(AsTheyAre):

@@ -22,6 +22,7 @@ from ._columns import (
     Decorrelated,
     Scaled,
     Scaling,
+    Weighed,
     blocks,
     few_rows,
     level,
@@ -97,8 +98,8 @@ class InputConditioner(TransformerMixin, Conditioning):
     _by_position = ("conditioning",)
     _references = (CHO, LEE)
     _attribute_texts = """
-        method_ : {"scale", "decorrelate", "none"}
-            What is done with the columns.
+        method_ : {"scale", "decorrelate", "weigh", "none"}
+            What is done with the columns. Survival analyses can weigh them; see there.
         strength_ : float or None
             Strength of the decorrelation.
         errors_ : dict
@@ -172,6 +173,15 @@ class InputConditioner(TransformerMixin, Conditioning):
                 self.method_ = "decorrelate"
                 self._columns = Decorrelated(scaling, components, self.strength_)
         return self
+
+    def _weigh(self, gain: np.ndarray) -> None:
+        """Multiply scaled columns by numbers >= 0; those of 0 are not read."""
+        self.method_, self._columns = "weigh", Weighed(self._columns.scaling, gain)
+
+    @property
+    def _read(self) -> np.ndarray | None:
+        """The columns that are read; None: all of them."""
+        return np.flatnonzero(self._columns.gain) if self.method_ == "weigh" else None
 
     def _choose(self, scaling: Scaling, X, target, weight) -> None:
         rows = few_rows(X, N_JUDGED)

@@ -232,7 +232,8 @@ class InputSelecting(Declared):
         features or more are irrelevant one by one (`null_fraction_`) and the best ones, found on a
         part of the samples, predict the others better than all features do
         (`selection_errors_`); their number is chosen by that. It reads all sparse and all
-        decorrelated inputs.""",
+        decorrelated inputs. Survival analyses of fewer samples than features choose before
+        training, and weigh what they choose (see the notes of `SETSurvivalAnalysis`).""",
         default="auto",
     )
 

@@ -21,7 +21,6 @@ from ._threads import one_blas_thread
 __all__ = ["Signal", "shrinkage_for"]
 
 _FEWEST = 10  # samples that tell anything
-_GAIN = 2.0  # that the weights into a neuron must be able to reach together
 _STRONG = 0.75  # relative error below which outputs are not shrunk
 _SIZE_LEFT_OUT = 0.85  # of outputs for new samples, if those left out are taken for 1
 _HOTTEST = 4.0  # factor of outputs
@@ -41,6 +40,7 @@ class Signal:
     shrinkage: float = 0.0  # how far outputs are to be pulled to those of the constant model
     kernel: KernelRidge | None = None
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))  # that it has seen
+    gain: float = 2.0  # that the weights into a neuron must be able to reach together
 
     @classmethod
     def of(cls, samples: Samples) -> Signal:
@@ -95,9 +95,9 @@ class Signal:
         """The share of a weight that an epoch is to take away, ``factor * noise``.
 
         An epoch moves a weight by `reach` (the learning rate times the number of batches) at
-        most, so that a decay of ``reach * in-degree / 2`` lets the weights into a neuron sum
-        to 2: more would keep small networks and those of few batches from learning.
+        most, so that a decay of ``reach * in-degree / gain`` lets the weights into a neuron sum
+        to the gain: more would keep small networks and those of few batches from learning.
         """
         in_degree = min(layer.nnz / layer.n_out for layer in network.layers)
-        most = max(least, min(most, reach * in_degree / _GAIN))
+        most = max(least, min(most, reach * in_degree / self.gain))
         return float(np.clip(factor * self.noise, least, most))

@@ -9,19 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_consistent_length
 
 from ._base import BaseSparseMLP
 from ._regularization import Signal
 from ._samples import check_weight
+from ._threads import one_blas_thread
 from ._times import StepFunction, Times, columns_of
 from ._training_parameters import Survival
+from ._weighing import column_weights
 
 __all__ = ["BaseSparseMLPSurvival"]
 
 # Martingale residuals are noisy even where the hazard is known: of what they say about
 # shrinkage, this much had the best Brier scores.
 _SHARE_OF_SHRINKAGE = 0.5
+# Networks whose columns are weighed need much decay, which keeps the weights' proportions.
+_WEIGHED = Signal(noise=0.3, gain=0.75)
 
 
 class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
@@ -44,8 +49,20 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         y_val = None if y_val is None else columns_of(y_val)
         return super()._validate_held_out(targets, X_val, y_val, sample_weight_val)
 
-    def _find_signal(self, samples, select) -> Signal:
-        signal = super()._find_signal(samples, select)
+    def _weights_of_columns(self, samples, targets, conditioner) -> np.ndarray | None:
+        chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
+        if not chooses or sparse.issparse(samples.X):
+            return None
+        with one_blas_thread():
+            weights, self.selection_errors_ = column_weights(
+                samples.X, targets, samples.target, samples.weight
+            )
+        return weights
+
+    def _find_signal(self, samples, select, conditioner) -> Signal:
+        if conditioner.method_ == "weigh":
+            return _WEIGHED
+        signal = super()._find_signal(samples, select, conditioner)
         return replace(signal, shrinkage=_SHARE_OF_SHRINKAGE * signal.shrinkage)
 
     def predict(self, X):

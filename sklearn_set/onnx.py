@@ -174,7 +174,8 @@ class _Graph:
             return self.node("Mul", self._level(unit), columns.gain)
         if len(scaling.heavy):
             Z = self._heavy_tails(scaling, X, Z)
-        return self._level(Z)
+        Z = self._level(Z)
+        return self.node("Mul", Z, columns.gain) if conditioner.method_ == "weigh" else Z
 
     def _affine(self, X: str, center, scale) -> str:
         return self.node("Mul", self.node("Sub", X, center), 1 / scale)

@@ -22,7 +22,7 @@ LAYERS = [
     {"_network", "_targets"},
     # All but the last take a Layer, a Network or Data.
     {"rules", "_amounts", "_mixtures", "_pruning", "_times"},
-    {"_evolution", "_network_parameters"},
+    {"_evolution", "_network_parameters", "_weighing"},
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},
     {"_fitted"},

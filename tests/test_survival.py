@@ -13,10 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_set import NPSETSurvivalAnalysis, SETSurvivalAnalysis
+from sklearn_set import NPSETSurvivalAnalysis, SETSurvivalAnalysis, _weighing
 from sklearn_set._concordance import concordance
 from sklearn_set._times import StepFunction, Times
+from sklearn_set._weighing import column_weights
 from sklearn_set.callback import TimeBudget
+from sklearn_set.inspection import attributions
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
 
@@ -293,7 +295,7 @@ def test_callbacks_see_a_fitted_survival_analysis():
 
 
 def test_useless_inputs_leave():
-    X, y = sample(300, 400)
+    X, y = sample(300, 250)  # with fewer samples than columns these are weighed, see below
     model = SETSurvivalAnalysis(random_state=0).fit(X, y)
     assert len(model.selected_features_) < 100
     assert {0, 1} <= set(model.selected_features_)
@@ -307,6 +309,95 @@ def test_noise_leaves_an_order():
     model = SETSurvivalAnalysis(**SMALL).fit(X, y)
     assert 0.4 < model.shrinkage_ <= 0.5
     assert len(np.unique(model.predict(X))) == 100
+
+
+# ------------------------------------------------------------------ weighed columns
+
+
+def wide(n=150, n_features=300):
+    """Two of the columns decide."""
+    return sample(n, n_features, seed=1)
+
+
+def weights_of(X, y, weight=None):
+    return column_weights(X, Times.of(y, weight, 1), y, weight)
+
+
+def test_elastic_nets_of_hazards_are_at_their_optimum():
+    """No column's slope is above the penalty, and those that are left have exactly it."""
+    X, y = wide()
+    exposure = y[:, 0] - Times.of(y, None, 1).numbers(y)[:, 0]
+    coefs, unit = _weighing._path(X, y[:, 0], exposure, np.ones(len(X)))
+    assert not coefs[:, 0].any() and coefs[:2, 3].all()
+    for strength, coef in list(zip(_weighing._STRENGTHS, coefs.T))[1:8]:
+        hazard = np.exp(X @ coef)
+        expected = exposure * hazard * y[:, 0].sum() / (exposure @ hazard)  # free intercept
+        slope = X.T @ (y[:, 0] - expected) / y[:, 0].sum() - 0.3 * unit * strength * coef
+        bound = 0.7 * unit * strength
+        assert np.abs(slope).max() < 1.1 * bound
+        assert_allclose(slope[coef != 0], bound * np.sign(coef[coef != 0]), rtol=0.15)
+
+
+def test_columns_are_weighed_where_that_predicts_better():
+    X, y = wide()
+    weights, errors = weights_of(X, y)
+    kept = np.flatnonzero(weights)
+    assert set(np.argsort(-weights)[:2]) == {0, 1} and len(kept) < 100
+    assert np.square(weights[kept]).mean() == pytest.approx(1)
+    assert errors[len(kept)] < errors["all"] - 0.1
+    noise = np.random.default_rng(0).normal(size=X.shape)
+    assert weights_of(noise, y)[0] is None
+    for few in (X[:99], X[:, :100]):  # samples, columns
+        assert weights_of(few, y[: len(few)]) == (None, {})
+
+
+def test_weights_do_not_depend_on_the_order_or_on_repetitions():
+    X, y = wide()
+    weights, errors = weights_of(X, y)
+    order = np.random.default_rng(0).permutation(len(X))
+    again = weights_of(X[order], y[order])
+    assert_allclose(again[0], weights, atol=1e-6)
+    assert again[1] == pytest.approx(errors)
+    weight = 1.0 + np.arange(len(X)) % 3
+    repeated = weights_of(*(given.repeat(weight.astype(int), axis=0) for given in (X, y)))
+    weighted = weights_of(X, y, weight)
+    assert_allclose(weighted[0], repeated[0], atol=1e-6)
+    assert not np.allclose(weighted[0], weights, atol=1e-3)
+
+
+def test_the_network_reads_weighed_columns():
+    X, y = wide(300)
+    model = SETSurvivalAnalysis(**SMALL, select_inputs=False).fit(X[:150], y[:150])
+    assert model.conditioner_.method_ == "scale" and len(model.selected_features_) == 300
+    poor = model.score(X[150:], y[150:])
+    model = SETSurvivalAnalysis(**SMALL, n_intervals=1).fit(X[:150], y[:150])
+    assert model.conditioner_.method_ == "weigh" and model.null_fraction_ is None
+    assert model.score(X[150:], y[150:]) > poor + 0.1
+    selected = model.selected_features_
+    assert set(model.selection_errors_) == {"all", len(selected)}
+    assert set(np.argsort(-model.feature_importances_)[:2]) == {0, 1}
+    Z = model.conditioner_.transform(X)
+    assert_array_equal(np.flatnonzero(Z.any(axis=0)), selected)
+    back = model.conditioner_.inverse_transform(Z)
+    assert_allclose(back[:, selected], X[:, selected], atol=1e-6)
+    # A small change of a column changes the risk as its attribution says.
+    step = np.zeros(300)
+    step[0] = 1e-6
+    change = (model.predict(X[:1] + step) - model.predict(X[:1] - step)) / 2e-6
+    slope = attributions(model, X[:1], method="gradient")[0, 0]
+    assert slope == pytest.approx(change[0], rel=1e-3)
+
+
+def test_weighing_survives_what_comes_after():
+    X, y = wide()
+    model = SETSurvivalAnalysis(**SMALL, warm_start=True).fit(X, y)
+    kept = model.selected_features_
+    assert_same(pickle.loads(pickle.dumps(model)), model)
+    for again in (model.fit(X, y), model.partial_fit(X, y)):
+        assert_array_equal(again.selected_features_, kept)
+    assert model.n_iter_ == 2 * SMALL["max_iter"] + 1
+    chunk = SETSurvivalAnalysis(**SMALL).partial_fit(X, y).partial_fit(X[:20], y[:20])
+    assert_array_equal(chunk.selected_features_, kept)
 
 
 # ------------------------------------------------------------------ wrong targets

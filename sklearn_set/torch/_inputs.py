@@ -51,6 +51,8 @@ class ConditionedInputs(nn.Module):
         if conditioner.method_ == "decorrelate":
             columns = conditioner._columns
             tensors |= {"basis": columns.components.basis, "gain": columns.gain}
+        if conditioner.method_ == "weigh":
+            tensors["gain"] = conditioner._columns.gain
         for name, values in tensors.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(values)).to(dtype))
         self.register_buffer("heavy", torch.from_numpy(scaling.heavy))
@@ -64,7 +66,8 @@ class ConditionedInputs(nn.Module):
             values = torch.asinh((x[..., self.heavy] - self.median) / self.size)
             values = (values - self.heavy_mean) / self.heavy_deviation
             z = z.index_copy(-1, self.heavy, values)
-        return _level(z)
+        z = _level(z)
+        return z * self.gain if self.conditioner.method_ == "weigh" else z
 
     def extra_repr(self) -> str:
         return repr(self.conditioner)
