@@ -107,6 +107,20 @@ def test_every_other_estimator(few_digits, name, dtype):
         np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), atol=1e-4)
 
 
+def test_weighed_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 200)).astype(np.float32)
+    y = np.column_stack([rng.random(120) < 0.7, rng.exponential(np.exp(X[:, 1] - X[:, 0]))])
+    model = sklearn_set.SETSurvivalAnalysis((40,), **FAST).fit(X, y)
+    assert model.conditioner_.method_ == "weigh"
+    for converted, expected in (
+        (model, model.predict(X)),
+        (model.conditioner_, model.conditioner_.transform(X)),
+    ):
+        (given,), _ = run(converted, X)
+        np.testing.assert_allclose(given.reshape(expected.shape), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([-1, 1])], ids=str)
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
 def test_two_classes(few_digits, classes, loss):
