@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length
 from ._base import BaseSparseMLP
 from ._regularization import Signal
 from ._samples import check_weight
+from ._sharing import remembered
 from ._threads import one_blas_thread
 from ._times import StepFunction, Times, columns_of
 from ._training_parameters import Survival
@@ -54,7 +55,8 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         if not chooses or sparse.issparse(samples.X):
             return None
         with one_blas_thread():
-            weights, self.selection_errors_ = column_weights(
+            found = remembered(column_weights, self.memory)
+            weights, self.selection_errors_ = found(
                 samples.X, targets, samples.target, samples.weight
             )
         return weights
