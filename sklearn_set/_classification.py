@@ -48,6 +48,7 @@ class BaseSparseMLPClassifier(ClassifierMixin, Classification, BaseSparseMLP):
         self : object
             The estimator after the epoch.
         """
+        self._validate_params()  # before what follows complains
         if self.__sklearn_is_fitted__():
             self._targets.check_same(classes)
         elif classes is None:
