@@ -75,9 +75,9 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     >>> import numpy as np
     >>> from sklearn_set import StabilitySelector
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(150, 200))
+    >>> X = rng.normal(size=(100, 200))
     >>> y = X[:, 3] + X[:, 5] - X[:, 8] > 0
-    >>> selector = StabilitySelector(n_pairs=20, random_state=0).fit(X, y)
+    >>> selector = StabilitySelector(n_pairs=25, random_state=0).fit(X, y)
     >>> selector.get_support(indices=True)
     array([3, 5, 8])
     >>> bool(selector.expected_false_ <= 1)
