@@ -190,6 +190,15 @@ def test_public_names():
             assert hasattr(module, public), (name, public)
 
 
+def test_python_without_docstrings():
+    """Some are filled in while modules load."""
+    modules = ["sklearn_set.inspection", "sklearn_set._stability", "sklearn_set.rules"]
+    if importlib.util.find_spec("torch") is not None:
+        modules.append("sklearn_set.torch")
+    code = f"import {', '.join(modules)}"
+    subprocess.run([sys.executable, "-OO", "-c", code], check=True)
+
+
 def test_a_missing_pytorch_names_the_extra():
     code = (
         "import sys, sklearn_set\n"  # SciPy looks at sys.modules["torch"]

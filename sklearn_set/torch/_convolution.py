@@ -239,7 +239,7 @@ def _documented(sizes: str, window: str, place: str):
     def decorate(cls):
         name = cls.__name__.removeprefix("Sparse")
         common = _COMMON.format(name=name, sizes=sizes, window=window, place=place)
-        cls.__doc__ = inspect.cleandoc(cls.__doc__).replace("{common}", common)
+        cls.__doc__ = inspect.cleandoc(cls.__doc__ or "").replace("{common}", common)
         return cls
 
     return decorate
