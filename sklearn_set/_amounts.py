@@ -5,6 +5,7 @@ Owns: these numbers. May not touch: which connections they are for (`rules`), an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -29,7 +30,7 @@ def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndar
     gradients; small, so that a connection that nobody trained yet disturbs the
     model little and has to grow to outlive the next rewirings.
     """
-    size = 0.25 * np.sqrt(6 * layer.n_out / max(layer.nnz, 1))
+    size = 0.25 * math.sqrt(6 * layer.n_out / max(layer.nnz, 1))
     # Arithmetic: np.where guesses at a branch for each of the random signs.
     bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
     weights = np.unpackbits(bits, count=n_new).astype(layer.weights.dtype)

@@ -160,14 +160,10 @@ Numpy<T> py_carry(In1<T> values, In1<int32_t> source, std::optional<In1<T>> new_
                   const std::string &isa) {
     const int32_t n = static_cast<int32_t>(values.shape(0)), *from = source.data();
     const int64_t n_after = source.shape(0);
-    int32_t behind = 0, n_new = 0;
-    for (int64_t k = 0; k < n_after; ++k) {
-        behind |= from[k] >= n;
-        n_new += from[k] < 0;
-    }
-    if (behind) fail("source points behind the values.");
-    if (new_values) require_size("new_values", new_values->shape(0), n_new);
     const Kernels<T> &k = kernels_named<T>(isa);
+    const int64_t n_new = k.count_new(from, n_after, n);
+    if (n_new < 0) fail("source points behind the values.");
+    if (new_values) require_size("new_values", new_values->shape(0), n_new);
     Array<T> moved(n_after);
     {
         nb::gil_scoped_release release;

@@ -112,14 +112,15 @@ template <class T> bool py_all_finite(In1<T> values) {
 
 template <class T>
 Numpy<uint8_t> py_drop_nearest_zero(In1<T> weights, int64_t n_negative, int64_t n_positive) {
-    int64_t counts[3];
-    count_signs(weights.data(), weights.shape(0), counts);
-    if (n_negative < 0 || n_positive < 0 || n_negative > counts[0] || n_positive > counts[2])
+    Array<uint8_t> keep(weights.shape(0));
+    if (n_negative < 0 || n_positive < 0 ||
+        !drop_nearest_zero(weights.data(), weights.shape(0), n_negative, n_positive, keep.data())) {
+        int64_t counts[3];
+        count_signs(weights.data(), weights.shape(0), counts);
         fail("Cannot drop " + std::to_string(n_negative) + " negative and " +
              std::to_string(n_positive) + " positive weights of " + std::to_string(counts[0]) +
              " and " + std::to_string(counts[2]) + ".");
-    Array<uint8_t> keep(weights.shape(0));
-    drop_nearest_zero(weights.data(), weights.shape(0), n_negative, n_positive, keep.data());
+    }
     return to_numpy(std::move(keep));
 }
 

@@ -781,7 +781,7 @@ void shifted_dots(const int32_t *offsets, int64_t n, const T *base, const T *row
 
 // ---------------------------------------------------------------- moves
 
-// New values as carry() takes them: `step` is 1, or 0 if they are all the same.
+// New values as carry() takes them: `step` is 1, or 0 if they are all 0.
 template <class T> struct Fresh {
     const T *next, *last;
     int64_t step;
@@ -789,19 +789,27 @@ template <class T> struct Fresh {
 
 // Masks instead of branches, since which are new is random: a new one reads the first value
 // too, an old one the next fresh one.
-template <class T>
-INLINE void carry_part(const T *values, const int32_t *source, int64_t n, Fresh<T> &fresh,
-                       T *moved) {
+template <class T, bool FRESH>
+INLINE void carry_one_by_one(const T *values, const int32_t *source, int64_t n, Fresh<T> &fresh,
+                             T *moved) {
     typedef typename Bits<T>::Unsigned U;
     for (int64_t k = 0; k < n; k++) {
         int64_t is_new = source[k] >> 31;
-        U mask = (U)is_new, old, next;
+        U mask = (U)is_new, old, next = 0;
         __builtin_memcpy(&old, values + (source[k] & ~is_new), sizeof old);
-        __builtin_memcpy(&next, fresh.next < fresh.last ? fresh.next : fresh.last, sizeof next);
+        if (FRESH)
+            __builtin_memcpy(&next, fresh.next < fresh.last ? fresh.next : fresh.last, sizeof next);
         old = (old & ~mask) | (next & mask);
         __builtin_memcpy(moved + k, &old, sizeof old);
-        fresh.next += fresh.step & -is_new;
+        if (FRESH) fresh.next -= is_new;
     }
+}
+
+template <class T>
+INLINE void carry_part(const T *values, const int32_t *source, int64_t n, Fresh<T> &fresh,
+                       T *moved) {
+    if (fresh.step) carry_one_by_one<T, true>(values, source, n, fresh, moved);
+    else carry_one_by_one<T, false>(values, source, n, fresh, moved);
 }
 
 #if defined(__AVX512F__)
@@ -818,6 +826,15 @@ template <> struct Mover<float> {
         return _mm512_mask_expand_ps(v, (__mmask16)lanes, x);
     }
     static __m512i indices(const int32_t *p) { return _mm512_loadu_si512(p); }
+    static __m512i bits(const float *p, unsigned lanes) {
+        return _mm512_maskz_loadu_epi32((__mmask16)lanes, p);
+    }
+    static __m512i without_sign(__m512i s) {
+        return _mm512_and_epi32(s, _mm512_set1_epi32(INT32_MAX));
+    }
+    static void store_chosen(uint32_t *p, unsigned lanes, __m512i s) {
+        _mm512_storeu_si512(p, _mm512_maskz_compress_epi32((__mmask16)lanes, s));
+    }
     static unsigned negative(__m512i s) { return _mm512_movepi32_mask(s); }
     static __m512i less(__m512i s, int32_t x) { return _mm512_sub_epi32(s, _mm512_set1_epi32(x)); }
     static unsigned below(__m512i s, int32_t x) {
@@ -836,9 +853,18 @@ template <> struct Mover<double> {
     static __m512i indices(const int32_t *p) {
         return _mm512_maskz_cvtepi32_epi64(0xff, _mm256_loadu_si256((const __m256i *)p));
     }
+    static __m512i bits(const double *p, unsigned lanes) {
+        return _mm512_maskz_loadu_epi64((__mmask8)lanes, p);
+    }
+    static __m512i without_sign(__m512i s) {
+        return _mm512_and_epi64(s, _mm512_set1_epi64(INT64_MAX));
+    }
+    static void store_chosen(uint64_t *p, unsigned lanes, __m512i s) {
+        _mm512_storeu_si512(p, _mm512_maskz_compress_epi64((__mmask8)lanes, s));
+    }
     static unsigned negative(__m512i s) { return _mm512_movepi64_mask(s); }
-    static __m512i less(__m512i s, int32_t x) { return _mm512_sub_epi64(s, _mm512_set1_epi64(x)); }
-    static unsigned below(__m512i s, int32_t x) {
+    static __m512i less(__m512i s, int64_t x) { return _mm512_sub_epi64(s, _mm512_set1_epi64(x)); }
+    static unsigned below(__m512i s, int64_t x) {
         return _mm512_cmplt_epu64_mask(s, _mm512_set1_epi64(x));
     }
 };
@@ -888,77 +914,113 @@ void carry(const T *values, int64_t n_values, const int32_t *source, int64_t n, 
     }
 }
 
-// The row's kept sources, with by_rank less the number of kept ones before them, and their
-// positions. Returns how many there are; behind them there are MERGE_SLACK values behind all.
-INLINE int32_t compact_row(const MergedRow &row, int32_t *kept, int32_t *positions) {
-    int32_t n = 0, k = row.begin, step = row.by_rank ? 1 : 0;
+int64_t count_new(const int32_t *source, int64_t n, int32_t n_values) {
+    int32_t n_new = 0, behind = 0;
+    for (int64_t k = 0; k < n; ++k) {
+        n_new += source[k] < 0;
+        behind |= source[k] >= n_values;
+    }
+    return behind ? -1 : n_new;
+}
+
 #if defined(__AVX512F__)
+INLINE __m512i counting_from(int32_t first) {
     const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (; k < row.end; k += 16) {
-        __mmask16 inside = row.end - k < 16 ? (1u << (row.end - k)) - 1 : 0xffff;
-        __m128i flags = _mm_maskz_loadu_epi8(inside, row.keep + k);
-        __mmask16 stay = _mm_test_epi8_mask(flags, flags);
-        __m512i sources = _mm512_maskz_loadu_epi32(inside, row.before + k);
-        __m512i rank = _mm512_add_epi32(count, _mm512_set1_epi32(n));
-        sources = _mm512_maskz_compress_epi32(stay, sources);
-        if (step) sources = _mm512_sub_epi32(sources, rank);
-        __m512i place = _mm512_add_epi32(count, _mm512_set1_epi32(k));
-        _mm512_storeu_si512(kept + n, sources);
-        _mm512_storeu_si512(positions + n, _mm512_maskz_compress_epi32(stay, place));
+    return _mm512_add_epi32(count, _mm512_set1_epi32(first));
+}
+
+// Of up to 32 connections of a row.
+struct Compacted {
+    uint32_t stay;      // those that are kept
+    __m512i places[2];  // the sources, less their rank among the kept ones
+};
+
+// Writes the kept ones' sources and positions behind the n of the row that were written before.
+INLINE Compacted compact(const MergedRow &row, int32_t k, int32_t n, int32_t *kept,
+                         int32_t *positions) {
+    Compacted part;
+    uint32_t inside = row.end - k < 32 ? (1u << (row.end - k)) - 1 : ~0u;
+    __m256i flags = _mm256_maskz_loadu_epi8(inside, row.keep + k);
+    part.stay = _mm256_test_epi8_mask(flags, flags);
+    UNROLL for (int i = 0; i < 2; i++) {
+        __mmask16 stay = part.stay >> 16 * i;
+        __m512i sources = _mm512_maskz_loadu_epi32(inside >> 16 * i, row.before + k + 16 * i);
+        __m512i rank = _mm512_maskz_expand_epi32(stay, counting_from(n));
+        part.places[i] = row.by_rank ? _mm512_sub_epi32(sources, rank) : sources;
+        _mm512_storeu_si512(kept + n, _mm512_maskz_compress_epi32(stay, sources));
+        __m512i place = _mm512_maskz_compress_epi32(stay, counting_from(k + 16 * i));
+        _mm512_storeu_si512(positions + n, place);
         n += __builtin_popcount(stay);
     }
-    for (int32_t j = 0; j < MERGE_SLACK; j += 16)
-        _mm512_storeu_si512(kept + n + j, _mm512_set1_epi32(INT32_MAX));
+    return part;
+}
+
+// Each new place is compared with 32 kept ones at a time, which tells where in the row it comes.
+// Then rows are put together 16 places at a time, of the next kept and the next new ones.
+void merge_row(MergedRow &caller) {
+    MergedRow row = caller;
+    int32_t *kept = row.work, *positions = row.work + row.n_work;
+    int32_t fresh[64 + 16], n_fresh = 0, first = 0, n_old = 0, n = 0, n_all = 0;
+    uint64_t is_new = 0;  // which of the 64 from `first` on are
+    auto put = [&](int32_t end) __attribute__((always_inline)) {
+        const int32_t *next = fresh;
+        for (; first < end; first += 16, is_new >>= 16) {
+            __mmask16 at = is_new, old = ~at;
+            __m512i sources = _mm512_maskz_expand_epi32(old, _mm512_loadu_si512(kept + n_old));
+            sources = _mm512_mask_expand_epi32(sources, at, _mm512_loadu_si512(next));
+            _mm512_storeu_si512(row.indices + first, sources);
+            __m512i from = _mm512_loadu_si512(positions + n_old);
+            from = _mm512_mask_expand_epi32(_mm512_set1_epi32(-1), old, from);
+            _mm512_storeu_si512(row.source + first, from);
+            next += __builtin_popcount(at);
+            n_old += 16 - __builtin_popcount(at);
+        }
+        n_fresh = 0;
+    };
+    const int64_t offset = row.base - (row.by_rank ? row.n_kept : 0);
+    const int64_t *places = row.places;
+    int32_t k = row.begin;
+    do {
+        Compacted part = compact(row, k, n, kept, positions);
+        const int32_t n_before = n;
+        n += __builtin_popcount(part.stay);
+        k += 32;
+        // Of the new places those up to the last source of this part, or all that are left.
+        int64_t limit = offset + row.n_in - (row.by_rank ? n : 0);
+        if (k < row.end) limit = offset + row.before[k - 1] - (row.by_rank ? n : 0) + 1;
+        for (; *places < limit; ++places) {
+            const int32_t place = (int32_t)(*places - offset);
+            const __m512i wanted = _mm512_set1_epi32(place);
+            uint32_t smaller = _mm512_cmple_epi32_mask(part.places[0], wanted);
+            smaller |= _mm512_cmple_epi32_mask(part.places[1], wanted) << 16;
+            const int32_t before = n_before + __builtin_popcount(smaller & part.stay);
+            const int32_t slot = before + n_all++;
+            while (slot >= first + 64) put(first + 64);
+            is_new |= uint64_t(1) << (slot - first);
+            fresh[n_fresh++] = place + (row.by_rank ? before : 0);
+        }
+    } while (k < row.end);
+    n_all += n;
+    put(n_all);
+    caller.places = places;
+    caller.indices += n_all;
+    caller.source += n_all;
+    caller.n_kept += n;
+}
 #else
-    for (; k < row.end; ++k) {
+// The row's kept sources, with by_rank less the number of kept ones before them, and their
+// positions, with two values behind all. Returns how many there are.
+INLINE int32_t compact_row(const MergedRow &row, int32_t *kept, int32_t *positions) {
+    int32_t n = 0, step = row.by_rank ? 1 : 0;
+    for (int32_t k = row.begin; k < row.end; ++k) {
         positions[n] = k;
         kept[n] = row.before[k] - step * n;
         n += row.keep[k];  // no branch: what is not kept is overwritten
     }
-    for (int32_t j = 0; j < 2; ++j) kept[n + j] = INT32_MAX;
-#endif
+    kept[n] = kept[n + 1] = INT32_MAX;
     return n;
 }
 
-#if defined(__AVX512F__)
-// Each new place is searched for among 16 kept ones at a time; what is kept up to it is copied 16
-// at a time, whether all are wanted or not.
-INLINE void merge_places(const int32_t *kept, const int32_t *positions, int32_t n, int64_t offset,
-                         int64_t limit, MergedRow &row) {
-    const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    int32_t *indices = row.indices, *source = row.source;
-    int32_t done = 0, at = 0, step = row.by_rank ? 1 : 0;
-    auto copy_up_to = [&](int32_t end) __attribute__((always_inline)) {
-        int32_t j = done;
-        do {
-            __m512i sources = _mm512_loadu_si512(kept + j);
-            __m512i rank = _mm512_add_epi32(count, _mm512_set1_epi32(j));
-            if (step) sources = _mm512_add_epi32(sources, rank);
-            _mm512_storeu_si512(indices + (j - done), sources);
-            _mm512_storeu_si512(source + (j - done), _mm512_loadu_si512(positions + j));
-            j += 16;
-        } while (j < end);
-        indices += end - done;
-        source += end - done;
-        done = end;
-    };
-    const int64_t *places = row.places;
-    for (; *places < limit; ++places) {
-        int32_t place = (int32_t)(*places - offset);
-        while (kept[at + 15] <= place) at += 16;
-        __m512i sources = _mm512_loadu_si512(kept + at);
-        __mmask16 smaller = _mm512_cmple_epi32_mask(sources, _mm512_set1_epi32(place));
-        int32_t before = at + __builtin_popcount(smaller);
-        copy_up_to(before);
-        *indices++ = place + step * before;
-        *source++ = -1;
-    }
-    copy_up_to(n);
-    row.places = places;
-    row.indices = indices;
-    row.source = source;
-}
-#else
 // Masks instead of branches, since which is next is random; what may come after it
 // is loaded before that is known.
 template <bool BY_RANK>
@@ -990,7 +1052,6 @@ INLINE void merge_places(const int32_t *kept, const int32_t *positions, int32_t 
     row.indices += n + n_fresh;
     row.source += n + n_fresh;
 }
-#endif
 
 void merge_row(MergedRow &row) {
     int32_t *kept = row.work, *positions = row.work + row.n_work;
@@ -1000,13 +1061,95 @@ void merge_row(MergedRow &row) {
     merge_places(kept, positions, n, offset, limit, row);
     row.n_kept += n;
 }
+#endif
+
+// ---------------------------------------------------------------- selection
+
+template <class T> void count_signs(const T *values, int64_t n, int64_t counts[4]) {
+    typedef Magnitude<T> U;  // as wide as a value, for SIMD
+    U negative = 0, positive = 0, zero = 0, minus_zero = 0;
+    for (int64_t k = 0; k < n; ++k) {
+        U bits;
+        __builtin_memcpy(&bits, values + k, sizeof bits);
+        negative += values[k] < 0;
+        positive += values[k] > 0;
+        zero += values[k] == 0;
+        minus_zero += bits == SIGN<T>;
+    }
+    counts[0] = negative;
+    counts[1] = minus_zero;
+    counts[2] = zero - minus_zero;
+    counts[3] = positive;
+}
+
+template <class T>
+void mark_outside(const T *values, int64_t n, T low, T high, uint8_t *keep) {
+    for (int64_t k = 0; k < n; ++k) keep[k] = (values[k] < low) | (values[k] > high);
+}
+
+#if defined(__AVX512F__)
+template <class T> void collect(const T *values, int64_t n, Collected<T> &range) {
+    typedef Mover<T> M;
+    int64_t n_inside[2] = {}, n_below[2] = {};
+    for (int64_t k = 0; k < n; k += M::width) {
+        const unsigned lanes = n - k < M::width ? (1u << (n - k)) - 1 : (1u << M::width) - 1;
+        const __m512i bits = M::bits(values + k, lanes);
+        const __m512i magnitudes = M::without_sign(bits);
+        const unsigned negative = M::negative(bits);
+        const unsigned below = lanes & M::below(magnitudes, range.begin);
+        const unsigned inside = lanes & M::below(M::less(magnitudes, range.begin), range.size);
+        n_below[0] += __builtin_popcount(below & ~negative);
+        n_below[1] += __builtin_popcount(below & negative);
+        M::store_chosen(range.inside[0] + n_inside[0], inside & ~negative, magnitudes);
+        M::store_chosen(range.inside[1] + n_inside[1], inside & negative, magnitudes);
+        n_inside[0] += __builtin_popcount(inside & ~negative);
+        n_inside[1] += __builtin_popcount(inside & negative);
+    }
+    for (int s = 0; s < 2; s++) {
+        range.n_inside[s] = n_inside[s];
+        range.n_below[s] = n_below[s];
+    }
+}
+#else
+// No branch: what is not wanted is overwritten.
+template <class T> void collect(const T *values, int64_t n, Collected<T> &range) {
+    typedef Magnitude<T> U;
+    U n_below = 0, n_below_negative = 0;  // as wide as a value, for SIMD
+    for (int64_t k = 0; k < n; ++k) {
+        U bits;
+        __builtin_memcpy(&bits, values + k, sizeof bits);
+        const U below = (bits & ~SIGN<T>) < range.begin;
+        n_below += below;
+        n_below_negative += below & (bits >> (8 * sizeof bits - 1));
+    }
+    U *const all = range.inside[1];  // of both signs at first
+    int64_t n_all = 0;
+    for (int64_t k = 0; k < n; ++k) {
+        __builtin_memcpy(all + n_all, values + k, sizeof(U));
+        n_all += (all[n_all] & ~SIGN<T>) - range.begin < range.size;
+    }
+    int64_t n_inside[2] = {};
+    for (int64_t k = 0; k < n_all; ++k) {
+        const U bits = all[k];
+        range.inside[0][n_inside[0]] = range.inside[1][n_inside[1]] = bits & ~SIGN<T>;
+        n_inside[0] += bits < SIGN<T>;
+        n_inside[1] += bits >= SIGN<T>;
+    }
+    range.n_below[0] = n_below - n_below_negative;
+    range.n_below[1] = n_below_negative;
+    range.n_inside[0] = n_inside[0];
+    range.n_inside[1] = n_inside[1];
+}
+#endif
 
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
                           gather_rows<T>, activate<T>,       scatter<T>,
                           scatter_gradient<T>, bias_gradient<T>,
-                          shifted_product<T>, shifted_dots<T>, carry<T>, merge_row};
+                          shifted_product<T>, shifted_dots<T>, carry<T>, count_new,
+                          merge_row,   count_signs<T>, collect<T>,
+                          mark_outside<T>};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

@@ -101,11 +101,26 @@ struct MergedRow {
     bool by_rank;
     const int64_t *places;
     int64_t base, n_kept;  // the latter of all rows so far
-    int32_t *work;         // three times `n_work` values
+    int32_t *work;         // three times `n_work` values: the connections of a row and MERGE_SLACK
     int64_t n_work;
     int32_t *indices, *source;
 };
 constexpr int MERGE_SLACK = 32;  // values past their end that `indices` and `source` have room for
+
+// The bits of a number without its sign: they have the order of the magnitudes.
+template <class T> struct MagnitudeOf;
+template <> struct MagnitudeOf<float> { typedef uint32_t type; };
+template <> struct MagnitudeOf<double> { typedef uint64_t type; };
+template <class T> using Magnitude = typename MagnitudeOf<T>::type;
+template <class T> constexpr Magnitude<T> SIGN = Magnitude<T>(1) << (8 * sizeof(T) - 1);
+
+// What collect() finds of the magnitudes begin .. begin + size - 1, apart for either sign (0:
+// those without the sign bit).
+template <class T> struct Collected {
+    Magnitude<T> begin, size;
+    Magnitude<T> *inside[2];  // those in the range; room for all values and MERGE_SLACK more
+    int64_t n_inside[2] = {}, n_below[2] = {};
+};
 
 template <class T> struct Kernels {
     // z[d] = f(bias[d] + sum over the connections k of d of weights[k] * a[indices[k]]),
@@ -185,7 +200,18 @@ template <class T> struct Kernels {
     void (*carry)(const T *values, int64_t n_values, const int32_t *source, int64_t n,
                   const T *fresh, int64_t n_fresh, T *moved);
 
+    // The number of negative sources; -1 if one is n_values or more.
+    int64_t (*count_new)(const int32_t *source, int64_t n, int32_t n_values);
+
     void (*merge_row)(MergedRow &row);
+
+    // Numbers of the values: negative, zero with the sign bit, zero without it, positive.
+    void (*count_signs)(const T *values, int64_t n, int64_t counts[4]);
+
+    void (*collect)(const T *values, int64_t n, Collected<T> &range);
+
+    // keep[k] = whether values[k] lies outside of [low, high].
+    void (*mark_outside)(const T *values, int64_t n, T low, T high, uint8_t *keep);
 };
 
 }  // namespace sklearn_set

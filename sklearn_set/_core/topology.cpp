@@ -24,10 +24,11 @@ int64_t below(uint64_t draw, int64_t bound) {
         (static_cast<unsigned __int128>(draw) * static_cast<uint64_t>(bound)) >> 64);
 }
 
-// Draws first .. first + count - 1 of the stream, reduced below `bound`, ascending.
-// The reduction is monotone, so the draws themselves are sorted: into buckets of their top
-// bits, twice as many as draws if they stay in a near cache, and then by insertion.
-Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
+// The distinct values of the draws first .. first + count - 1, reduced below `bound`, ascending;
+// there is room for one more. The reduction is monotone, so the draws themselves are sorted: into
+// buckets of their top bits, twice as many as draws if they stay in a near cache, and then by
+// insertion.
+Array<int64_t> distinct_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
     const int64_t n_buckets = count < (1 << 19) ? 2 * count : count / 2;
     int bits = 1;
     while (bits < 22 && (int64_t{1} << bits) < n_buckets) ++bits;
@@ -35,7 +36,7 @@ Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_
     std::vector<int32_t> next((size_t{1} << bits) + 1, 0);
     for (int64_t i = 0; i < count; ++i) ++next[(splitmix64(seed, first + i) >> shift) + 1];
     for (size_t b = 1; b < next.size(); ++b) next[b] += next[b - 1];
-    Array<int64_t> values(count);
+    Array<int64_t> values(count + 1);
     uint64_t *draws = reinterpret_cast<uint64_t *>(values.data());
     for (int64_t i = 0; i < count; ++i) {
         const uint64_t draw = splitmix64(seed, first + i);
@@ -58,7 +59,14 @@ Array<int64_t> sorted_draws(int64_t bound, int64_t count, uint64_t seed, uint64_
             draws[j] = draw;
         }
     }
-    for (int64_t i = 0; i < count; ++i) values[i] = below(draws[i], bound);
+    int64_t n = 0, last = -1;
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t value = below(draws[i], bound);
+        values[n] = value;
+        n += value != last;
+        last = value;
+    }
+    values.resize(n);
     return values;
 }
 
@@ -76,12 +84,11 @@ Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t
         }
         return values;
     }
-    Array<int64_t> values = sorted_draws(bound, count, seed, 0);
-    values.erase(std::unique(values.begin(), values.end()), values.end());
+    Array<int64_t> values = distinct_draws(bound, count, seed, 0);
     uint64_t drawn = count;
     while (static_cast<int64_t>(values.size()) < count) {
         const int64_t missing = count - static_cast<int64_t>(values.size());
-        Array<int64_t> more = sorted_draws(bound, missing, seed, drawn);
+        Array<int64_t> more = distinct_draws(bound, missing, seed, drawn);
         drawn += missing;
         Array<int64_t> merged(values.size() + more.size());
         std::merge(values.begin(), values.end(), more.begin(), more.end(), merged.begin());
@@ -102,8 +109,7 @@ Rewired erdos_renyi(int32_t n_in, int32_t n_out, int64_t draws, uint64_t seed) {
         keys.resize(places);
         for (int64_t key = 0; key < places; ++key) keys[key] = key;
     } else {
-        keys = sorted_draws(places, draws, seed, 0);
-        keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+        keys = distinct_draws(places, draws, seed, 0);
     }
     result.indices.resize(keys.size());
     int32_t destination = 0;
@@ -130,24 +136,14 @@ int64_t count_ones(const uint8_t *bits, int64_t n) {
 }
 
 template <class T> void count_signs(const T *weights, int64_t nnz, int64_t counts[3]) {
-    int32_t negative = 0, positive = 0;  // 32 bits: as wide as a float, for SIMD
-    for (int64_t k = 0; k < nnz; ++k) {
-        negative += weights[k] < 0;
-        positive += weights[k] > 0;
-    }
-    counts[0] = negative;
-    counts[1] = nnz - negative - positive;
-    counts[2] = positive;
+    int64_t n[4];
+    active_kernels<T>().count_signs(weights, nnz, n);
+    counts[0] = n[0];
+    counts[1] = nnz - n[0] - n[3];
+    counts[2] = n[3];
 }
 
 namespace {
-
-// The bits of a number without its sign: they have the order of the magnitudes.
-template <class T> struct Bits;
-template <> struct Bits<float> { using type = uint32_t; };
-template <> struct Bits<double> { using type = uint64_t; };
-template <class T> using Magnitude = typename Bits<T>::type;
-template <class T> constexpr Magnitude<T> SIGN = Magnitude<T>{1} << (8 * sizeof(T) - 1);
 
 template <class T> Magnitude<T> bits_of(T x) {
     Magnitude<T> bits;
@@ -186,34 +182,34 @@ template <class T> struct Cut {
 // The cut after `rank` magnitudes, which lies in a range. A histogram tells in which part of the
 // range, and so on in that part: no branch depends on a value, and equal ones take no longer.
 template <class T, class U>
-Cut<T> cut_after(int64_t rank, Array<U> magnitudes, Interval<U> range) {
+Cut<T> cut_after(int64_t rank, U *magnitudes, int64_t n, Interval<U> range) {
     constexpr int N_PARTS = 1024, FEW = 64;
-    while (magnitudes.size() > FEW) {
+    while (n > FEW) {
         int shift = 0;
         while ((range.size - 1) >> shift >= N_PARTS) ++shift;
         // Two, since equal values in a row would wait for each other.
         int32_t even[N_PARTS] = {}, odd[N_PARTS] = {};
-        const size_t n_pairs = magnitudes.size() / 2;
-        for (size_t i = 0; i < n_pairs; ++i) {
+        for (int64_t i = 0; i < n / 2; ++i) {
             ++even[(magnitudes[2 * i] - range.begin) >> shift];
             ++odd[(magnitudes[2 * i + 1] - range.begin) >> shift];
         }
-        if (magnitudes.size() % 2) ++even[(magnitudes.back() - range.begin) >> shift];
+        if (n % 2) ++even[(magnitudes[n - 1] - range.begin) >> shift];
         U part = 0;
         for (; rank > even[part] + odd[part]; ++part) rank -= even[part] + odd[part];
         range = {range.begin + (part << shift), U{1} << shift};
         if (shift == 0) return {value_of<T>(range.begin), rank, even[part] + odd[part] - rank};
-        size_t n = 0;
-        for (U x : magnitudes) {
-            magnitudes[n] = x;
-            n += x - range.begin < range.size;
+        int64_t n_left = 0;
+        for (int64_t i = 0; i < n; ++i) {
+            const U x = magnitudes[i];
+            magnitudes[n_left] = x;
+            n_left += x - range.begin < range.size;
         }
-        magnitudes.resize(n);
+        n = n_left;
     }
-    std::sort(magnitudes.begin(), magnitudes.end());
+    std::sort(magnitudes, magnitudes + n);
     const U limit = magnitudes[rank - 1];
-    const auto at = std::equal_range(magnitudes.begin(), magnitudes.end(), limit);
-    const int64_t n_less = at.first - magnitudes.begin(), n_up_to = at.second - magnitudes.begin();
+    const auto at = std::equal_range(magnitudes, magnitudes + n, limit);
+    const int64_t n_less = at.first - magnitudes, n_up_to = at.second - magnitudes;
     return {value_of<T>(limit), rank - n_less, n_up_to - rank};
 }
 
@@ -249,36 +245,15 @@ Interval<Magnitude<T>> guess_range(const T *values, int64_t nnz, const int64_t n
 template <class T>
 bool find_cuts(const T *values, int64_t nnz, const int64_t n_drop[2],
                Interval<Magnitude<T>> range, Cut<T> cuts[2]) {
-    using U = Magnitude<T>;
-    using Signed = std::make_signed_t<U>;  // compared in vectors
-    int32_t n_below = 0, n_below_negative = 0;
-    for (int64_t k = 0; k < nnz; ++k) {
-        const U bits = bits_of(values[k]);
-        const bool below = Signed(bits & ~SIGN<T>) < Signed(range.begin);
-        n_below += below;
-        n_below_negative += below & (Signed(bits) < 0);
-    }
-    Array<U> inside(nnz + 1);
-    size_t n = 0;
-    for (int64_t k = 0; k < nnz; ++k) {
-        inside[n] = bits_of(values[k]);
-        n += (inside[n] & ~SIGN<T>) - range.begin < range.size;
-    }
-    Array<U> magnitudes[2] = {Array<U>(n + 1), Array<U>(n + 1)};
-    size_t n_of[2] = {};
-    for (size_t i = 0; i < n; ++i) {
-        const bool negative = inside[i] >= SIGN<T>;
-        magnitudes[0][n_of[0]] = magnitudes[1][n_of[1]] = inside[i] & ~SIGN<T>;
-        n_of[0] += !negative;
-        n_of[1] += negative;
-    }
-    const int64_t ranks[2] = {n_drop[0] - (n_below - n_below_negative),
-                              n_drop[1] - n_below_negative};
+    const int64_t room = nnz + MERGE_SLACK;
+    Array<Magnitude<T>> magnitudes(2 * room);
+    Collected<T> found{range.begin, range.size, {magnitudes.data(), magnitudes.data() + room}};
+    active_kernels<T>().collect(values, nnz, found);
     for (int s = 0; s < 2; ++s) {
+        const int64_t rank = n_drop[s] - found.n_below[s];
         if (n_drop[s] == 0) continue;
-        if (ranks[s] < 1 || ranks[s] > int64_t(n_of[s])) return false;
-        magnitudes[s].resize(n_of[s]);
-        cuts[s] = cut_after<T>(ranks[s], std::move(magnitudes[s]), range);
+        if (rank < 1 || rank > found.n_inside[s]) return false;
+        cuts[s] = cut_after<T>(rank, found.inside[s], found.n_inside[s], range);
     }
     return true;
 }
@@ -302,22 +277,21 @@ void spare(const T *values, int64_t nnz, const Cut<T> &cut, T limit, uint8_t *ke
 }  // namespace
 
 template <class T>
-void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
+bool drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
                        uint8_t *keep) {
-    int32_t n_zeros = 0, n_minus_zeros = 0;  // they are the smallest of their sign
-    for (int64_t k = 0; k < nnz; ++k) {
-        n_zeros += weights[k] == 0;
-        n_minus_zeros += (weights[k] == 0) & std::signbit(weights[k]);
-    }
-    const int64_t n_drop[2] = {n_positive ? n_positive + n_zeros - n_minus_zeros : 0,
-                               n_negative ? n_negative + n_minus_zeros : 0};
+    int64_t n[4];  // zeros are the smallest of their sign
+    active_kernels<T>().count_signs(weights, nnz, n);
+    if (n_negative > n[0] || n_positive > n[3]) return false;
+    const int64_t n_drop[2] = {n_positive ? n_positive + n[2] : 0,
+                               n_negative ? n_negative + n[1] : 0};
     Cut<T> cuts[2];
     if (!find_cuts(weights, nnz, n_drop, guess_range(weights, nnz, n_drop), cuts))
         find_cuts(weights, nnz, n_drop, {0, SIGN<T>}, cuts);
     const T above = cuts[0].limit, below = -cuts[1].limit;
-    for (int64_t k = 0; k < nnz; ++k) keep[k] = (weights[k] > above) | (weights[k] < below);
+    active_kernels<T>().mark_outside(weights, nnz, below, above, keep);
     spare(weights, nnz, cuts[0], above, keep);
     spare(weights, nnz, cuts[1], below, keep);
+    return true;
 }
 
 template <class T>
@@ -326,7 +300,8 @@ void drop_smallest(const T *scores, int64_t nnz, int64_t n_drop, uint8_t *keep) 
     Cut<T> cuts[2];
     if (!find_cuts(scores, nnz, n_drops, guess_range(scores, nnz, n_drops), cuts))
         find_cuts(scores, nnz, n_drops, {0, SIGN<T>}, cuts);
-    for (int64_t k = 0; k < nnz; ++k) keep[k] = n_drop == 0 || scores[k] > cuts[0].limit;
+    const T below = n_drop ? 0 : std::numeric_limits<T>::infinity();
+    active_kernels<T>().mark_outside(scores, nnz, below, cuts[0].limit, keep);
     if (n_drop) spare(scores, nnz, cuts[0], cuts[0].limit, keep);
 }
 
@@ -438,8 +413,8 @@ template void count_signs(const float *, int64_t, int64_t[3]);
 template void count_signs(const double *, int64_t, int64_t[3]);
 template bool all_finite(const float *, int64_t);
 template bool all_finite(const double *, int64_t);
-template void drop_nearest_zero(const float *, int64_t, int64_t, int64_t, uint8_t *);
-template void drop_nearest_zero(const double *, int64_t, int64_t, int64_t, uint8_t *);
+template bool drop_nearest_zero(const float *, int64_t, int64_t, int64_t, uint8_t *);
+template bool drop_nearest_zero(const double *, int64_t, int64_t, int64_t, uint8_t *);
 template void drop_smallest(const float *, int64_t, int64_t, uint8_t *);
 template void drop_smallest(const double *, int64_t, int64_t, uint8_t *);
 

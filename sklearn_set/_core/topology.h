@@ -65,9 +65,10 @@ template <class T> bool all_finite(const T *values, int64_t n);
 
 // keep[k] = 0 for the n_negative negative and the n_positive positive scores
 // nearest to zero and for every exact zero, 1 elsewhere. Ties: the lower
-// position (destination, source) is dropped first.
+// position (destination, source) is dropped first. False, and nothing is done, if there are
+// not as many.
 template <class T>
-void drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
+bool drop_nearest_zero(const T *weights, int64_t nnz, int64_t n_negative, int64_t n_positive,
                        uint8_t *keep);
 
 // keep[k] = 0 for the n_drop smallest scores (scores >= 0; ties as above).
