@@ -50,6 +50,11 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         y_val = None if y_val is None else columns_of(y_val)
         return super()._validate_held_out(targets, X_val, y_val, sample_weight_val)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
     def _weights_of_columns(self, samples, targets, conditioner) -> np.ndarray | None:
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
         if not chooses or sparse.issparse(samples.X):

@@ -56,15 +56,18 @@ def column_weights(
         those that are left. Empty where columns are not to be weighed at all.
     """
     rows, weight = merged(X, target, weight)
-    if not _FEWEST <= len(rows) < X.shape[1] or target[rows, 0].sum() < 2 * _FOLDS:
+    if not _FEWEST <= len(rows) < X.shape[1]:
         return None, {}
-    few = spread_rows(len(rows), _ROWS)
-    X, target, weight = X[rows[few]].astype(np.float64), target[rows[few]], weight[few]
-    event, time = target[:, 0], target[:, 1]
-    exposure = event - times.numbers(target)[:, 0]
+    rows, weight = (given[spread_rows(len(rows), _ROWS)] for given in (rows, weight))
+    event, time = target[rows].T
+    if event.sum() < 2 * _FOLDS:
+        return None, {}
+    fold = np.arange(len(rows)) % _FOLDS  # neighbours have like targets
+    if any(time[(fold == i) & (event > 0)].min() >= time[fold == i].max() for i in range(_FOLDS)):
+        return None, {}
+    X, exposure = X[rows].astype(np.float64), event - times.numbers(target[rows])[:, 0]
     coefs, unit = _path(X, event, exposure, weight)
     K = arc_cosine_kernel(X)
-    fold = np.arange(len(X)) % _FOLDS  # neighbours have like targets
     scores = np.empty((_FOLDS, 1 + len(_STRENGTHS)))
     for number in range(_FOLDS):
         learn, judge = np.flatnonzero(fold != number), np.flatnonzero(fold == number)

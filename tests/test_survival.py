@@ -351,6 +351,16 @@ def test_columns_are_weighed_where_that_predicts_better():
         assert weights_of(few, y[: len(few)]) == (None, {})
 
 
+def test_columns_are_not_weighed_where_folds_cannot_be_scored():
+    X, y = wide()
+    few = np.column_stack([np.arange(150) < 9, y[:, 1]])
+    last = np.arange(150) >= 130  # all events are at the last time
+    late = np.column_stack([last, 1.0 + last])
+    late[149, 0] = 0
+    for times in (few, late):
+        assert weights_of(X, times) == (None, {})
+
+
 def test_weights_do_not_depend_on_the_order_or_on_repetitions():
     X, y = wide()
     weights, errors = weights_of(X, y)
@@ -417,6 +427,7 @@ def test_weighing_survives_what_comes_after():
             "text, such as 'yes'|'no'",
         ),
         (lambda y: y[:, [0, 1, 1]], r"y has the shape \(200, 3\)"),
+        (lambda y: None, "requires y to be passed"),
         (lambda y: y[:100], "inconsistent numbers of samples"),
         (lambda y: np.column_stack([y[:, 1] == y[:, 1].max(), y[:, 1]]), "has a sample that lived"),
         (lambda y: np.zeros(200, [("a", bool), ("b", float), ("c", float)]), r"the fields \('a'"),
