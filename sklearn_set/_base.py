@@ -249,9 +249,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         options = {"accept_sparse": "csr", "dtype": dtype, "multi_output": True}
         return validated(self, X, y, reset=reset, **options)
 
-    def _validate_samples(
-        self, X, y, sample_weight, *, reset: bool, **given
-    ) -> tuple[Samples, Target]:
+    def _validate_samples(self, X, y, sample_weight, *, reset, **given) -> tuple[Samples, Target]:
         dtype = self._input_dtype() if reset else self._network.dtype
         X, y = self._validated(X, y, dtype, reset)
         weight = bounded(check_weight(sample_weight, X, "sample_weight"))

@@ -38,7 +38,8 @@ NAMES = list(dict.fromkeys(name for *_, name in PARTS))
 class Split:
     """Seconds in each part, without those of the parts that it calls."""
 
-    def __init__(self):
+    def __init__(self, parts=PARTS):
+        self.parts = parts
         self.seconds = Counter()
         self.within = [0.0]
 
@@ -59,7 +60,7 @@ class Split:
     def of(self, fit):
         """The shares of a call."""
         with ExitStack() as stack:
-            for owner, method, name in PARTS:
+            for owner, method, name in self.parts:
                 found = owner.__dict__[method]
                 function = self.timed(getattr(found, "__func__", found), name)
                 function = type(found)(function) if hasattr(found, "__func__") else function
@@ -67,7 +68,7 @@ class Split:
             began = CPU()
             fit()
             total = CPU() - began
-        return {name: self.seconds[name] / total for name in NAMES}
+        return {name: self.seconds[name] / total for *_, name in self.parts}
 
 
 def few_rows(options, report):

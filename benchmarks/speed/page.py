@@ -21,6 +21,7 @@ COMPARED = (
     ("MLPClassifier", "SETClassifier"),
     ("SciPy CSR, ms", "ours, ms"),
     ("500 trees", "SETClassifier"),
+    ("without memory", "with memory"),
 )
 
 

@@ -21,6 +21,7 @@ from .importing import importing
 from .kernels import kernels
 from .material import Report
 from .prediction import prediction
+from .search import letters
 from .small import small_networks
 from .sparse_input import sparse_input
 from .steps import training_step
@@ -32,6 +33,7 @@ GROUPS = {
     "kernels": kernels,
     "small": small_networks,
     "few rows": few_rows,
+    "search": letters,
     "evolution": evolution,
     "threads": two_threads,
     "sparse": sparse_input,
