@@ -27,7 +27,7 @@ from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._regularization import Signal
-from ._samples import Samples, bounded, check_weight, validated
+from ._samples import Samples, are_given, bounded, check_weight, validated
 from ._sharing import Waypoints, remembered
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
@@ -245,13 +245,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The dtype to ask of X: what `dtype` allows."""
         return (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
 
-    def _validated(self, X, y, dtype, reset: bool):
-        options = {"accept_sparse": "csr", "dtype": dtype, "multi_output": True}
-        return validated(self, X, y, reset=reset, **options)
+    def _validated(self, X, y, **options):
+        return validated(self, X, y, accept_sparse="csr", multi_output=True, **options)
 
     def _validate_samples(self, X, y, sample_weight, *, reset, **given) -> tuple[Samples, Target]:
         dtype = self._input_dtype() if reset else self._network.dtype
-        X, y = self._validated(X, y, dtype, reset)
+        X, y = self._validated(X, y, dtype=dtype, reset=reset)
         weight = bounded(check_weight(sample_weight, X, "sample_weight"))
         targets = self._targets_of(y, weight, **given) if reset else self._targets
         target = targets.encode(y, X.dtype)
@@ -259,14 +258,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         return Samples(X, target, weight).present(), targets
 
     def _validate_held_out(self, targets, X_val, y_val, sample_weight_val) -> Samples | None:
-        if X_val is None and y_val is None:
-            if sample_weight_val is not None:
-                raise ValueError("sample_weight_val was given without X_val and y_val.")
+        if not are_given(X_val, y_val, sample_weight_val):
             return None
-        if X_val is None or y_val is None:
-            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} was given without {missing}; pass both or neither.")
-        X_val, y_val = self._validated(X_val, y_val, self._input_dtype(), reset=False)
+        X_val, y_val = self._validated(X_val, y_val, dtype=self._input_dtype(), reset=False)
         weight = check_weight(sample_weight_val, X_val, "sample_weight_val")
         return Samples(X_val, targets.encode(y_val, X_val.dtype), weight)
 
@@ -404,12 +398,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 on_epoch=on_epoch,
             )
         except NonFiniteLossError as error:
-            kept = ""
-            if self.__sklearn_is_fitted__():
-                kept = " The model that was fitted before stays as it was."
-            elif model.progress.epoch > 0:
-                kept = f" What was learned until epoch {model.progress.epoch} is kept."
             hint = _reporting.unscaled_hint(samples.X, self)
+            kept = _reporting.what_is_kept(model, self.__sklearn_is_fitted__())
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
     def _end_epoch(self, model: Model, context, X, y, metadata, waypoints) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "warn_of_absurd_loss",
     "warn_of_other_scale",
     "warn_of_range",
+    "what_is_kept",
 ]
 
 _ABSURD = 10.0  # times the loss of a constant prediction
@@ -146,6 +147,14 @@ def _moments(X) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mean, size = np.ravel(X.mean(axis=0)), np.ravel(abs(X).sum(axis=0)) / present
     square = X.multiply(X) if sparse.issparse(X) else X * X
     return mean, np.sqrt(np.maximum(np.ravel(square.mean(axis=0)) - mean**2, 0)), size
+
+
+def what_is_kept(learner: Learner, fitted: bool) -> str:
+    """A sentence on what stays of a training that diverged, or nothing."""
+    if fitted:
+        return " The model that was fitted before stays as it was."
+    epoch = learner.progress.epoch
+    return f" What was learned until epoch {epoch} is kept." if epoch > 0 else ""
 
 
 def unscaled_hint(X, estimator) -> str:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._hints import text_in
 
-__all__ = ["Samples", "bounded", "check_weight", "validated"]
+__all__ = ["Samples", "are_given", "bounded", "check_weight", "validated"]
 
 
 @dataclass
@@ -103,6 +103,18 @@ def _n_missing(column) -> int:
     """How many values of a column of pandas or polars are missing."""
     test = column.isna if hasattr(column, "isna") else column.is_null
     return int(np.asarray(test()).sum())
+
+
+def are_given(X_val, y_val, sample_weight_val) -> bool:
+    """Whether there are held-out samples, which come with their targets or not at all."""
+    if X_val is None and y_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val.")
+        return False
+    if X_val is None or y_val is None:
+        given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} was given without {missing}; pass both or neither.")
+    return True
 
 
 def check_weight(sample_weight, X, name: str) -> np.ndarray | None:

@@ -82,7 +82,8 @@ def column_weights(
     best = 1 + int(mean[1:].argmax())
     near = np.flatnonzero(mean[1:] >= mean[best] - _standard_error(scores[:, best]))
     weights = np.abs(coefs[:, near].mean(axis=1))
-    errors = {"all": 1 - float(mean[0]), int(np.count_nonzero(weights)): 1 - float(mean[best])}
+    errors: dict[str | int, float] = {"all": 1 - float(mean[0])}
+    errors[int(np.count_nonzero(weights))] = 1 - float(mean[best])
     gain = scores[:, best] - scores[:, 0]
     if not weights.any() or gain.mean() <= _standard_error(gain):
         return None, errors
