@@ -87,9 +87,10 @@ class Evidence:
         """
         alive, left = np.arange(len(self.size)), self
         while True:
-            by_column, scale = np.zeros(len(left.group)), np.full(len(left.group), 1.0)
+            n = len(left.group)
+            by_column, scale = np.zeros(n), np.full(n, 1 / n)
             for part in map(left.take, subsamples):
-                pairs, coef, _ = _fit(part, scale / len(scale))
+                pairs, coef, _ = _fit(part, scale)
                 squares = _diagonal(part.X, pairs * (coef @ coef.T))
                 by_column += squares / max(squares.sum(), 1e-300)
             total = np.bincount(left.group, by_column, len(self.size))[alive]

@@ -62,8 +62,11 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     - "r_concave": the smallest (Equation 8), if that distribution is r-concave with r = -1/2,
       and that of the frequency with r = -1/4.
 
-    In [1]_ the last assumption, which they recommend, held in simulations. All of them are
-    about halves drawn at random; here halves have like targets, so that none lacks a class.
+    The last one, which [1]_ recommends, allows twice as many features on each half and finds
+    more, but it has nothing to spare: with 4,000 and 10,000 independent columns and F tests,
+    about one false one was selected where one was allowed, and a tenth of one by "unimodal".
+    All of them are about halves drawn at random; here halves have like targets, so that none
+    lacks a class.
 
     Features that are copies of each other share the frequency that each would have alone.
     Give them a common label in `groups`, and they are counted as one.
@@ -136,7 +139,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     bound: str = parameter(
         '{"worst_case", "unimodal", "r_concave"}',
         "Which bound holds the number of false selections down; see Notes.",
-        default="r_concave",
+        default="unimodal",
     )
     groups: Any = same_parameter(SETFeatureSelector, "groups", default=None)
     verbose: int = parameter("int >= 0", "1 prints how far the fit is.", default=0)

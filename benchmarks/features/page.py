@@ -20,8 +20,8 @@ RESULTS, SYNTHETIC = HERE / "results.csv", HERE / "synthetic.csv"
 PAGE = DOC / "benchmarks" / "features.md"
 NUMBERS = [10, 20, 50, 100]
 FIRST = "SETFeatureSelector"
-OURS = ("SET, strengths", FIRST)
-SLOW = ("mutual information", "ReliefF", "Boruta", "LassoNet")
+OURS = ("SET, strengths", FIRST, "gradient", "relevance")
+SLOW = ("mutual information", "ReliefF", "Boruta", "LassoNet", "STG")
 #: Tables that nothing was chosen on, see run.py.
 NEW = ("ucr_coffee", "ucr_oliveoil", "stemcells", "breast_tcga", "ucr_ham", "mayonnaise_oil",
        "mlrepo_ravel_nugent_category", "forages_nir", "text_finefoods")  # fmt: skip
@@ -83,31 +83,41 @@ def synthetic() -> str:
     keys = ["rows", "columns", "kind", "relevant"]
     rows = [
         [*key, ranker, f"{part['true'].mean():.1f}", f"{part['false'].mean():.2f}",
-         f"{part['bound'].mean():.2f}", f"{part['precision'].mean():.2f}",
+         f"{part['bound'].mean():.2f}", f"{part['true_concave'].mean():.1f}",
+         f"{part['false_concave'].mean():.2f}", f"{part['precision'].mean():.2f}",
          f"{part['seconds'].mean():.1f}", len(part)]
         for key, group in frame.groupby(keys, sort=False)
         for ranker in rivals_first(group["ranker"].unique(), OURS)
         for part in [group[group["ranker"] == ranker]]
     ]  # fmt: skip
-    header = [*keys, "ranker", "true", "false", "bound", "precision at K", "seconds", "tables"]
-    return table(header, rows, words=5, most=["true", "precision at K"], by=4)
+    concave = ["true, r-concave", "false, r-concave"]
+    header = [*keys, "ranker", "true", "false", "bound", *concave]
+    header += ["precision at K", "seconds", "tables"]
+    return table(header, rows, words=5, most=["true", concave[0], "precision at K"], by=4)
 
 
 def slow(results: pd.DataFrame) -> str:
-    """Each slow selector beside the first one, on the tables that it was run on."""
-    mean, seconds = accuracy(results).mean(axis=1), results.groupby(["table", "selector"])
-    values = pd.DataFrame({"mean": mean, "seconds": seconds["seconds"].mean()})
-    values["steadiness"] = seconds["steadiness"].mean()
+    """Each slow selector beside the first one, on the tables and splits that it was run on."""
+    results = results.assign(both=50 * (results["svc"] + results["trees"]))
+    cells = results.set_index(["selector", "table", "split", "number"])
+    cells = cells[["both", "steadiness", "seconds"]].astype(float)
     rows = []
     for name in [name for name in SLOW if name in set(results["selector"])]:
-        own = values.xs(name, level="selector")
-        first = values.xs(FIRST, level="selector").loc[own.index]
-        both = [
-            bold_best([f"{part[key].mean():.{digits}f}" for part in (own, first)], key == "seconds")
-            for key, digits in (("mean", 1), ("steadiness", 2), ("seconds", 2))
+        own = cells.loc[name]
+        parts = [
+            each.groupby("table").mean().mean() for each in (own, cells.loc[FIRST].loc[own.index])
         ]
-        rows.append([name, len(own), *map(" / ".join, both)])
-    return table(["selector", "tables", "accuracy", "steadiness", "seconds"], rows)
+        if own["steadiness"].isna().all():
+            parts[1]["steadiness"] = np.nan
+        found = [
+            bold_best([f"{part[key]:.{digits}f}" for part in parts], key == "seconds")
+            for key, digits in (("both", 1), ("steadiness", 2), ("seconds", 2))
+        ]
+        n_tables, n_splits = (len(own.index.unique(level)) for level in ("table", "split"))
+        pairs = [" / ".join(pair).replace("nan / nan", "–") for pair in found]
+        rows.append([name, n_tables, n_splits, *pairs])
+    header = ["selector", "tables", "splits", "accuracy", "steadiness", "seconds"]
+    return table(header, rows)
 
 
 def draw() -> None:

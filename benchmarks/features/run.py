@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_set import SETClassifier
 
 from .page import NEW
-from .selectors import MOST_VALUES, SELECTORS
+from .selectors import FEW_SPLITS, MOST_VALUES, SELECTORS
 
 RESULTS = Path(__file__).parent / "results.csv"
 NUMBERS = (10, 20, 50, 100)
@@ -30,7 +30,7 @@ N_SPLITS = 3
 #: The scores of `SETFeatureSelector` were chosen on training rows of these tables.
 KNOWN = ("lung_small", "sorlie_breast", "throat_smoking", "liver_toxicity_dose", "GLIOMA", "Yale",
          "metaml_cirrhosis", "ucr_beef", "leukemia", "mlrepo_kostic", "madelon")  # fmt: skip
-PACKAGES = {"ReliefF": "skrebate", "Boruta": "boruta", "LassoNet": "lassonet"}
+PACKAGES = {"ReliefF": "skrebate", "Boruta": "boruta", "LassoNet": "lassonet", "STG": "stg"}
 
 
 def measure(name: str, selector: str, homes: tuple) -> list[dict]:
@@ -39,7 +39,7 @@ def measure(name: str, selector: str, homes: tuple) -> list[dict]:
     X = np.log1p(table.X) if name in WORD_COUNTS else table.X
     numbers = [k for k in NUMBERS if k < X.shape[1] / 2]
     rows, chosen = [], {k: [] for k in numbers}
-    for split in range(N_SPLITS):
+    for split in range(FEW_SPLITS.get(selector, N_SPLITS)):
         train, test = split_rows(table, split)
         scaler = StandardScaler().fit(X[train])
         learn, judge = scaler.transform(X[train]), scaler.transform(X[test])
@@ -69,6 +69,8 @@ def measure(name: str, selector: str, homes: tuple) -> list[dict]:
 def steadiness(chosen: list[np.ndarray], n_columns: int) -> float:
     """Stability of selections of equal size (Nogueira et al., JMLR 18(174), 2018, eq. 4)."""
     n, k = len(chosen), len(chosen[0])
+    if n == 1:
+        return np.nan
     share = np.bincount(np.concatenate(chosen), minlength=n_columns) / n
     spread = n / (n - 1) * np.mean(share * (1 - share))
     return float(1 - spread / (k / n_columns * (1 - k / n_columns)))

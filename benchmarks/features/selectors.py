@@ -5,6 +5,9 @@ Owns: which selectors there are, where the slow ones are run. May not touch: tab
 
 from __future__ import annotations
 
+import collections
+import collections.abc
+
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import f_classif, mutual_info_classif
@@ -78,6 +81,33 @@ def lassonet(X, y, seed):
     return best_first(model.feature_importances_.numpy())
 
 
+def stochastic_gates(X, y, seed):
+    """With the settings of its authors' example of classification, for 1,000 epochs."""
+    import torch
+    from stg import STG
+
+    for name in ("Mapping", "Sequence", "Set"):  # stg 0.1.2 is of the time when they stood there
+        setattr(collections, name, getattr(collections.abc, name))
+    np.random.seed(seed)  # noqa: NPY002  (stg draws from it)
+    torch.manual_seed(seed)
+    codes = np.unique(y, return_inverse=True)[1]
+    model = STG(
+        task_type="classification",
+        input_dim=X.shape[1],
+        output_dim=codes.max() + 1,
+        hidden_dims=[60, 20],
+        activation="tanh",
+        optimizer="SGD",
+        learning_rate=0.1,
+        batch_size=len(X),
+        sigma=0.5,
+        lam=0.5,
+        device="cpu",
+    )
+    model.fit(np.asarray(X), codes, nr_epochs=1000, verbose=False, print_interval=1001)
+    return best_first(model.get_gates(mode="raw"))
+
+
 SELECTORS = {
     "SETFeatureSelector": ours,
     "one elimination": one_elimination,
@@ -93,6 +123,15 @@ SELECTORS = {
     "ReliefF": relief,
     "Boruta": boruta,
     "LassoNet": lassonet,
+    "STG": stochastic_gates,
 }
 #: Slow selectors are run on tables of so many values at most.
-MOST_VALUES = {"mutual information": 3e5, "ReliefF": 1.2e5, "Boruta": 1.2e5, "LassoNet": 5e4}
+MOST_VALUES = {
+    "mutual information": 3e5,
+    "ReliefF": 1.5e5,
+    "Boruta": 1e5,
+    "LassoNet": 4e4,
+    "STG": 4e4,
+}
+#: On how many splits; the others on three.
+FEW_SPLITS = {"LassoNet": 1, "STG": 1}
