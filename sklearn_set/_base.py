@@ -7,7 +7,6 @@ targets mean.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -67,16 +66,16 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """What brings the inputs of a first fit into condition, before it has seen them."""
         return InputConditioner(self.conditioning)
 
+    def _conditioner_of(self, samples: Samples, targets: Target) -> InputConditioner:
+        """The same, when it has seen them."""
+        learned = remembered(InputConditioner._learn, self.memory)
+        numbers = targets.numbers(samples.target)
+        return learned(self._make_conditioner(), samples.X, numbers, samples.weight)
+
     def _make_selection(
         self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
     ) -> InputSelection | None:
         """The selection of inputs; `before` is the evolution of a fit that is continued."""
-        return None
-
-    def _weights_of_columns(
-        self, samples: Samples, targets: Target, conditioner: InputConditioner
-    ) -> np.ndarray | None:
-        """How strongly a new network reads its scaled columns; None: all of them alike."""
         return None
 
     def _find_signal(
@@ -275,15 +274,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = known or (self._learner and self._learner.copy())
             return self._continued(samples, rng, conditioner, kept), None, samples
-        learned = remembered(InputConditioner._learn, self.memory)
-        numbers = targets.numbers(samples.target)
-        conditioner = learned(self._make_conditioner(), samples.X, numbers, samples.weight)
-        read = replace(samples, X=conditioner._apply(samples.X))
-        weights = self._weights_of_columns(read, targets, conditioner)
-        if weights is not None:
-            conditioner._weigh(weights)
-            read = replace(samples, X=conditioner._apply(samples.X))
-        return *self._begun(read, targets, conditioner, rng, whole_data), read
+        conditioner = self._conditioner_of(samples, targets)
+        samples = replace(samples, X=conditioner._apply(samples.X))
+        return *self._begun(samples, targets, conditioner, rng, whole_data), samples
 
     def _begun(
         self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
@@ -409,17 +402,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         _reporting.report(model, self.verbose)
         if not hasattr(self, "_skl_callbacks"):
             return False
-
-        def as_if_stopped():  # evaluated only for callbacks that ask for it
-            history = copy.deepcopy(model.progress.history)  # it goes on
-            seen = replace(model, progress=replace(model.progress, history=history))
-            return seen.attributes(model.shown(model.result.copy()))
-
         task = context.subcontext(task_name="epoch")
-        task.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
-        return task.call_on_fit_task_end(
-            estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=as_if_stopped
-        )
+        given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        task.call_on_fit_task_begin(**given)
+        return task.call_on_fit_task_end(**given, reconstruction_attributes=model.as_if_stopped)
 
     # ------------------------------------------------------------ fitted state
 

@@ -5,8 +5,9 @@ Owns: the attributes of fitted estimators. May not touch: training.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -52,6 +53,12 @@ class Model(Learner):
             signal = find(samples)
             raw = network.predict(Data(samples.X[signal.rows], network.dtype), n_threads)
             self.temperature = signal.temperature(raw, samples, loss)
+
+    def as_if_stopped(self) -> dict:
+        """The attributes if training ended now; training does not change them."""
+        history = copy.deepcopy(self.progress.history)
+        seen = replace(self, progress=replace(self.progress, history=history))
+        return seen.attributes(self.shown(self.result.copy()))
 
     def attributes(self, network: Network) -> dict:
         """All that makes an estimator a fitted one, but for what `validate_data` sets."""

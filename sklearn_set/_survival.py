@@ -55,16 +55,18 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         tags.target_tags.required = True
         return tags
 
-    def _weights_of_columns(self, samples, targets, conditioner) -> np.ndarray | None:
+    def _conditioner_of(self, samples, targets):
+        conditioner = super()._conditioner_of(samples, targets)
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
-        if not chooses or sparse.issparse(samples.X):
-            return None
-        with one_blas_thread():
-            found = remembered(column_weights, self.memory)
-            weights, self.selection_errors_ = found(
-                samples.X, targets, samples.target, samples.weight
-            )
-        return weights
+        if chooses and not sparse.issparse(samples.X):
+            weigh = remembered(column_weights, self.memory)
+            X = conditioner._apply(samples.X)
+            with one_blas_thread():
+                found = weigh(X, targets, samples.target, samples.weight)
+            weights, self.selection_errors_ = found
+            if weights is not None:
+                conditioner._weigh(weights)
+        return conditioner
 
     def _find_signal(self, samples, select, conditioner) -> Signal:
         if conditioner.method_ == "weigh":
