@@ -716,6 +716,17 @@ def test_an_estimator_learned_in_torch_goes_on_learning(tmp_path):
     assert not any(layer.evolves for layer in module if isinstance(layer, SparseLinear))
 
 
+def test_weighed_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 200))
+    y = np.column_stack([rng.random(120) < 0.7, rng.exponential(np.exp(X[:, 1] - X[:, 0]))])
+    model = SETSurvivalAnalysis((10,), n_intervals=1, max_iter=3, random_state=0).fit(X, y)
+    assert model.conditioner_.method_ == "weigh"
+    with torch.no_grad():
+        given = to_torch(model)(torch.from_numpy(X))[:, 0]
+    np.testing.assert_allclose(given, model.predict(X), atol=1e-10)
+
+
 def test_a_survival_analysis_keeps_its_clock():
     rng = np.random.default_rng(0)
     X, time = rng.normal(size=(80, 4)), rng.exponential(size=80)

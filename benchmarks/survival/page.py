@@ -12,7 +12,7 @@ from common import DOC, bold_best, table, write_page
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
 PAGE = DOC / "benchmarks" / "survival.md"
-MODELS = ["Coxnet", "random forest", "gradient boosting", "NPSET", "SET"]
+MODELS = ["Coxnet", "random forest", "gradient boosting", "dense network", "NPSET", "SET"]
 
 
 def cell(values: pd.Series, digits: int) -> str:
@@ -23,24 +23,30 @@ def cell(values: pd.Series, digits: int) -> str:
 
 
 def scores(results: pd.DataFrame, column: str, digits: int) -> str:
-    """One row a table; the means below are over the splits that all models have."""
+    """One row a table; below means of the models that have all splits, and of common splits."""
     least, rows = column in ("brier", "seconds"), []
+    models = [model for model in MODELS if model in set(results["model"])]
     for name, group in results.groupby("table", sort=False):
         by_model = {model: part[column] for model, part in group.groupby("model")}
-        cells = [cell(by_model[model], digits) for model in MODELS]
+        cells = [cell(by_model[m], digits) if m in by_model else "–" for m in models]
         rows.append([name, *bold_best(cells, least)])
-    complete = results.groupby(["table", "split"])["model"].transform("count") == len(MODELS)
+    wide = results.pivot_table(index="table", columns="model", values=column)
+    n_splits = results.pivot_table(index="table", columns="model", values=column, aggfunc="count")
+    whole = (n_splits == 10).all()
+    means = [f"{wide[model].mean():.{digits}f}" if whole[model] else "–" for model in models]
+    rows.append(["mean", *bold_best(means, least)])
+    complete = results.groupby(["table", "split"])["model"].transform("count") == len(models)
     common = results[complete].pivot_table(index="table", columns="model", values=column)
-    means = [f"{mean:.{digits}f}" for mean in common.mean()[MODELS]]
+    means = [f"{mean:.{digits}f}" for mean in common.mean()[models]]
     rows.append(["mean, of common splits", *bold_best(means, least)])
-    return table(["table", *MODELS], rows)
+    return table(["table", *models], rows)
 
 
 def differences(results: pd.DataFrame, column: str) -> str:
     """SET against each other model, split by split."""
     wide = results.pivot_table(index=["table", "split"], columns="model", values=column)
     rows = []
-    for model in MODELS[:-1]:
+    for model in [model for model in MODELS[:-1] if model in wide]:
         difference = (wide["SET"] - wide[model]).dropna().groupby("table").mean()
         error = difference.std() / np.sqrt(len(difference))
         better = (difference > 0).sum() if column != "brier" else (difference < 0).sum()
@@ -53,8 +59,14 @@ def differences(results: pd.DataFrame, column: str) -> str:
 def write(page=PAGE):
     results = pd.read_csv(RESULTS)
     simulated = results["table"].str.contains(" x ")
+    interact = results["table"].str.contains("interactions")
+    kinds = {
+        "clinical": results[~simulated],
+        "wide": results[simulated & ~interact],
+        "interactions": results[interact],
+    }
     parts = {}
-    for kind, own in (("clinical", results[~simulated]), ("wide", results[simulated])):
+    for kind, own in kinds.items():
         parts |= {
             f"{kind}_concordance": scores(own, "concordance", 3),
             f"{kind}_ipcw": scores(own, "ipcw", 3),
