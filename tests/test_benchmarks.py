@@ -1,5 +1,6 @@
 """What the benchmarks share, and that their pages are those of the results in the repository."""
 
+import csv
 import importlib
 import itertools
 import json
@@ -183,3 +184,26 @@ def test_images_are_resumed(load, tmp_path, monkeypatch):
     assert [text.count("\n") for text in texts] == [5, 6, 2]  # with 3 + 2 rows of degrees
     run.main()
     assert texts == [path.read_text() for path in sorted(results.iterdir())]
+
+
+def test_networks_with_convolutions_keep_their_budget(load, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    run = load("images.run")
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, size=(90, 3072), dtype=np.uint8), np.arange(90) % 10
+    np.savez(tmp_path / "few.npz", X=X, y=y)
+    monkeypatch.setattr(run, "DATA", {"CIFAR-10": ("few", 64, 64, 20, (), {})})
+    monkeypatch.setattr(run, "CONVOLUTIONAL_EPOCHS", {"CIFAR-10": 2})
+    monkeypatch.setitem(run.CONVOLUTIONAL["ResNet, DSR"], "every", 1)
+    models = ["ResNet, static", "ResNet, SET", "ResNet, DSR", "ResNet, dense", "SET-CNN"]
+    command = ["images", "--data-home", str(tmp_path), "--seeds", "1", "--models", *models]
+    monkeypatch.setattr(sys, "argv", [*command, "--results", str(tmp_path)])
+    run.main()
+    with open(tmp_path / "convolutional.csv", newline="") as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == set(models)
+    weights = {model: int(row["weights"]) for model, row in rows.items()}
+    static = weights["ResNet, static"]
+    assert weights["ResNet, SET"] == weights["ResNet, DSR"] == static < weights["ResNet, dense"] / 5
+    # From the same first network, which evolved.
+    assert len({rows[f"ResNet, {name}"]["log_loss"] for name in ("static", "SET", "DSR")}) == 3

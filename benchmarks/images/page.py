@@ -22,12 +22,17 @@ PAGE = DOC / "benchmarks" / "images.md"
 DATA = ["Fashion-MNIST", "MNIST", "CIFAR-10"]
 ORDER = ["dense", "static", "SET", "SET by relative sensitivity", "SET by sensitivity",
          "SET by path", "DSR", "static, 4 times the epochs", "SET, 4 times the epochs",
-         "RBM, dense", "RBM, static", "SET-RBM", "SET-RBM, 5 times the epochs"]  # fmt: skip
+         "RBM, dense", "RBM, static", "SET-RBM", "SET-RBM, 5 times the epochs",
+         "CNN, dense", "CNN, static", "SET-CNN", "SET-CNN, sparse convolutions",
+         "ResNet, dense", "ResNet, static", "ResNet, SET", "ResNet, DSR"]  # fmt: skip
 #: The sources' figures on the whole data: the paper of SET, and the results with its Keras code.
 PUBLISHED = {
     ("CIFAR-10", "dense"): "– / 70.89",
     ("CIFAR-10", "static"): "– / 69.21",
     ("CIFAR-10", "SET"): "74.84 / 73.85",
+    ("CIFAR-10", "CNN, dense"): "87.48",
+    ("CIFAR-10", "CNN, static"): "88.26",
+    ("CIFAR-10", "SET-CNN"): "90.02",
 }
 
 
@@ -103,6 +108,7 @@ def write(page=PAGE):
     evolved = degrees["model"].astype(str).str.startswith("SET")
     parts = {
         **tables,
+        "convolutional": classifier_table(read("convolutional"), "CIFAR-10"),
         "machines": machine_table(read("machines")),
         "degrees": degree_table(degrees),
         "n_scale_free": int(verdicts[evolved].sum()),

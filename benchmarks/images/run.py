@@ -1,6 +1,6 @@
-"""Images: SET-MLP, SET-RBM, DSR and the rules after Naji et al., beside static and dense networks.
+"""Images: SET-MLP, SET-RBM, DSR and the rules after Naji et al., SET-CNN, beside static and dense.
 
-    python benchmarks images --data-home FOLDER [--models ...] [--seeds N]
+    python benchmarks images --data-home FOLDER [--models ...] [--seeds N]    (some need torch)
     python benchmarks pages images
 
 FOLDER holds mnist.npz, fashion_mnist_part.npz and cifar10_part.npz, each with X, a row of whole
@@ -69,6 +69,20 @@ MACHINES = {
     "RBM, dense": {"zeta": 0, "epsilon": 1e5, "n_iter": 40},
 }
 N_HIDDEN, N_IMAGES = 500, 5_000
+
+#: Networks with convolutions: what `sklearn_set.torch.evolve` does to them once an epoch, or
+#: every so many steps, and to which images. None: the network is dense.
+CONVOLUTIONAL = {
+    "CNN, dense": None,
+    "CNN, static": {},
+    "SET-CNN": {"zeta": 0.3},
+    "SET-CNN, sparse convolutions": {"zeta": 0.3},
+    "ResNet, dense": None,
+    "ResNet, static": {},
+    "ResNet, SET": {"zeta": 0.3},
+    "ResNet, DSR": {"redistribute": "survivors", "every": 25},
+}
+CONVOLUTIONAL_EPOCHS = {"Fashion-MNIST": 15, "CIFAR-10": 10}
 
 
 def images(name, seed, data_home):
@@ -201,7 +215,24 @@ def machine(model, seed, data_home):
     return row, {"visible": visible, "hidden": hidden}
 
 
+# ------------------------------------------------------------------ networks with convolutions
+
+
+def convolve(name, model, seed, data_home):
+    from .convolutional import classify
+
+    found = images(name, seed, data_home)
+    return classify(name, model, CONVOLUTIONAL[model], CONVOLUTIONAL_EPOCHS[name], seed, found)
+
+
 # ------------------------------------------------------------------ all of it
+
+
+def file_of(model):
+    """The file with a model's figures."""
+    if model in CONVOLUTIONAL:
+        return "convolutional"
+    return "machines" if model in MACHINES else "classifiers"
 
 
 def rounded(row):
@@ -216,6 +247,8 @@ def with_histogram(degree):
 
 def is_due(name, model):
     """Whether a classifier is trained on these images: there was not time for all."""
+    if model in CONVOLUTIONAL:
+        return name in CONVOLUTIONAL_EPOCHS and ("CNN" in model or name == "CIFAR-10")
     if model == "dense":
         return name in DENSE_EPOCHS
     if model.endswith("times the epochs"):
@@ -229,15 +262,18 @@ def tasks(data, models, n_seeds):
         {"data": name, "model": model, "seed": seed}
         for seed in range(n_seeds)
         for model in models
-        for name in (data if model in CLASSIFIERS else ["MNIST"])
+        for name in (["MNIST"] if model in MACHINES else data)
         if model in MACHINES or is_due(name, model)
     ]
-    return sorted(found, key=lambda task: "epochs" in task["model"] or "dense" in task["model"])
+    slow = ("dense", "RBM, dense")
+    return sorted(found, key=lambda task: "epochs" in task["model"] or task["model"] in slow)
 
 
 def measure(task, files, data_home):
     """One fit and its degrees, of the plain kinds of sparse networks that train long enough."""
     model, seed = task["model"], task["seed"]
+    if model in CONVOLUTIONAL:
+        return rounded({**task, **convolve(task["data"], model, seed, data_home)})
     if model in MACHINES:
         row, degrees = machine(model, seed, data_home)
     else:
@@ -257,7 +293,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-home", required=True, help="folder with the .npz files")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=list(DATA))
-    models = [*CLASSIFIERS, *MACHINES]
+    models = [*CLASSIFIERS, *MACHINES, *CONVOLUTIONAL]
     parser.add_argument("--models", nargs="+", default=models, choices=models)
     parser.add_argument("--seeds", type=int, default=N_SEEDS)
     parser.add_argument("--minutes", type=float, default=np.inf, help="begin no fit after these")
@@ -267,10 +303,10 @@ def main():
     began = time.monotonic()
     files = {
         name: Rows(options.results / f"{name}.csv", KEYS)
-        for name in ("classifiers", "machines", "degrees")
+        for name in ("classifiers", "machines", "convolutional", "degrees")
     }
     for task in tasks(options.data, options.models, options.seeds):
-        file = files["machines" if task["model"] in MACHINES else "classifiers"]
+        file = files[file_of(task["model"])]
         if time.monotonic() - began > 60 * options.minutes:
             break
         if task not in file:
