@@ -106,9 +106,14 @@ def write(page=PAGE):
         lambda row: is_scale_free(row.exponent, row.plausibility, row.ratio, row.ratio_p), axis=1
     )
     evolved = degrees["model"].astype(str).str.startswith("SET")
+    convolutional = read("convolutional")
+    is_residual = convolutional["model"].str.startswith("ResNet")
+    residual, cnn = convolutional[is_residual], convolutional[~is_residual]
     parts = {
         **tables,
-        "convolutional": classifier_table(read("convolutional"), "CIFAR-10"),
+        "residual": classifier_table(residual, "CIFAR-10"),
+        "cnn_fashion": classifier_table(cnn, "Fashion-MNIST"),
+        "cnn_cifar": classifier_table(cnn, "CIFAR-10"),
         "machines": machine_table(read("machines")),
         "degrees": degree_table(degrees),
         "n_scale_free": int(verdicts[evolved].sum()),
