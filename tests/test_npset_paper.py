@@ -99,7 +99,7 @@ def test_all_parts_then_the_page(run, data_home, tmp_path, monkeypatch, capsys):
     page.write(results, tmp_path / "page" / "npset_paper.md")
     page.draw(results, tmp_path / "page")
     text = (tmp_path / "page" / "npset_paper.md").read_text()
-    assert "| Lung-discrete | SET-MLP | 1 | 88.0 |" in text
+    assert "| Lung-discrete | SET-MLP | 1 | **88.0** |" in text
     assert "{" not in text.replace("{}", "")
     for name in ("table2", "figure1", "figure2", "cost"):
         assert f"npset_paper_{name}.png" in text
