@@ -21,7 +21,7 @@ PAGE = DOC / "benchmarks" / "features.md"
 NUMBERS = [10, 20, 50, 100]
 FIRST = "SETFeatureSelector"
 OURS = ("SET, strengths", FIRST, "gradient", "relevance")
-SLOW = ("mutual information", "ReliefF", "Boruta", "LassoNet", "STG")
+SLOW = ("ReliefF", "Boruta", "LassoNet", "STG")
 #: Tables that nothing was chosen on, see run.py.
 NEW = ("ucr_coffee", "ucr_oliveoil", "stemcells", "breast_tcga", "ucr_ham", "mayonnaise_oil",
        "mlrepo_ravel_nugent_category", "forages_nir", "text_finefoods")  # fmt: skip

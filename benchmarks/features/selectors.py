@@ -127,7 +127,6 @@ SELECTORS = {
 }
 #: Slow selectors are run on tables of so many values at most.
 MOST_VALUES = {
-    "mutual information": 3e5,
     "ReliefF": 1.5e5,
     "Boruta": 1e5,
     "LassoNet": 4e4,
