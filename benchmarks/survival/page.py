@@ -16,37 +16,26 @@ MODELS = ["Coxnet", "random forest", "gradient boosting", "dense network", "NPSE
 
 
 def cell(values: pd.Series, digits: int) -> str:
-    """Mean ± standard error, and the number of splits where they are fewer than ten."""
-    error = values.std() / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    text = f"{values.mean():.{digits}f}" + ("" if np.isnan(error) else f" ± {error:.{digits}f}")
-    return text + (f" ({len(values)})" if len(values) < 10 else "")
+    """Mean ± standard error."""
+    return f"{values.mean():.{digits}f} ± {values.std() / np.sqrt(len(values)):.{digits}f}"
 
 
 def scores(results: pd.DataFrame, column: str, digits: int) -> str:
-    """One row a table; below means of the models that have all splits, and of common splits."""
+    """One row a table, and the means over tables."""
     least, rows = column in ("brier", "seconds"), []
-    models = [model for model in MODELS if model in set(results["model"])]
     for name, group in results.groupby("table", sort=False):
         by_model = {model: part[column] for model, part in group.groupby("model")}
-        cells = [cell(by_model[m], digits) if m in by_model else "–" for m in models]
-        rows.append([name, *bold_best(cells, least)])
-    wide = results.pivot_table(index="table", columns="model", values=column)
-    n_splits = results.pivot_table(index="table", columns="model", values=column, aggfunc="count")
-    whole = (n_splits == 10).all()
-    means = [f"{wide[model].mean():.{digits}f}" if whole[model] else "–" for model in models]
-    rows.append(["mean", *bold_best(means, least)])
-    complete = results.groupby(["table", "split"])["model"].transform("count") == len(models)
-    common = results[complete].pivot_table(index="table", columns="model", values=column)
-    means = [f"{mean:.{digits}f}" for mean in common.mean()[models]]
-    rows.append(["mean, of common splits", *bold_best(means, least)])
-    return table(["table", *models], rows)
+        rows.append([name, *bold_best([cell(by_model[m], digits) for m in MODELS], least)])
+    means = results.pivot_table(index="table", columns="model", values=column).mean()
+    rows.append(["mean", *bold_best([f"{means[m]:.{digits}f}" for m in MODELS], least)])
+    return table(["table", *MODELS], rows)
 
 
 def differences(results: pd.DataFrame, column: str) -> str:
     """SET against each other model, split by split."""
     wide = results.pivot_table(index=["table", "split"], columns="model", values=column)
     rows = []
-    for model in [model for model in MODELS[:-1] if model in wide]:
+    for model in MODELS[:-1]:
         difference = (wide["SET"] - wide[model]).dropna().groupby("table").mean()
         error = difference.std() / np.sqrt(len(difference))
         better = (difference > 0).sum() if column != "brier" else (difference < 0).sum()

@@ -42,18 +42,6 @@ SIMULATED = {
     "500 x 200, interactions": (500, 200, "interactions"),
 }
 N_SPLITS = 10
-#: Forests and boosting take minutes on the largest tables: they have fewer splits there.
-FEWER = {
-    ("random forest", "200 x 5000, modules"): 3,
-    ("random forest", "500 x 2000, not linear"): 1,
-    ("random forest", "500 x 10000, modules"): 1,
-    ("random forest", "FLChain"): 2,
-    ("gradient boosting", "FLChain"): 1,
-    ("dense network", "FLChain"): 3,
-    ("dense network", "200 x 5000, modules"): 3,
-    ("dense network", "500 x 2000, not linear"): 3,
-    ("dense network", "500 x 10000, modules"): 1,
-} | {("random forest", name): 4 for name in SIMULATED if "interactions" in name}
 
 
 class Coxnet:
@@ -249,5 +237,5 @@ def main():
         for name in options.tables:
             for model in options.models:
                 task = {"table": name, "model": model, "split": seed}
-                if seed < FEWER.get((model, name), N_SPLITS) and task not in rows:
+                if task not in rows:
                     rows.add([measure(name, model, seed)])
