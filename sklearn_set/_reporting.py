@@ -115,13 +115,14 @@ def warn_of_other_scale(X, X_val) -> None:
     (mean, deviation, size), (mean_val, _, size_val) = _moments(X), _moments(X_val)
     varies, met = deviation > 0, (size > 0) & (size_val > 0)
     far = np.median(abs(mean_val - mean)[varies] / deviation[varies]) if varies.any() else 0.0
-    large = np.median(size_val[met] / size[met]) if met.any() else 1.0
-    if far <= _FAR and (X_val.shape[0] < 10 or 1 / _LARGE < large < _LARGE):
+    ratio = abs(np.log(size_val[met] / size[met]))  # some columns grow where others shrink
+    large = np.exp(np.median(ratio)) if met.any() else 1.0
+    if far <= _FAR and (X_val.shape[0] < 10 or large < _LARGE):
         return
     warnings.warn(
         f"X_val looks as if it was not transformed as X was: in the median over the columns, its "
-        f"mean is {far:.3g} deviations away, and its values are {large:.3g} times as large. A "
-        'Pipeline passes "STEP__X_val" on as it is: use metadata routing with '
+        f"mean is {far:.3g} deviations away, and its values are {large:.3g} times as large or as "
+        'small. A Pipeline passes "STEP__X_val" on as it is: use metadata routing with '
         'transform_input=["X_val"], or leave scalers out, the network scales its inputs.',
         UserWarning,
         stacklevel=3,

@@ -40,6 +40,13 @@ def test_held_out_samples_that_skip_the_pipeline(as_sparse):
         model.fit(far, Y, net__X_val=far[:20], net__y_val=Y[:20])
 
 
+def test_held_out_samples_whose_columns_are_large_and_small():
+    """As many large columns as small ones are of another scale, too."""
+    units = 10.0 ** np.linspace(-4, 4, X.shape[1])
+    with pytest.warns(UserWarning, match="not transformed as X was"):
+        scaled().fit(units * X, Y, net__X_val=units * X[:20], net__y_val=Y[:20])
+
+
 def test_held_out_samples_that_are_transformed(no_warnings):
     with sklearn.config_context(enable_metadata_routing=True):
         net = SETClassifier(**SMALL).set_fit_request(X_val=True, y_val=True)
