@@ -244,8 +244,9 @@ class Training(Declared):
         which inputs are useless. NPSET's also keep the network when pruning begins and when it has
         ended; fits with the same integer as `random_state` that differ in the parameters of
         pruning, in `averaging` or, with a constant `zeta`, in `max_iter` only, go on from there
-        (with ``select_inputs=False`` and without held-out samples and callbacks). Files are never
-        removed; two of these networks have about 16 bytes a connection each.""",
+        (with ``select_inputs=False`` and without held-out samples and callbacks). Files are
+        pickles, so that the folder must be one that you trust. They are never removed; two of
+        these networks have about 16 bytes a connection each.""",
         default=None,
         constraint=[str, os.PathLike, None],
     )
