@@ -15,19 +15,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _reporting
+from ._caching import Checkpoints, cached
 from ._conditioning import InputConditioner
 from ._data import Data
 from ._evolution import Evolution
 from ._fitted import FittedNetwork, Model
-from ._judging import judge
 from ._mixtures import Mixtures
 from ._network import Network
 from ._network_parameters import Conditioning, Layers
 from ._optimizers import Optimizer
 from ._pruning import InputSelection
 from ._regularization import Signal
-from ._samples import Samples, are_given, bounded, check_weight, validated
-from ._sharing import Waypoints, remembered
+from ._samples import Samples, bounded_weight, check_weight, has_held_out, validated
+from ._scoring import make_validator
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
 from ._threads import effective_n_threads
@@ -50,7 +50,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     # ------------------------------------------------------------ what a kind of estimator adds
 
-    def _targets_of(self, y, weight: np.ndarray | None, **given) -> Target:
+    def _make_targets(self, y, weight: np.ndarray | None, **given) -> Target:
         """What the targets of a first fit mean."""
         raise NotImplementedError
 
@@ -66,11 +66,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """What brings the inputs of a first fit into condition, before it has seen them."""
         return InputConditioner(self.conditioning)
 
-    def _conditioner_of(self, samples: Samples, targets: Target) -> InputConditioner:
+    def _fit_conditioner(self, samples: Samples, targets: Target) -> InputConditioner:
         """The same, when it has seen them."""
-        learned = remembered(InputConditioner._learn, self.memory)
-        numbers = targets.numbers(samples.target)
-        return learned(self._make_conditioner(), samples.X, numbers, samples.weight)
+        learned = cached(InputConditioner._learn, self.memory)
+        target = targets.as_numbers(samples.target)
+        return learned(self._make_conditioner(), samples.X, target, samples.weight)
 
     def _make_selection(
         self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
@@ -82,13 +82,13 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
     ) -> Signal:
         """What is found in the samples before training."""
-        return remembered(Signal.of, self.memory)(samples)
+        return cached(Signal.of, self.memory)(samples)
 
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
         """What to learn from in place of the samples, which may be a chunk of a stream."""
         return Mixtures(data, self.mixup)
 
-    def _waypoints(self, samples: Samples) -> Waypoints | None:
+    def _checkpoints(self, samples: Samples) -> Checkpoints | None:
         """Where this fit parts from others, if they are to share the way until there."""
         return None
 
@@ -141,9 +141,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 strata = targets.strata(samples.target)
                 samples, held_out = samples.split(self.validation_fraction, strata, rng)
             watched = held_out is not None or hasattr(self, "_skl_callbacks")
-            waypoints = None if continued or watched else self._waypoints(samples)
-            known = waypoints and waypoints.farthest()
-            model, signal, samples = self._start(samples, targets, rng, continued, known)
+            checkpoints = None if continued or watched else self._checkpoints(samples)
+            checkpoint = checkpoints and checkpoints.latest()
+            model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
             metadata = {"sample_weight": sample_weight}
             context = self._init_callback_context(max_subtasks=self.max_iter)
             context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
@@ -152,9 +152,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 samples,
                 held_out,
                 n_epochs=self.max_iter,
-                n_done=known.progress.epoch if known else 0,
+                n_done=checkpoint.progress.epoch if checkpoint else 0,
                 averaging=self.averaging,
-                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata, waypoints),
+                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata, checkpoints),
             )
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
@@ -163,11 +163,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             else:
                 self._roll_back(before)
             raise
-        if self.shrinkage == "auto":
-            find = remembered(Signal.of, self.memory) if signal is None else lambda _: signal
-            model.calibrate(samples, find, effective_n_threads(self.n_jobs))
+        if self.shrinkage == "auto" and model.has_temperature:
+            signal = signal or cached(Signal.of, self.memory)(samples)
+            model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
         self._commit(model, keep_state=self.warm_start)
-        _reporting.warn_about(model)
+        _reporting.warn_of_incomplete_training(model)
         constant = targets.loss_of_constant(samples.target, samples.weight)
         _reporting.warn_of_absurd_loss(model, constant, samples, self)
         context.call_on_fit_task_end(
@@ -250,14 +250,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _validate_samples(self, X, y, sample_weight, *, reset, **given) -> tuple[Samples, Target]:
         dtype = self._input_dtype() if reset else self._network.dtype
         X, y = self._validated(X, y, dtype=dtype, reset=reset)
-        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
-        targets = self._targets_of(y, weight, **given) if reset else self._targets
+        weight = bounded_weight(check_weight(sample_weight, X, "sample_weight"))
+        targets = self._make_targets(y, weight, **given) if reset else self._targets
         target = targets.encode(y, X.dtype)
-        weight = bounded(self._weigh_classes(y, target, weight, targets))
-        return Samples(X, target, weight).present(), targets
+        weight = bounded_weight(self._weigh_classes(y, target, weight, targets))
+        return Samples(X, target, weight).without_zero_weights(), targets
 
     def _validate_held_out(self, targets, X_val, y_val, sample_weight_val) -> Samples | None:
-        if not are_given(X_val, y_val, sample_weight_val):
+        if not has_held_out(X_val, y_val, sample_weight_val):
             return None
         X_val, y_val = self._validated(X_val, y_val, dtype=self._input_dtype(), reset=False)
         weight = check_weight(sample_weight_val, X_val, "sample_weight_val")
@@ -266,22 +266,23 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     # ------------------------------------------------------------ training
 
     def _start(
-        self, samples, targets, rng, continued, known=None, *, whole_data=True
+        self, samples, targets, rng, continued, checkpoint=None, *, whole_data=True
     ) -> tuple[Model, Signal | None, Samples]:
         """The model to train, and the samples' signal; the samples as its network reads them."""
-        if continued or known:
-            conditioner = known.conditioner if known else self.conditioner_
+        if continued or checkpoint:
+            conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
-            kept = known or (self._learner and self._learner.copy())
-            return self._continued(samples, rng, conditioner, kept), None, samples
-        conditioner = self._conditioner_of(samples, targets)
+            kept = checkpoint or (self._learner.copy() if self._learner else None)
+            return self._resumed_model(samples, rng, conditioner, kept), None, samples
+        conditioner = self._fit_conditioner(samples, targets)
         samples = replace(samples, X=conditioner._apply(samples.X))
-        return *self._begun(samples, targets, conditioner, rng, whole_data), samples
+        model, signal = self._new_model(samples, targets, conditioner, rng, whole_data)
+        return model, signal, samples
 
-    def _begun(
+    def _new_model(
         self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
     ) -> tuple[Model, Signal | None]:
-        """A model with a new network, and what decided how it is held back."""
+        """A model with a new network, and the signal that its regularisation follows."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         features = conditioner._read
         n_inputs = samples.X.shape[1] if features is None else len(features)
@@ -295,12 +296,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             rng=generators.init,
         )
         network.features = features
-        judged = replace(samples, target=targets.numbers(samples.target))
-        select = self._make_selection(judged, None, conditioner)
+        numeric = replace(samples, target=targets.as_numbers(samples.target))
+        select = self._make_selection(numeric, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
         signal = None
         if "auto" in (decay, shrinkage):
-            signal = self._find_signal(judged, select, conditioner)
+            signal = self._find_signal(numeric, select, conditioner)
             if decay == "auto":
                 n_batches = -(-len(samples.target) // self._batch_size(samples))
                 reach, bounds = self.learning_rate_init * n_batches, self._DECAY_BY_SIGNAL
@@ -322,7 +323,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         )
         return model, signal
 
-    def _continued(self, samples: Samples, rng, conditioner, kept: Model | None) -> Model:
+    def _resumed_model(self, samples: Samples, rng, conditioner, kept: Model | None) -> Model:
         """Where another fit stopped, with its optimizer's and rules' state if that was kept."""
         old = kept.evolution if kept else Evolution()
         select = self._make_selection(samples, old, conditioner)
@@ -370,11 +371,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     ) -> None:
         n_threads = effective_n_threads(self.n_jobs)
         targets, dtype = model.targets, model.network.dtype
-        target = targets.read(samples.target, dtype)
+        target = targets.for_loss(samples.target, dtype)
         data = Data(samples.X, dtype, targets.loss, target, samples.weight)
         validate = None
         if held_out is not None:
-            validate = judge(self, model, samples, held_out, n_threads)
+            validate = make_validator(self, model, samples, held_out, n_threads)
         try:
             train(
                 model,
@@ -392,20 +393,22 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             )
         except NonFiniteLossError as error:
             hint = _reporting.unscaled_hint(samples.X, self)
-            kept = _reporting.what_is_kept(model, self.__sklearn_is_fitted__())
+            kept = _reporting.kept_hint(model, self.__sklearn_is_fitted__())
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
-    def _end_epoch(self, model: Model, context, X, y, metadata, waypoints) -> bool:
+    def _end_epoch(self, model: Model, context, X, y, metadata, checkpoints) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
-        if waypoints is not None:
-            waypoints.keep(model)
+        if checkpoints is not None:
+            checkpoints.save(model)
         _reporting.report(model, self.verbose)
         if not hasattr(self, "_skl_callbacks"):
             return False
         task = context.subcontext(task_name="epoch")
         given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         task.call_on_fit_task_begin(**given)
-        return task.call_on_fit_task_end(**given, reconstruction_attributes=model.as_if_stopped)
+        return task.call_on_fit_task_end(
+            **given, reconstruction_attributes=model.current_attributes
+        )
 
     # ------------------------------------------------------------ fitted state
 
@@ -413,7 +416,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """Become the fitted estimator of a model."""
         if not keep_state:
             model.network.drop_optimizer()
-        self.__dict__.update(model.attributes(model.shown(model.network)))
+        self.__dict__.update(model.attributes(model.calibrated(model.network)))
         self._learner = model if keep_state else None
 
     def _roll_back(self, before: dict) -> None:

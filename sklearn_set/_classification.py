@@ -61,7 +61,7 @@ class BaseSparseMLPClassifier(ClassifierMixin, Classification, BaseSparseMLP):
             noise = noise_for(data) if whole_data else 0.0
         return Mixtures(data, self.mixup, noise)
 
-    def _targets_of(self, y, weight, **given) -> Classes:
+    def _make_targets(self, y, weight, **given) -> Classes:
         return Classes.of(y, self.loss, given.get("classes"))
 
     def _weigh_classes(self, y, target, weight, targets):

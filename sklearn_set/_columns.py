@@ -22,19 +22,19 @@ __all__ = [
     "blocks",
     "distinct_rows",
     "few_rows",
-    "level",
     "row_digests",
+    "smooth_clip",
     "spread_rows",
 ]
 
-BOUND = 3.0  # standard deviations at which values level off
-_HEAVY = 0.5  # a column has heavy tails if its IQR tells of less than this of its deviation
+BOUND = 3.0  # standard deviations to which values are clipped smoothly
+_HEAVY_TAILED = 0.5  # a column has heavy tails if its IQR tells of less than this of its deviation
 _ROWS = 400  # samples that tell of heavy tails
-_BLOCK = 2**22  # values
+_BLOCK_VALUES = 2**22  # values
 
 
-def level(Z: np.ndarray) -> np.ndarray:
-    """Level values off smoothly at the bound, in place: z / sqrt(1 + (z / bound)²)."""
+def smooth_clip(Z: np.ndarray) -> np.ndarray:
+    """Clip values smoothly to the bound, in place: z / sqrt(1 + (z / bound)²)."""
     np.clip(Z, -1e6, 1e6, out=Z)  # the square of what is larger could overflow
     Z /= np.sqrt(1 + np.square(Z / BOUND))
     return Z
@@ -54,7 +54,7 @@ def _quartiles(X: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
 
 def blocks(n: int, size: int) -> Iterator[slice]:
     """Cut n rows or columns of `size` values each into parts of which memory holds several."""
-    step = max(1, _BLOCK // max(size, 1))
+    step = max(1, _BLOCK_VALUES // max(size, 1))
     return (slice(start, start + step) for start in range(0, n, step))
 
 
@@ -128,7 +128,7 @@ class Scaling:
             return (X.astype(np.float64) - self.mean) / self.deviation
 
     def apply(self, X: np.ndarray) -> np.ndarray:
-        """Scaled columns, not yet levelled off."""
+        """Scaled columns, not yet clipped."""
         Z = self.standardise(X)
         with np.errstate(over="ignore"):
             values = np.arcsinh((X[:, self.heavy] - self.median) / self.size)
@@ -162,7 +162,7 @@ def _heavy_tails(block, deviation, share, weight) -> tuple[np.ndarray, ...]:
     low, middle, high = _quartiles(block[rows], None if weight is None else weight[rows])
     size = (high - low) / 1.349
     relative = size / deviation
-    heavy = np.flatnonzero((relative < _HEAVY) & (relative > 1e-3))
+    heavy = np.flatnonzero((relative < _HEAVY_TAILED) & (relative > 1e-3))
     values = np.arcsinh((block[:, heavy] - middle[heavy]) / size[heavy])
     mean = share @ values
     return heavy, middle[heavy], size[heavy], mean, np.sqrt(share @ np.square(values - mean))
@@ -191,13 +191,13 @@ class Components:
         return np.sqrt(self.variance / (self.variance + strength * self.variance[:1]))
 
 
-def level_slope(Z: np.ndarray) -> np.ndarray:
-    """The derivative of `level`."""
+def smooth_clip_slope(Z: np.ndarray) -> np.ndarray:
+    """The derivative of `smooth_clip`."""
     return (1 + np.square(np.clip(Z, -1e6, 1e6) / BOUND)) ** -1.5
 
 
-def unlevel(Z: np.ndarray) -> np.ndarray:
-    """The values that `level` makes into these."""
+def invert_smooth_clip(Z: np.ndarray) -> np.ndarray:
+    """The values that `smooth_clip` makes into these."""
     Z = np.clip(Z.astype(np.float64), -BOUND * (1 - 1e-12), BOUND * (1 - 1e-12))
     return Z / np.sqrt(1 - np.square(Z / BOUND))
 
@@ -216,7 +216,7 @@ class AsTheyAre:
         """Gradients at dense samples X from those at their conditioned values."""
         return gradient
 
-    def share_out(self, X: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def gradient_times_input(self, X: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradients at conditioned values, times these values, by column."""
         return gradient * self.apply(X)
 
@@ -230,7 +230,7 @@ class AsTheyAre:
 
 
 class Scaled(AsTheyAre):
-    """Columns on a robust scale, levelled off."""
+    """Columns on a robust scale, clipped smoothly."""
 
     def __init__(self, scaling: Scaling):
         super().__init__(len(scaling.mean))
@@ -238,28 +238,28 @@ class Scaled(AsTheyAre):
 
     def apply(self, X):
         if not sparse.issparse(X):
-            return level(self.scaling.apply(X))
+            return smooth_clip(self.scaling.apply(X))
         if self.scaling.mean.any():
             raise ValueError(
                 f"X of shape {X.shape} is sparse, but the columns of the dense samples that were "
                 "fitted are centred, which would make X dense. Use X.toarray(), or fit to sparse "
                 "samples."
             )
-        data = level(X.data.astype(np.float64) / self.scaling.deviation[X.indices])
+        data = smooth_clip(X.data.astype(np.float64) / self.scaling.deviation[X.indices])
         return type(X)((data, X.indices, X.indptr), shape=X.shape)
 
     def pull_back(self, X, gradient):
-        return gradient * level_slope(self.scaling.apply(X)) * self.scaling.slopes(X)
+        return gradient * smooth_clip_slope(self.scaling.apply(X)) * self.scaling.slopes(X)
 
     def invert(self, Z):
         if not sparse.issparse(Z):
-            return self.scaling.invert(unlevel(Z))
-        data = unlevel(Z.data) * self.scaling.finite_deviation[Z.indices]
+            return self.scaling.invert(invert_smooth_clip(Z))
+        data = invert_smooth_clip(Z.data) * self.scaling.finite_deviation[Z.indices]
         return type(Z)((data, Z.indices, Z.indptr), shape=Z.shape)
 
 
 class Weighed(Scaled):
-    """Columns on a robust scale, levelled off, each times its own number >= 0."""
+    """Columns on a robust scale, clipped smoothly, each times its own number >= 0."""
 
     def __init__(self, scaling: Scaling, gain: np.ndarray):
         super().__init__(scaling)
@@ -285,7 +285,7 @@ class Weighed(Scaled):
 
 
 class Decorrelated(AsTheyAre):
-    """Principal components of standardised columns, levelled off, brought nearer in size."""
+    """Principal components of standardised columns, clipped smoothly, brought nearer in size."""
 
     def __init__(self, scaling: Scaling, components: Components, strength: float):
         super().__init__(len(components.variance))
@@ -300,21 +300,21 @@ class Decorrelated(AsTheyAre):
                 'Use X.toarray(), or conditioning="scale".'
             )
         Z = np.clip(self.scaling.standardise(X), -1e6, 1e6)
-        return level(Z @ self.components.basis) * self.gain
+        return smooth_clip(Z @ self.components.basis) * self.gain
 
     def _inner(self, X, gradient):
         unit = self.scaling.standardise(X) @ self.components.basis
-        return (gradient * level_slope(unit) * self.gain) @ self.components.basis.T
+        return (gradient * smooth_clip_slope(unit) * self.gain) @ self.components.basis.T
 
     def pull_back(self, X, gradient):
         return self._inner(X, gradient) / self.scaling.deviation
 
-    def share_out(self, X, gradient):
+    def gradient_times_input(self, X, gradient):
         return self._inner(X, gradient) * self.scaling.standardise(X)
 
     def invert(self, Z):
         spread = self.components.basis * self.components.variance
-        columns = unlevel(Z / self.gain) @ spread.T
+        columns = invert_smooth_clip(Z / self.gain) @ spread.T
         return self.scaling.mean + columns * self.scaling.finite_deviation
 
     def in_columns(self, coef):

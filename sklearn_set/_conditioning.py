@@ -25,13 +25,13 @@ from ._columns import (
     Weighed,
     blocks,
     few_rows,
-    level,
+    smooth_clip,
     spread_rows,
 )
 from ._data import check_sparse
-from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
+from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
-from ._samples import bounded, check_weight, validated
+from ._samples import bounded_weight, check_weight, validated
 from ._sklearn_compat import check_feature_names_in, fit_context
 from ._threads import one_blas_thread
 
@@ -130,7 +130,7 @@ class InputConditioner(TransformerMixin, Conditioning):
         X = validated(
             self, X, accept_sparse=not dense_only and "csr", dtype=(np.float64, np.float32)
         )
-        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        weight = bounded_weight(check_weight(sample_weight, X, "sample_weight"))
         target = None
         if y is not None:
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
@@ -184,16 +184,16 @@ class InputConditioner(TransformerMixin, Conditioning):
         return np.flatnonzero(self._columns.gain) if self.method_ == "weigh" else None
 
     def _choose(self, scaling: Scaling, X, target, weight) -> None:
-        rows = few_rows(X, N_JUDGED)
+        rows = few_rows(X, MAX_KERNEL_ROWS)
         if len(rows) < 10:
             return
         X, target = X[rows], target[rows]
         weight = None if weight is None else weight[rows]
         target = target_matrix(target)
-        scaled = KernelRidge(arc_cosine_kernel(level(scaling.apply(X))), target)
+        scaled = KernelRidge(arc_cosine_kernel(smooth_clip(scaling.apply(X))), target)
         self.errors_["scale"] = scaled.error
         components = Components(scaling.standardise(X), weight)
-        unit = level(scaling.standardise(X) @ components.basis)
+        unit = smooth_clip(scaling.standardise(X) @ components.basis)
         best = _GAIN * scaled.error
         for strength in _STRENGTHS:
             tried = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target)

@@ -27,7 +27,7 @@ from ._network import Network
 from ._network_parameters import Layers, Rewiring
 from ._optimizers import Optimizer
 from ._parameters import Declared, parameter, same_parameter
-from ._samples import bounded, check_weight, validated
+from ._samples import bounded_weight, check_weight, validated
 from ._sklearn_compat import fit_context
 from ._threads import effective_n_threads, one_blas_thread
 from ._topology import decimal_floor
@@ -259,7 +259,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         own = by_targets or self.dtype == "auto"
         dtype = (np.float64, np.float32) if own else np.dtype(self.dtype)
         X = validated(self, X, accept_sparse="csr", dtype=dtype, ensure_min_samples=1 + by_targets)
-        weight = bounded(check_weight(sample_weight, X, "sample_weight"))
+        weight = bounded_weight(check_weight(sample_weight, X, "sample_weight"))
         if y is not None:
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, y)

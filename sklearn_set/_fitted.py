@@ -1,4 +1,4 @@
-"""What makes an estimator a fitted one, and what it shows of its network.
+"""What a fitted estimator has: its model, and the attributes that show it.
 
 Owns: the attributes of fitted estimators. May not touch: training.
 """
@@ -6,7 +6,6 @@ Owns: the attributes of fitted estimators. May not touch: training.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,29 +35,30 @@ class Model(Learner):
     constant: np.ndarray | None = field(default=None, kw_only=True)  # raw outputs shrunk to
     temperature: float = field(default=1.0, kw_only=True)
 
-    def shown(self, network: Network) -> Network:
-        """A network of the model as it predicts: with outputs shrunk, or stretched."""
+    def calibrated(self, network: Network) -> Network:
+        """A network of the model as it predicts: outputs shrunk or divided by the temperature."""
         if self.shrinkage != 0 and self.constant is not None:
             return network.with_shrunk_outputs(self.shrinkage, self.constant)
         if self.temperature != 1:
             return network.with_shrunk_outputs(1 - 1 / self.temperature, 0.0)
         return network
 
-    def calibrate(
-        self, samples: Samples, find: Callable[[Samples], Signal], n_threads: int
-    ) -> None:
-        """Find how sure a classifier may be of what it has learned, by the signal in samples."""
-        network, loss = self.network, self.targets.loss
-        if loss.is_log_loss and network.features is None:
-            signal = find(samples)
-            raw = network.predict(Data(samples.X[signal.rows], network.dtype), n_threads)
-            self.temperature = signal.temperature(raw, samples, loss)
+    @property
+    def has_temperature(self) -> bool:
+        """Whether it is a classifier that reads all inputs."""
+        return self.targets.loss.is_log_loss and self.network.features is None
 
-    def as_if_stopped(self) -> dict:
+    def calibrate(self, samples: Samples, signal: Signal, n_threads: int) -> None:
+        """Find the temperature by the signal in the samples."""
+        data = Data(samples.X[signal.rows], self.network.dtype)
+        raw = self.network.predict(data, n_threads)
+        self.temperature = signal.temperature(raw, samples, self.targets.loss)
+
+    def current_attributes(self) -> dict:
         """The attributes if training ended now; training does not change them."""
         history = copy.deepcopy(self.progress.history)
-        seen = replace(self, progress=replace(self.progress, history=history))
-        return seen.attributes(self.shown(self.result.copy()))
+        now = replace(self, progress=replace(self.progress, history=history))
+        return now.attributes(self.calibrated(self.result.copy()))
 
     def attributes(self, network: Network) -> dict:
         """All that makes an estimator a fitted one, but for what `validate_data` sets."""

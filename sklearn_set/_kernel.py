@@ -9,10 +9,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg, sparse
 
-__all__ = ["N_JUDGED", "RIDGES", "KernelRidge", "arc_cosine", "arc_cosine_kernel", "target_matrix"]
+__all__ = [
+    "MAX_KERNEL_ROWS",
+    "RIDGES",
+    "KernelRidge",
+    "arc_cosine",
+    "arc_cosine_kernel",
+    "target_matrix",
+]
 
 #: Number of samples that choices are made on, at most.
-N_JUDGED = 400
+MAX_KERNEL_ROWS = 400
 
 #: Candidates for the ridge, for kernels of mean diagonal 1. A smaller one would let the
 #: kernel do what a network that is trained with noise cannot.
@@ -110,7 +117,7 @@ class KernelRidge:
         K = K - K.mean(axis=1, keepdims=True) - self.mean + self.mean.mean()
         return self.offset + K @ self.coef
 
-    def left_out(self, Y: np.ndarray) -> np.ndarray:
+    def leave_one_out(self, Y: np.ndarray) -> np.ndarray:
         """Other values (n, k) of the same samples, each as all the others predict it.
 
         With the ridge that was best for the targets; for samples without weights.

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from ._amounts import SCHEDULES, new_weights_rule
 from ._base import BaseSparseMLP
+from ._caching import Checkpoints, cached
 from ._classification import BaseSparseMLPClassifier
 from ._conditioning import InputConditioner
 from ._evolution import Evolution
@@ -27,7 +28,6 @@ from ._regression import BaseSparseMLPRegressor
 from ._regularization import Signal, shrinkage_for
 from ._relevance import best_number, null_fraction, selection_errors
 from ._samples import Samples
-from ._sharing import Waypoints, remembered
 from ._survival import BaseSparseMLPSurvival
 from ._topology import decimal_floor
 from .rules import DROPS, GROWS
@@ -113,10 +113,10 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             if sparse.issparse(samples.X):
                 return None
             given = samples.X, samples.target, samples.weight
-            self.null_fraction_ = remembered(null_fraction, self.memory)(*given)
+            self.null_fraction_ = cached(null_fraction, self.memory)(*given)
             if self.null_fraction_ < self._MOSTLY_NOISE:
                 return None
-            best = remembered(best_number, self.memory)(samples.X, samples.target)
+            best = cached(best_number, self.memory)(samples.X, samples.target)
             wanted, self.selection_errors_ = best
             if wanted is None:
                 return None
@@ -194,7 +194,7 @@ class _NPSET(NeuronPruning, _SET):
             budget=self.budget,
         )
 
-    def _waypoints(self, samples: Samples) -> Waypoints | None:
+    def _checkpoints(self, samples: Samples) -> Checkpoints | None:
         repeatable = isinstance(self.random_state, Integral)
         if self.memory is None or not repeatable or not self._prunes() or self.select_inputs:
             return None
@@ -203,7 +203,7 @@ class _NPSET(NeuronPruning, _SET):
             later.add("max_iter")
         before = {k: v for k, v in self.get_params(deep=False).items() if k not in later}
         task = (type(self).__name__, before, samples)
-        return Waypoints(self.memory, task, self._make_pruning(), self.max_iter)
+        return Checkpoints(self.memory, task, self._make_pruning(), self.max_iter)
 
 
 class SETClassifier(_SET, BaseSparseMLPClassifier):

@@ -34,11 +34,11 @@ __all__ = ["SETBernoulliRBM"]
 
 _IDENTITY = _native.ACTIVATIONS["identity"]
 _LOGISTIC = _native.ACTIVATIONS["logistic"]
-_BLOCK = 256  # samples that are worked on at a time outside of training
+_BLOCK_ROWS = 256  # samples that are worked on at a time outside of training
 _FIRST_WEIGHT_SCALE = 0.05  # standard deviation, as in the source's code
 
 
-def _rows(n_neurons: int, n_samples: int, dtype) -> np.ndarray:
+def _padded_rows(n_neurons: int, n_samples: int, dtype) -> np.ndarray:
     """A zero array of a neuron a row in the layout that the core asks for."""
     itemsize = np.dtype(dtype).itemsize
     stride = -(-n_samples * itemsize // 64) * 64 // itemsize
@@ -74,14 +74,14 @@ class _Machine:
 
     def load(self, X) -> np.ndarray:
         """Samples as rows of visible units."""
-        rows = _rows(X.shape[1], X.shape[0], self.dtype)
+        rows = _padded_rows(X.shape[1], X.shape[0], self.dtype)
         rows[:, : X.shape[0]] = (X.toarray() if sparse.issparse(X) else X).T
         return rows
 
     def hidden(self, visible: np.ndarray, activation: int = _LOGISTIC) -> np.ndarray:
         """Probabilities of the hidden units, given visible ones (or the sums they come from)."""
         layer = self.layer
-        out = _rows(layer.n_out, visible.shape[1], self.dtype)
+        out = _padded_rows(layer.n_out, visible.shape[1], self.dtype)
         index = layer.connectivity.index
         _native.product(*index, layer.weights, layer.bias, visible, out, activation)
         return out
@@ -91,14 +91,14 @@ class _Machine:
         layer = self.layer
         indptr, positions, indices = layer.connectivity.transposed
         weights = layer.weights[positions]
-        out = _rows(layer.n_in, hidden.shape[1], self.dtype)
+        out = _padded_rows(layer.n_in, hidden.shape[1], self.dtype)
         _native.product(indptr, indices, weights, self.visible_bias, hidden, out, _LOGISTIC)
         return out
 
     def sample(self, probability: np.ndarray) -> np.ndarray:
         """Units that are on with the given probabilities."""
         rng = self.generators.dropout  # which decides here, too, what is on
-        out = _rows(probability.shape[0], probability.shape[1], self.dtype)
+        out = _padded_rows(probability.shape[0], probability.shape[1], self.dtype)
         out[:] = rng.random(probability.shape, dtype=self.dtype) < probability
         return out
 
@@ -373,7 +373,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         self.n_iter_, self.history_ = machine.progress.epoch, machine.progress.history
         return self
 
-    def _each_block(self, X, function, size: int = _BLOCK) -> np.ndarray:
+    def _in_blocks(self, X, function, size: int = _BLOCK_ROWS) -> np.ndarray:
         """Results of a function of blocks of samples, one after another."""
         check_is_fitted(self)
         X = self._validate(X, reset=False)
@@ -398,7 +398,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             machine = self._machine
             return machine.hidden(machine.load(block))[:, : block.shape[0]].T.copy()
 
-        return self._each_block(X, probabilities)
+        return self._in_blocks(X, probabilities)
 
     def gibbs(self, v):
         """Perform one step of Gibbs sampling.
@@ -421,7 +421,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             probability = machine.visible(hidden)[:, :n].T
             return rng.uniform(size=probability.shape) < probability
 
-        return self._each_block(v, step)
+        return self._in_blocks(v, step)
 
     def score_samples(self, X):
         """Logarithm of the pseudo-likelihood of samples.
@@ -439,7 +439,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         """
         check_is_fitted(self)
         size = max(1, 2_000_000 // max(1, self.n_connections_))  # bounds the memory
-        return self._each_block(X, self._machine.pseudo_likelihood, min(size, _BLOCK))
+        return self._in_blocks(X, self._machine.pseudo_likelihood, min(size, _BLOCK_ROWS))
 
     @property
     def components_(self) -> sparse.csr_array:

@@ -24,7 +24,7 @@ class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
     _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
     _NOISE_SELECTED = 0.2
 
-    def _targets_of(self, y, weight, **given) -> Values:
+    def _make_targets(self, y, weight, **given) -> Values:
         loss = Loss(self.loss, self.huber_delta)
         return Values.of(y, loss, weight, scaled=self.scale_target)
 

@@ -1,7 +1,7 @@
-"""How strongly a network is to be held back, and how sure of itself it may be.
+"""How strong weight decay, shrinkage and temperature are to be, by the signal in the samples.
 
-Owns: both by the signal that the infinitely wide network finds. May not touch: training,
-networks.
+Owns: the signal, as kernel ridge regression with the infinitely wide network finds it, and what
+follows from it. May not touch: training, networks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ._columns import few_rows
-from ._kernel import N_JUDGED, KernelRidge, arc_cosine_kernel, target_matrix
+from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
 from ._losses import Loss
 from ._network import Network
 from ._samples import Samples
@@ -20,33 +20,46 @@ from ._threads import one_blas_thread
 
 __all__ = ["Signal", "shrinkage_for"]
 
-_FEWEST = 10  # samples that tell anything
-_STRONG = 0.75  # relative error below which outputs are not shrunk
-_SIZE_LEFT_OUT = 0.85  # of outputs for new samples, if those left out are taken for 1
-_HOTTEST = 4.0  # factor of outputs
-_N_DOUBTED = 2  # samples whose classes are taken for random
+_MIN_ROWS = 10  # samples: with fewer there is no signal
+_NO_SHRINKAGE_BELOW = 0.75  # relative error below which outputs are not shrunk
+_LEAVE_ONE_OUT_SIZE = 0.85  # size of outputs on new samples, relative to leave-one-out ones
+_MAX_FACTOR = 4.0  # by which outputs are multiplied
+_N_SMOOTHED = 2  # samples' worth of label smoothing
 
 
 def shrinkage_for(error: float) -> float:
     """How far outputs are to be shrunk at a relative error out of sample."""
-    return float(np.clip((error - _STRONG) / (1 - _STRONG), 0, 1))
+    return float(np.clip((error - _NO_SHRINKAGE_BELOW) / (1 - _NO_SHRINKAGE_BELOW), 0, 1))
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What the infinitely wide network finds in samples, out of sample."""
+    """What kernel ridge regression with the infinitely wide network finds in samples.
 
-    noise: float = 0.0  # its relative squared leave-one-out error times the root of its best ridge
-    shrinkage: float = 0.0  # how far outputs are to be pulled to those of the constant model
+    Attributes
+    ----------
+    noise : float
+        Relative squared leave-one-out error, times the root of the best ridge.
+    shrinkage : float
+        How far outputs are to be shrunk to those of the constant model.
+    kernel : KernelRidge or None
+    rows : ndarray of int
+        The samples that the kernel has seen.
+    gain : float
+        The sum of weights into a neuron that decay must allow, see `decay`.
+    """
+
+    noise: float = 0.0
+    shrinkage: float = 0.0
     kernel: KernelRidge | None = None
-    rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))  # that it has seen
-    gain: float = 2.0  # that the weights into a neuron must be able to reach together
+    rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    gain: float = 2.0
 
     @classmethod
     def of(cls, samples: Samples) -> Signal:
         """The signal in samples as a network reads them."""
-        rows = few_rows(samples.X, N_JUDGED)
-        if len(rows) < _FEWEST:
+        rows = few_rows(samples.X, MAX_KERNEL_ROWS)
+        if len(rows) < _MIN_ROWS:
             return cls()
         with one_blas_thread():
             with np.errstate(over="ignore", invalid="ignore"):
@@ -61,10 +74,9 @@ class Signal:
         """What a classifier's raw outputs are to be divided by, at most 1.
 
         From mixtures a network learns smaller outputs than fit its samples. Each output is
-        predicted from those of all other samples, by the infinitely wide network; divided by
-        the temperature (Guo et al., ICML 2017), these fit the targets best. As in Platt's
-        scaling a few samples are doubted, so that separable classes do not ask for infinite
-        outputs.
+        predicted from those of all other samples, by kernel ridge regression; divided by the
+        temperature (Guo et al., ICML 2017), these fit the targets best. Labels are smoothed, as
+        in Platt's scaling, so that separable classes do not ask for infinite outputs.
 
         Parameters
         ----------
@@ -78,16 +90,16 @@ class Signal:
             return 1.0
         samples = samples.take(self.rows)
         with one_blas_thread():
-            raw = self.kernel.left_out(raw.astype(np.float64))
+            raw = self.kernel.leave_one_out(raw.astype(np.float64))
         values, weight = loss.values(samples.target, raw.shape[1]), samples.weight
-        doubt = min(1.0, _N_DOUBTED / len(raw))
-        values = (1 - doubt) * values + doubt * np.average(values, axis=0, weights=weight)
+        smoothing = min(1.0, _N_SMOOTHED / len(raw))
+        values = (1 - smoothing) * values + smoothing * np.average(values, axis=0, weights=weight)
         found = minimize_scalar(
             lambda log: loss.value(np.exp(-log) * raw, values, weight),
-            bounds=(-np.log(_HOTTEST), 0),
+            bounds=(-np.log(_MAX_FACTOR), 0),
             method="bounded",
         )
-        return float(min(1.0, np.exp(found.x) / _SIZE_LEFT_OUT))
+        return float(min(1.0, np.exp(found.x) / _LEAVE_ONE_OUT_SIZE))
 
     def decay(
         self, network: Network, reach: float, factor: float, least: float, most: float

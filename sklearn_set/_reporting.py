@@ -16,13 +16,13 @@ from ._samples import Samples
 from ._training import Learner
 
 __all__ = [
+    "kept_hint",
     "report",
     "unscaled_hint",
-    "warn_about",
     "warn_of_absurd_loss",
+    "warn_of_incomplete_training",
     "warn_of_other_scale",
     "warn_of_range",
-    "what_is_kept",
 ]
 
 _ABSURD = 10.0  # times the loss of a constant prediction
@@ -48,7 +48,7 @@ def report(learner: Learner, verbose: int) -> None:
     print(line)
 
 
-def warn_about(learner: Learner) -> None:
+def warn_of_incomplete_training(learner: Learner) -> None:
     """Warn of a training that was interrupted or too short for its prunings."""
     epoch, last = learner.progress.epoch, learner.evolution.last_pruning_epoch
     if learner.progress.interrupted:
@@ -150,7 +150,7 @@ def _moments(X) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, np.sqrt(np.maximum(np.ravel(square.mean(axis=0)) - mean**2, 0)), size
 
 
-def what_is_kept(learner: Learner, fitted: bool) -> str:
+def kept_hint(learner: Learner, fitted: bool) -> str:
     """A sentence on what stays of a training that diverged, or nothing."""
     if fitted:
         return " The model that was fitted before stays as it was."

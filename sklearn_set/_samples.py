@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._hints import text_in
 
-__all__ = ["Samples", "are_given", "bounded", "check_weight", "validated"]
+__all__ = ["Samples", "bounded_weight", "check_weight", "has_held_out", "validated"]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Samples:
         weight = None if self.weight is None else self.weight[rows]
         return Samples(self.X[rows], self.target[rows], weight)
 
-    def present(self) -> Samples:
+    def without_zero_weights(self) -> Samples:
         """Those of a weight above 0: a weight of 0 counts as absent."""
         if self.weight is None or self.weight.all():
             return self
@@ -105,7 +105,7 @@ def _n_missing(column) -> int:
     return int(np.asarray(test()).sum())
 
 
-def are_given(X_val, y_val, sample_weight_val) -> bool:
+def has_held_out(X_val, y_val, sample_weight_val) -> bool:
     """Whether there are held-out samples, which come with their targets or not at all."""
     if X_val is None and y_val is None:
         if sample_weight_val is not None:
@@ -129,7 +129,7 @@ def check_weight(sample_weight, X, name: str) -> np.ndarray | None:
     return weight
 
 
-def bounded(weight: np.ndarray | None) -> np.ndarray | None:
+def bounded_weight(weight: np.ndarray | None) -> np.ndarray | None:
     """Weights in a range that float32 has: their ratios are all that counts."""
     if weight is None or 1e-20 < weight.max() < 1e20:
         return weight

@@ -13,13 +13,13 @@ from scipy import sparse
 from sklearn.utils.validation import check_consistent_length
 
 from ._base import BaseSparseMLP
+from ._caching import cached
+from ._column_weights import column_weights
 from ._regularization import Signal
 from ._samples import check_weight
-from ._sharing import remembered
 from ._threads import one_blas_thread
 from ._times import StepFunction, Times, columns_of
 from ._training_parameters import Survival
-from ._weighing import column_weights
 
 __all__ = ["BaseSparseMLPSurvival"]
 
@@ -39,7 +39,7 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
     # As good as two layers on clinical tables, and better on wide ones, where inputs are selected.
     hidden_layer_sizes = (300,)
 
-    def _targets_of(self, y, weight, **given) -> Times:
+    def _make_targets(self, y, weight, **given) -> Times:
         return Times.of(y, weight, self.n_intervals)
 
     def _validate_samples(self, X, y, sample_weight, **given):
@@ -55,11 +55,11 @@ class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
         tags.target_tags.required = True
         return tags
 
-    def _conditioner_of(self, samples, targets):
-        conditioner = super()._conditioner_of(samples, targets)
+    def _fit_conditioner(self, samples, targets):
+        conditioner = super()._fit_conditioner(samples, targets)
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
         if chooses and not sparse.issparse(samples.X):
-            weigh = remembered(column_weights, self.memory)
+            weigh = cached(column_weights, self.memory)
             X = conditioner._apply(samples.X)
             with one_blas_thread():
                 found = weigh(X, targets, samples.target, samples.weight)

@@ -35,11 +35,11 @@ class Target:
         """Targets as samples carry them: class indices (n,) or numbers (n, k)."""
         raise NotImplementedError
 
-    def read(self, target: np.ndarray, dtype) -> np.ndarray:
+    def for_loss(self, target: np.ndarray, dtype) -> np.ndarray:
         """Encoded targets as the loss reads them (see `Loss.value`)."""
         return target
 
-    def numbers(self, target: np.ndarray) -> np.ndarray:
+    def as_numbers(self, target: np.ndarray) -> np.ndarray:
         """Encoded targets as what squared errors make sense of: class indices, or numbers."""
         return target
 
@@ -58,7 +58,7 @@ class Target:
     def loss_of_constant(self, target: np.ndarray, weight) -> float:
         """Loss of that model."""
         raw = np.tile(self.constant(target, weight), (len(target), 1))
-        return self.loss.value(raw, self.read(target, np.float64), weight)
+        return self.loss.value(raw, self.for_loss(target, np.float64), weight)
 
     def strata(self, target: np.ndarray) -> np.ndarray | None:
         """Labels by which a split of the samples is to be stratified, if there are."""

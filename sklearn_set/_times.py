@@ -122,21 +122,21 @@ class Times(Target):
         y["event"], y["time"] = target[:, 0] > 0, target[:, 1]
         return y
 
-    def read(self, target, dtype) -> np.ndarray:
+    def for_loss(self, target, dtype) -> np.ndarray:
         """Events in each interval, then exposures, of shape (n_samples, 2 * n_outputs)."""
-        event, shown = target[:, 0], self._shown(target[:, 1])
+        event, shown = target[:, 0], self._clock_at(target[:, 1])
         own = np.searchsorted(self.ends, shown)
         events = event[:, None] * (own[:, None] == np.arange(self.n_outputs))
         return np.hstack([events, self._exposure(shown)]).astype(dtype)
 
-    def numbers(self, target) -> np.ndarray:
+    def as_numbers(self, target) -> np.ndarray:
         """Martingale residuals of the population's hazard, of shape (n_samples, 1).
 
         The covariance of a column with them is the score of Cox's partial likelihood at 0.
         """
-        return target[:, :1] - self._shown(target[:, 1])[:, None]
+        return target[:, :1] - self._clock_at(target[:, 1])[:, None]
 
-    def _shown(self, time: np.ndarray) -> np.ndarray:
+    def _clock_at(self, time: np.ndarray) -> np.ndarray:
         """What the clock shows at some times."""
         return np.r_[0.0, self.clock][np.searchsorted(self.steps, time, side="right")]
 

@@ -222,19 +222,19 @@ class _Epochs:
         return loss / weight, changes
 
 
-class _Dates:
-    """The epoch from which the topology rests and weights are averaged, and the end."""
+class _Schedule:
+    """When averaging begins, over which the topology rests, and when training ends."""
 
     def __init__(self, epoch: int, n_epochs: int, averaging: float, last_pruning: int):
         self.begin, self.end, self.averaging = epoch, epoch + n_epochs, averaging
-        self.rest = self.end
+        self.averaging_start = self.end
         if averaging > 0:
-            self.rest = self.end - max(1, round(averaging * n_epochs))
-            self.rest = max(self.rest, last_pruning + 1)
+            self.averaging_start = self.end - max(1, round(averaging * n_epochs))
+            self.averaging_start = max(self.averaging_start, last_pruning + 1)
 
     def end_soon(self, epoch: int) -> None:
         """Rest from now on, for the same share of the epochs."""
-        self.rest = epoch
+        self.averaging_start = epoch
         if self.averaging > 0:
             share = self.averaging / (1 - self.averaging)
             epoch += max(1, round(share * (epoch - self.begin)))
@@ -289,12 +289,12 @@ def train(
     epochs = _Epochs(learner, data, batch_size, shuffle, mixtures, n_threads)
     evolution.begin(network)
     progress.interrupted, progress.kept_epoch = False, None
-    dates = _Dates(progress.epoch - n_done, n_epochs, averaging, evolution.last_pruning_epoch)
+    schedule = _Schedule(progress.epoch - n_done, n_epochs, averaging, evolution.last_pruning_epoch)
     diverged: NonFiniteLossError | None = None
     try:
-        while progress.epoch < dates.end:
+        while progress.epoch < schedule.end:
             began = perf_counter()
-            resting = progress.epoch >= dates.rest
+            resting = progress.epoch >= schedule.averaging_start
             changes = Changes() if resting else epochs.evolve()
             loss, changes = epochs.run(changes, evolves=not resting)
             if resting:
@@ -309,7 +309,7 @@ def train(
                 if resting or patience.update(network, columns):
                     progress.kept_epoch = progress.epoch
                 if patience.is_over and not resting:
-                    dates.end_soon(progress.epoch + 1)
+                    schedule.end_soon(progress.epoch + 1)
             progress.epoch += 1
             if on_epoch is not None and on_epoch(learner):
                 break

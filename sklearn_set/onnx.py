@@ -171,10 +171,10 @@ class _Graph:
         Z = self._affine(X, scaling.mean, scaling.deviation)
         if conditioner.method_ == "decorrelate":
             unit = self.node("MatMul", self._bounded(Z), columns.components.basis)
-            return self.node("Mul", self._level(unit), columns.gain)
+            return self.node("Mul", self._smooth_clip(unit), columns.gain)
         if len(scaling.heavy):
             Z = self._heavy_tails(scaling, X, Z)
-        Z = self._level(Z)
+        Z = self._smooth_clip(Z)
         return self.node("Mul", Z, columns.gain) if conditioner.method_ == "weigh" else Z
 
     def _affine(self, X: str, center, scale) -> str:
@@ -198,7 +198,7 @@ class _Graph:
     def _bounded(self, Z: str) -> str:
         return self.node("Max", self.node("Min", Z, 1e6), -1e6)
 
-    def _level(self, Z: str) -> str:
+    def _smooth_clip(self, Z: str) -> str:
         Z = self._bounded(Z)
         third = self.node("Mul", Z, 1 / BOUND)
         root = self.node("Sqrt", self.node("Add", self.node("Mul", third, third), 1))

@@ -292,7 +292,7 @@ def test_outputs_left_out_are_those_of_a_kernel_that_has_not_seen_them(rng):
         system[19, :19] = system[:19, 19] = 1
         solved = np.linalg.solve(system, np.vstack([Z[kept], np.zeros(3)]))
         expected = centred[i, kept] @ solved[:19] + solved[19]
-        np.testing.assert_allclose(whole.left_out(Z)[i], expected)
+        np.testing.assert_allclose(whole.leave_one_out(Z)[i], expected)
 
 
 def clouds(rng, n_classes, distance, n=240, n_features=40):

@@ -28,7 +28,7 @@ def few_epochs(monkeypatch):
 
     for module in (_base, _feature_selection):
         monkeypatch.setattr(module, "train", train_shortly)
-    monkeypatch.setattr(_conditioning, "N_JUDGED", 50)
+    monkeypatch.setattr(_conditioning, "MAX_KERNEL_ROWS", 50)
 
 
 @pytest.fixture

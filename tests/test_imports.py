@@ -22,11 +22,11 @@ LAYERS = [
     {"_network", "_targets"},
     # All but the last take a Layer, a Network or Data.
     {"rules", "_amounts", "_mixtures", "_pruning", "_times"},
-    {"_evolution", "_network_parameters", "_weighing"},
+    {"_evolution", "_network_parameters", "_column_weights"},
     {"_training", "_training_parameters", "_samples"},
     {"_conditioning", "_regularization", "_reporting"},
     {"_fitted"},
-    {"_judging", "_sharing"},
+    {"_scoring", "_caching"},
     {"_base"},
     {"_classification", "_regression", "_survival"},
     {"_multilayer_perceptron", "_dsr", "_rbm"},

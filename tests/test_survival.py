@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_set import NPSETSurvivalAnalysis, SETSurvivalAnalysis, _weighing
+from sklearn_set import NPSETSurvivalAnalysis, SETSurvivalAnalysis, _column_weights
+from sklearn_set._column_weights import column_weights
 from sklearn_set._concordance import concordance
 from sklearn_set._times import StepFunction, Times
-from sklearn_set._weighing import column_weights
 from sklearn_set.callback import TimeBudget
 from sklearn_set.inspection import attributions
 
@@ -58,7 +58,7 @@ def test_the_clock(ties, n_intervals):
     targets = Times.of(y, None, n_intervals)
     assert_array_equal(targets.steps, np.unique(y[y[:, 0] > 0, 1]))
     assert_allclose(targets.clock, [nelson_aalen(y, t) for t in targets.steps])
-    events, exposure = np.hsplit(targets.read(targets.encode(y, np.float64), np.float64), 2)
+    events, exposure = np.hsplit(targets.for_loss(targets.encode(y, np.float64), np.float64), 2)
     # Each event in one interval, and on the clock the population's hazard is 1 in each.
     assert_array_equal(events.sum(axis=1), y[:, 0])
     assert_allclose(exposure.sum(axis=1), [nelson_aalen(y, t) for t in y[:, 1]])
@@ -74,7 +74,7 @@ def test_the_clock(ties, n_intervals):
 def test_an_event_lies_in_the_interval_that_it_ends():
     y = np.column_stack([np.ones(6), [1.0, 2, 3, 4, 5, 6]])
     targets = Times.of(y, None, 3)
-    events, exposure = np.hsplit(targets.read(y, np.float64), 2)
+    events, exposure = np.hsplit(targets.for_loss(y, np.float64), 2)
     assert_array_equal(events, np.repeat(np.eye(3), 2, axis=0))
     assert_allclose(exposure[:, 0], np.cumsum([1 / 6, 1 / 5, 0, 0, 0, 0]))
     assert_allclose(exposure[:, 1], np.cumsum([0, 0, 1 / 4, 1 / 3, 0, 0]))
@@ -85,7 +85,7 @@ def test_times_beyond_the_first_ones():
     _, y = sample()
     targets = Times.of(y, None, 3)
     later = np.array([[1.0, 99.0], [0.0, 99.0], [0.0, 1e-9]])
-    events, exposure = np.hsplit(targets.read(later, np.float64), 2)
+    events, exposure = np.hsplit(targets.for_loss(later, np.float64), 2)
     assert_array_equal(events, [[0, 0, 1], [0, 0, 0], [0, 0, 0]])
     assert_allclose(exposure.sum(axis=1), [targets.clock[-1]] * 2 + [0])
 
@@ -103,7 +103,7 @@ def test_martingale_residuals_score_columns_as_cox_does():
             if dead
         )
 
-    residuals = Times.of(y, None, 5).numbers(y)
+    residuals = Times.of(y, None, 5).as_numbers(y)
     slope = (partial_likelihood(1e-5) - partial_likelihood(-1e-5)) / 2e-5
     assert column @ residuals[:, 0] == pytest.approx(slope, rel=1e-6)
 
@@ -118,7 +118,7 @@ def test_the_loss_of_one_interval_nearly_is_that_of_cox():
     X, y = sample(2000)
     column = X[:, 0]
     targets = Times.of(y, None, 1)
-    target = targets.read(y, np.float64)
+    target = targets.for_loss(y, np.float64)
 
     def loss(theta):
         return targets.loss.value((theta[0] + theta[1] * column)[:, None], target, None)
@@ -326,10 +326,10 @@ def weights_of(X, y, weight=None):
 def test_elastic_nets_of_hazards_are_at_their_optimum():
     """No column's slope is above the penalty, and those that are left have exactly it."""
     X, y = wide()
-    exposure = y[:, 0] - Times.of(y, None, 1).numbers(y)[:, 0]
-    coefs, unit = _weighing._path(X, y[:, 0], exposure, np.ones(len(X)))
+    exposure = y[:, 0] - Times.of(y, None, 1).as_numbers(y)[:, 0]
+    coefs, unit = _column_weights._path(X, y[:, 0], exposure, np.ones(len(X)))
     assert not coefs[:, 0].any() and coefs[:2, 3].all()
-    for strength, coef in list(zip(_weighing._STRENGTHS, coefs.T))[1:8]:
+    for strength, coef in list(zip(_column_weights._STRENGTHS, coefs.T))[1:8]:
         hazard = np.exp(X @ coef)
         expected = exposure * hazard * y[:, 0].sum() / (exposure @ hazard)  # free intercept
         slope = X.T @ (y[:, 0] - expected) / y[:, 0].sum() - 0.3 * unit * strength * coef

@@ -102,7 +102,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     X = X.toarray() if sparse.issparse(X) else X
     if method == "gradient":
         return columns.pull_back(X, gradient)
-    return columns.share_out(X, gradient)
+    return columns.gradient_times_input(X, gradient)
 
 
 def _seed(raw: np.ndarray, output, estimator) -> np.ndarray:

@@ -187,7 +187,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     result.n_features_in_ = conditioner.n_features_in_
     if hasattr(estimator, "feature_names_in_"):
         result.feature_names_in_ = estimator.feature_names_in_
-    targets = _targets_of(estimator, network.n_outputs, classes)
+    targets = _make_targets(estimator, network.n_outputs, classes)
     decay = 0.0 if result.weight_decay == "auto" else result.weight_decay
     optimizer, evolution = result._make_optimizer(None, decay), result._make_evolution()
     generators = Generators.spawn(0)
@@ -198,7 +198,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     return result
 
 
-def _targets_of(estimator, n_outputs: int, classes) -> Target:
+def _make_targets(estimator, n_outputs: int, classes) -> Target:
     """What the outputs of a module mean: classes, hazards, or values in the user's units."""
     known = getattr(estimator, "_targets", None)
     if isinstance(estimator, BaseSparseMLPSurvival):

@@ -123,7 +123,7 @@ class _Convolution(torch.autograd.Function):
                 of_bias.numpy(),
                 n_threads=n_threads,
             )
-            ctx.layer._observe(weight, of_weights, images, delta)
+            ctx.layer._track_gradients(weight, of_weights, images, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None, None
 
 

@@ -20,15 +20,7 @@ from .._evolution import Changes, Evolution
 from .._network import Layer, Network
 from .._pruning import NeuronPruning
 from .._topology import Rewiring
-from ..rules import (
-    DROPS,
-    GROWS,
-    AdaptiveThreshold,
-    DropRule,
-    GrowElsewhere,
-    GrowRandom,
-    GrowthRule,
-)
+from ..rules import DROPS, GROWS, AdaptiveThreshold, DropRule, GrowElsewhere, GrowthRule
 from ._layer import SparseLayer, numpy_generator, require_supported
 from ._linear import SparseLinear
 from ._order import sparse_runs
@@ -97,7 +89,7 @@ class _State:
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
                 put = partial(state.__setitem__, key)
                 found.append(_Slot(value.detach().numpy(), fresh.get(key, 0.0), put))
-            elif not _stands_alone(value):
+            elif not _is_scalar(value):
                 raise ValueError(
                     f"{type(self.optimizer).__name__} keeps {key!r}, which has no value per "
                     "weight, so that it cannot follow a change of connections. Use an optimizer "
@@ -106,7 +98,7 @@ class _State:
         return found
 
 
-def _stands_alone(value) -> bool:
+def _is_scalar(value) -> bool:
     """Whether an entry of an optimizer's state is one value for all weights."""
     if isinstance(value, torch.Tensor):
         return value.numel() == 1
@@ -220,6 +212,8 @@ def evolve(
             "a torch.nn.Sequential, but there are none. Set alpha=0 or put them into one."
         )
     layers = list(itertools.chain(*runs))
+    if redistribute is not None and grow == "random":
+        grow = GrowElsewhere()
     rules = Evolution(
         zeta,
         DROPS[drop]() if isinstance(drop, str) else drop,
@@ -246,7 +240,7 @@ def evolve(
         pruning = NeuronPruning(alpha, 0, 0, tuple(range(len(run) - 1)))
         changes.n_pruned += pruning.prune(Network(inner[layer] for layer in run))
     for layer in layers:
-        _take_over(layer, inner[layer])
+        _write_back(layer, inner[layer])
         layer._threshold = rules.columns().get("threshold", layer._threshold)
     return vars(changes) | rules.columns()
 
@@ -259,8 +253,6 @@ def _reparameterize(
     rules.fraction, rules.redistribute = target_fraction, in_proportion
     rules.drop = drop = AdaptiveThreshold(initial_threshold)
     drop.threshold_ = known[0] if known else initial_threshold
-    if isinstance(rules.grow, GrowRandom):
-        rules.grow = GrowElsewhere()
 
 
 def _check_parameters(zeta: float, alpha: float, drop, grow, new_weights: str) -> None:
@@ -333,7 +325,7 @@ def _as_layer(layer: SparseLayer, state: _State, rewire: bool, prune: bool) -> _
     )
 
 
-def _take_over(layer: SparseLayer, inner: Layer) -> None:
+def _write_back(layer: SparseLayer, inner: Layer) -> None:
     """Give a module the connections, weights and state of a layer that changed."""
     assert isinstance(inner, _ModuleLayer)
     if inner.connectivity is layer.connectivity:
@@ -342,7 +334,7 @@ def _take_over(layer: SparseLayer, inner: Layer) -> None:
         layer.shape = inner.connectivity.shape
     layer.indptr = torch.from_numpy(inner.indptr)
     layer.indices = torch.from_numpy(inner.indices)
-    layer._forget()
+    layer._reset_tracking()
     layer._newborn = inner.newborn
     pairs = [(layer.weight, inner.weights, inner.of_weights)]
     if layer.bias is not None and len(layer.bias) != len(inner.bias):

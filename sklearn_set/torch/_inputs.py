@@ -61,18 +61,18 @@ class ConditionedInputs(nn.Module):
         """Condition samples of shape (..., n_features)."""
         z = (x - self.mean) * self.scale
         if self.conditioner.method_ == "decorrelate":
-            return _level(z.clamp(-1e6, 1e6) @ self.basis) * self.gain
+            return _smooth_clip(z.clamp(-1e6, 1e6) @ self.basis) * self.gain
         if len(self.heavy):
             values = torch.asinh((x[..., self.heavy] - self.median) / self.size)
             values = (values - self.heavy_mean) / self.heavy_deviation
             z = z.index_copy(-1, self.heavy, values)
-        z = _level(z)
+        z = _smooth_clip(z)
         return z * self.gain if self.conditioner.method_ == "weigh" else z
 
     def extra_repr(self) -> str:
         return repr(self.conditioner)
 
 
-def _level(z: torch.Tensor) -> torch.Tensor:
+def _smooth_clip(z: torch.Tensor) -> torch.Tensor:
     z = z.clamp(-1e6, 1e6)
     return z / torch.sqrt(1 + (z / BOUND) ** 2)

@@ -79,9 +79,9 @@ class SparseLayer(nn.Module):
         self.register_buffer("indptr", torch.from_numpy(connectivity.indptr))
         self.register_buffer("indices", torch.from_numpy(connectivity.indices))
         self._threshold: float | None = None  # of `evolve` with `redistribute`
-        self._forget()
+        self._reset_tracking()
 
-    def _forget(self) -> None:
+    def _reset_tracking(self) -> None:
         """Nothing is known about the last batches or the last rewiring."""
         self._known: tuple | None = None
         self._sensitivity: np.ndarray | None = None
@@ -126,7 +126,7 @@ class SparseLayer(nn.Module):
                 f"{weight.dtype}. Convert the input, or the layer with .float() or .double()."
             )
 
-    def _observe(self, weight, gradient, a, delta) -> None:
+    def _track_gradients(self, weight, gradient, a, delta) -> None:
         """Keep of a backward pass what `track` asks for."""
         if "sensitivity" in self.track:
             each = (weight.detach() * gradient).abs_().numpy()
@@ -137,7 +137,7 @@ class SparseLayer(nn.Module):
             self._last_batch = (a, delta)
 
     def _gradients(self, a, delta, begin: int, end: int) -> torch.Tensor:
-        """Gradients at all places of the outputs [begin, end), from what `_observe` kept."""
+        """Gradients at all places of the outputs [begin, end), on the last batch."""
         raise NotImplementedError
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
@@ -147,7 +147,7 @@ class SparseLayer(nn.Module):
             self.indices = torch.empty_like(indices)
             self.weight.data = self.weight.data.new_empty(indices.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._forget()
+        self._reset_tracking()
         errors = args[-1]
         if indices is not None and len(indices) and int(indices.max()) >= self.shape[0]:
             errors.append(

@@ -91,7 +91,7 @@ class _Product(torch.autograd.Function):
             indptr, indices = connectivity.index
             found = of_weights.numpy(), of_bias.numpy()
             _native.gradient(indptr, indices, a.numpy(), delta.numpy(), *found, n_threads=n_threads)
-            ctx.layer._observe(weight, of_weights, a, delta)
+            ctx.layer._track_gradients(weight, of_weights, a, delta)
         return below, of_weights, of_bias if ctx.needs_input_grad[2] else None, None
 
 

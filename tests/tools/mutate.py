@@ -34,7 +34,7 @@ SELECTION = {
     "_gradients": ["test_selector.py"],
     "_error_bounds": ["test_stability.py"],
     "_stability": ["test_stability.py"],
-    "_judging": ["estimators/test_held_out.py", "estimators/test_stopping.py"],
+    "_scoring": ["estimators/test_held_out.py", "estimators/test_stopping.py"],
     "_reporting": ["estimators/test_suspicions.py", "test_rbm.py", "estimators/test_stopping.py"],
     "_hints": ["test_hints.py", "test_parameters.py"],
     "_times": ["test_survival.py"],

@@ -1,4 +1,4 @@
-"""How strongly each column is to be read, told by a sparse linear model before training.
+"""Weights of the columns, by a sparse linear model before training.
 
 Owns: the elastic net of hazards, and the evidence for it out of sample. May not touch:
 networks, the conditioning of columns.
@@ -65,7 +65,7 @@ def column_weights(
     fold = np.arange(len(rows)) % _FOLDS  # neighbours have like targets
     if any(time[(fold == i) & (event > 0)].min() >= time[fold == i].max() for i in range(_FOLDS)):
         return None, {}
-    X, exposure = X[rows].astype(np.float64), event - times.numbers(target[rows])[:, 0]
+    X, exposure = X[rows].astype(np.float64), event - times.as_numbers(target[rows])[:, 0]
     coefs, unit = _path(X, event, exposure, weight)
     K = arc_cosine_kernel(X)
     scores = np.empty((_FOLDS, 1 + len(_STRENGTHS)))

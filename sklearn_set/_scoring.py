@@ -1,7 +1,6 @@
-"""How good a network is after an epoch: its loss and score on rows as they are.
+"""Loss and score of a network after an epoch, on held-out and on training samples.
 
-Owns: held-out rows, and the training rows that are compared with them. May not touch:
-the network, training, when it stops.
+Owns: both, and which training samples. May not touch: the network, training, when it stops.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from ._fitted import Model
 from ._network import Network
 from ._samples import Samples
 
-__all__ = ["judge"]
+__all__ = ["make_validator"]
 
 _TRAINING_ROWS = (100, 1000)  # least and most that are compared with the held-out ones
 
 
-def judge(
+def make_validator(
     estimator, model: Model, training: Samples, held_out: Samples, n_threads: int
 ) -> Callable[[Network], dict[str, float]]:
-    """A function that gives the columns of the history on rows as they are.
+    """A function from a network to its columns of the history: losses and the score.
 
-    Training samples come as the network reads them, held-out ones as the user gave them. As many
-    of the former are looked at as there are of the latter, but a hundred at least and a thousand
-    at most; the same in each epoch.
+    Training samples are conditioned already, held-out ones are not. As many of the former are
+    used as there are of the latter, but a hundred at least and a thousand at most; the same in
+    each epoch.
     """
     targets, dtype = model.targets, model.network.dtype
     n_rows = int(np.clip(len(held_out.target), *_TRAINING_ROWS))
     training = training.take(spread_rows(len(training.target), n_rows))
     both = (training, replace(held_out, X=model.conditioner._apply(held_out.X)))
-    read = [(Data(part.X, dtype), targets.read(part.target, np.float64)) for part in both]
+    prepared = [(Data(part.X, dtype), targets.for_loss(part.target, np.float64)) for part in both]
     score_of = _score_of(estimator, model, held_out)
 
     def columns(network: Network) -> dict[str, float]:
-        network = model.shown(network)
+        network = model.calibrated(network)
         losses = []
-        for part, (data, target) in zip(both, read):
+        for part, (data, target) in zip(both, prepared):
             raw = network.predict(data, n_threads)
             losses.append(targets.loss.value(raw, target, part.weight))
         return {

@@ -1,6 +1,6 @@
-"""What fits to the same samples share, so that a search does it once.
+"""What fits to the same samples share, kept in files so that a search does it once.
 
-Owns: values and models on the way, in files. May not touch: what they mean.
+Owns: the files of cached values and of checkpoints. May not touch: what they mean.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ._native import isa
 from ._pruning import NeuronPruning
 from ._version import __version__
 
-__all__ = ["Waypoints", "remembered"]
+__all__ = ["Checkpoints", "cached"]
 
 
 def _folder(memory) -> Path:
@@ -26,14 +26,14 @@ def _folder(memory) -> Path:
     return Path(memory) / f"{__version__}-{isa()}"
 
 
-def remembered(function, memory):
+def cached(function, memory):
     """The function, its values kept in the folder `memory` if that is not None."""
     if memory is None:
         return function
     return joblib.Memory(_folder(memory), verbose=0).cache(function)
 
 
-class Waypoints:
+class Checkpoints:
     """Models at the start of the first epoch that prunes, and after the last one.
 
     Fits that differ in their pruning only go the same way until they part at such a point.
@@ -57,15 +57,15 @@ class Waypoints:
         pruning = self.pruning if epoch > self.first else "unpruned"
         return self.folder / f"{self.task}-{pruning}-{epoch}.pickle"
 
-    def farthest(self) -> Model | None:
+    def latest(self) -> Model | None:
         """The model that has the fewest epochs to go; None if there is none."""
         for epoch in range(self.last, 0, -1):
             if (file := self._file(epoch)).exists():
                 return pickle.loads(file.read_bytes())
         return None
 
-    def keep(self, model: Model) -> None:
-        """Keep a model if it is at one of these points."""
+    def save(self, model: Model) -> None:
+        """Store a model if it is at one of these points."""
         if model.progress.epoch in (self.first, self.last):
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as unfinished:
