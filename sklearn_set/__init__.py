@@ -1,5 +1,7 @@
 """Truly sparse neural networks that evolve while they learn, for scikit-learn."""
 
+from typing import TYPE_CHECKING
+
 try:
     from . import _native as _native
 except ImportError as error:  # pragma: no cover - only without the extension
@@ -21,6 +23,10 @@ from ._multilayer_perceptron import (
 )
 from ._rbm import SETBernoulliRBM
 from ._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from ._feature_selection import SETFeatureSelector
+    from ._stability import StabilitySelector
 
 __all__ = [
     "DSRClassifier",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -42,7 +43,6 @@ _AUTO_BATCH_SIZE = 32
 class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning, Layers):
     """Fit, partial_fit and raw prediction of sparse networks."""
 
-    _by_position = ("hidden_layer_sizes", "activation")
     #: weight_decay="auto": factor of error * sqrt(ridge) of the kernel, least, most.
     _DECAY_BY_SIGNAL = (1.5, 0.02, 0.4)
     _NOISE_SELECTED = 0.0  # what stands for sqrt(ridge) where inputs are selected
@@ -95,7 +95,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     # ------------------------------------------------------------ the user's calls
 
     @fit_context
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ) -> Self:
         """Fit the network to training data.
 
         Parameters
@@ -175,7 +177,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         )
         return self
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None) -> Self:
         """Train for one epoch on the given samples.
 
         One call is one epoch on the clock that `zeta` and the pruning of neurons follow: the

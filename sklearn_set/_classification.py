@@ -6,6 +6,8 @@ of classes (`_targets.py`).
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -20,12 +22,16 @@ from ._training_parameters import Classification
 __all__ = ["BaseSparseMLPClassifier"]
 
 
-class BaseSparseMLPClassifier(ClassifierMixin, Classification, BaseSparseMLP):
-    """Targets, prediction and scores of classifiers."""
+class _Fitted:
+    """Types of what a fit sets."""
 
     _targets: Classes
 
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+
+class BaseSparseMLPClassifier(_Fitted, ClassifierMixin, Classification, BaseSparseMLP):
+    """Targets, prediction and scores of classifiers."""
+
+    def partial_fit(self, X, y, sample_weight=None, classes=None) -> Self:
         """Train for one epoch on the given samples.
 
         One call is one epoch on the clock that `zeta` and the pruning of neurons follow: the

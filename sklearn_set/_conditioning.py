@@ -7,7 +7,7 @@ May not touch: networks, the strength of regularisation.
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -31,6 +31,7 @@ from ._columns import (
 from ._data import check_sparse
 from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
 from ._network_parameters import Conditioning
+from ._parameters import Declared, same_parameter
 from ._samples import bounded_weight, check_weight, validated
 from ._sklearn_compat import check_feature_names_in, fit_context
 from ._threads import one_blas_thread
@@ -48,7 +49,7 @@ _STRENGTHS = (0.1, 0.01, 0.001, 1e-4, 1e-5)
 _ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
 
 
-class InputConditioner(TransformerMixin, Conditioning):
+class InputConditioner(TransformerMixin, Declared):
     """Bring columns to a common robust scale, and decorrelate them where that pays.
 
     What the estimators of this package do with their inputs, as a transformer.
@@ -95,7 +96,6 @@ class InputConditioner(TransformerMixin, Conditioning):
     ('decorrelate', (80, 30))
     """
 
-    _by_position = ("conditioning",)
     _references = (CHO, LEE)
     _attribute_texts = """
         method_ : {"scale", "decorrelate", "weigh", "none"}
@@ -108,8 +108,10 @@ class InputConditioner(TransformerMixin, Conditioning):
             be chosen.
     """
 
+    conditioning: Any = same_parameter(Conditioning, "conditioning", default="auto", kw_only=False)
+
     @fit_context
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Learn the scale of the columns, and whether to decorrelate them.
 
         Parameters

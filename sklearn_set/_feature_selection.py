@@ -7,7 +7,7 @@ touch: rules of evolution, the order of training, gradients of kernels.
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -132,7 +132,6 @@ class SETFeatureSelector(SelectorMixin, Declared):
     (150, 3)
     """
 
-    _by_position = ("n_features_to_select",)
     _references = (CHO, RADHAKRISHNAN, GUYON, WIPF, ATASHGAHI)
     _attribute_texts = """
         scores_ : ndarray of shape (`n_features_in_`,)
@@ -164,6 +163,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         as many as predict the targets best; half without targets or with fewer than ten
         samples.""",
         default="auto",
+        kw_only=False,
     )
     method: str = parameter(
         '{"auto", "consensus", "gradient", "relevance", "autoencoder"}',
@@ -228,7 +228,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
     random_state: Any = same_parameter(Training, "random_state", default=None)
 
     @fit_context
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Score the features.
 
         Parameters

@@ -89,12 +89,17 @@ class Model(Learner):
         }
 
 
-class FittedNetwork(Declared):
-    """Attributes of an estimator that keeps its network in `_network`."""
+class _Fitted:
+    """Types of what a fit sets."""
 
     _network: Network
     conditioner_: InputConditioner
     n_features_in_: int
+
+
+class FittedNetwork(_Fitted, Declared):
+    """Attributes of an estimator that keeps its network in `_network`."""
+
     _attribute_texts = """
         conditioner_ : InputConditioner
             What happens to the columns before the network reads them; its `method_` and

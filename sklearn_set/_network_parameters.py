@@ -45,6 +45,7 @@ class Layers(Declared):
         "array-like of int or int >= 1",
         "Number of neurons in each hidden layer before any pruning.",
         default=(300, 300),
+        kw_only=False,
     )
     activation: str = parameter(
         '{"relu", "leaky_relu", "all_relu", "gelu", "tanh", "logistic", "identity"}',
@@ -52,6 +53,7 @@ class Layers(Declared):
         the slopes -0.6 and 0.6 in turn (Curci et al. 2021). "gelu" is the tanh form of Hendrycks
         and Gimpel (2016).""",
         default="relu",
+        kw_only=False,
     )
     epsilon: float = parameter(
         "float > 0",

@@ -12,7 +12,7 @@ import re
 import textwrap
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from ._hints import check_arguments, explain, explains_arguments
 from ._sklearn_compat import Interval, Options, RealNotInt, StrOptions, TooltipsWithoutLink
@@ -75,6 +75,7 @@ class _Parameter:
     text: str
     default: Any
     constraint: list
+    kw_only: bool
     place: int
 
     def entry(self, name: str, default) -> str:
@@ -84,7 +85,9 @@ class _Parameter:
         return f"{name} : {self.kind}, default={shown}\n{text}\n"
 
 
-def parameter(kind: str, text: str, *, default, constraint: list | None = None) -> Any:
+def parameter(
+    kind: str, text: str, *, default, constraint: list | None = None, kw_only: bool = True
+) -> Any:
     """Declare a parameter of a `Declared` estimator, in the body of its class.
 
     Parameters
@@ -97,14 +100,17 @@ def parameter(kind: str, text: str, *, default, constraint: list | None = None) 
         Its default. A subclass gives another one by a plain class attribute.
     constraint : list, default=None
         What scikit-learn's validation allows, if `kind` is not enough for `constraint_of`.
+    kw_only : bool, default=True
+        False: it may be given by position, too.
     """
     allowed = constraint_of(kind) if constraint is None else constraint
-    return _Parameter(kind, inspect.cleandoc(text), default, allowed, next(_places))
+    return _Parameter(kind, inspect.cleandoc(text), default, allowed, kw_only, next(_places))
 
 
-def same_parameter(owner: type[Declared], name: str, *, default) -> Any:
+def same_parameter(owner: type[Declared], name: str, *, default, kw_only: bool = True) -> Any:
     """Declare a parameter that means what it does in another class."""
-    return replace(owner._declared[name], default=default, place=next(_places))
+    declared = owner._declared[name]
+    return replace(declared, default=default, kw_only=kw_only, place=next(_places))
 
 
 @dataclass_transform(
@@ -117,10 +123,12 @@ class Declared(TooltipsWithoutLink, StampedEstimator):
     parameters in the order in which they were declared. Python's inheritance of class
     attributes decides about defaults. ``{parameters}``, ``{attributes}`` and
     ``{references}`` in the docstring become sections with their titles.
+
+    Type checkers and editors know the signature, too (PEP 681). They take every annotation
+    in the body of a subclass for a parameter: those of other attributes stand in classes
+    besides, which are no `Declared` ones.
     """
 
-    #: Parameters that may be given by position.
-    _by_position: ClassVar[tuple[str, ...]] = ()
     #: numpydoc entries of the attributes that this class adds.
     _attribute_texts: ClassVar[str] = """
         n_features_in_ : int
@@ -137,7 +145,7 @@ class Declared(TooltipsWithoutLink, StampedEstimator):
         """Check what the single constraints cannot: combinations and likely mistakes."""
 
     @explains_arguments
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set parameters of this estimator, as in scikit-learn.
 
         Parameters
@@ -166,30 +174,31 @@ class Declared(TooltipsWithoutLink, StampedEstimator):
             setattr(cls, name, declared.default)
         if getattr(cls.__init__, "_is_declared", cls.__init__ is object.__init__):
             parameters = _parameters_of(cls)
-            init = _init_of(cls, {name: getattr(cls, name) for name in parameters})
-            setattr(cls, "__init__", init)  # noqa: B010
+            setattr(cls, "__init__", _init_of(cls, parameters))  # noqa: B010
             own = vars(cls).get("_parameter_constraints", {})
             cls._parameter_constraints = {n: p.constraint for n, p in parameters.items()} | own
             _document(cls, parameters)
 
 
 def _parameters_of(cls) -> dict[str, _Parameter]:
+    """All parameters, those that may be given by position first."""
     found: dict[str, _Parameter] = {}
     for base in reversed(cls.__mro__):
         found |= vars(base).get("_declared", {})
-    return dict(sorted(found.items(), key=lambda item: item[1].place))
+    return dict(sorted(found.items(), key=lambda item: (item[1].kw_only, item[1].place)))
 
 
-def _init_of(cls, defaults: dict[str, Any]):
-    by_position = cls._by_position
-    kinds = inspect.Parameter
+def _init_of(cls, parameters: dict[str, _Parameter]):
+    """A constructor that stores its arguments."""
+    defaults = {name: getattr(cls, name) for name in parameters}
+    by_position = [name for name, declared in parameters.items() if not declared.kw_only]
+    kind = inspect.Parameter
+    given_how = {True: kind.KEYWORD_ONLY, False: kind.POSITIONAL_OR_KEYWORD}
     signature = inspect.Signature(
-        [kinds("self", kinds.POSITIONAL_OR_KEYWORD)]
-        + [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=defaults[n]) for n in by_position]
+        [kind("self", kind.POSITIONAL_OR_KEYWORD)]
         + [
-            kinds(name, kinds.KEYWORD_ONLY, default=default)
-            for name, default in defaults.items()
-            if name not in by_position
+            kind(name, given_how[declared.kw_only], default=defaults[name])
+            for name, declared in parameters.items()
         ]
     )
 

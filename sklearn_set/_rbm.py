@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -226,7 +226,6 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     (200, 64)
     """
 
-    _by_position = ("n_components",)
     _references = (MOCANU,)
     _attribute_texts = """
         components_ : scipy.sparse.csr_array of shape (n_components, n_features)
@@ -244,7 +243,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             error of reconstruction.
     """
 
-    n_components: int = parameter("int >= 1", "Number of hidden units.", default=256)
+    n_components: int = parameter("int >= 1", "Number of hidden units.", default=256, kw_only=False)
     learning_rate: float = parameter("float > 0", "Step size, constant.", default=0.05)
     batch_size: int = parameter("int >= 1", "Number of samples of a batch, at most.", default=10)
     n_iter: int = parameter("int >= 1", "Number of epochs.", default=10)
@@ -281,7 +280,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
     random_state: Any = same_parameter(Training, "random_state", default=None)
 
     @fit_context
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> Self:
         """Fit the machine to training data.
 
         Parameters
@@ -311,7 +310,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
         return self._commit(machine)
 
     @fit_context
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None) -> Self:
         """Train for one epoch on the given samples.
 
         The second call and each later one begin with a rewiring: for a stream of

@@ -16,10 +16,15 @@ from ._training_parameters import Regression
 __all__ = ["BaseSparseMLPRegressor"]
 
 
-class BaseSparseMLPRegressor(RegressorMixin, Regression, BaseSparseMLP):
-    """Targets, prediction and scores of regressors."""
+class _Fitted:
+    """Types of what a fit sets."""
 
     _targets: Values
+
+
+class BaseSparseMLPRegressor(_Fitted, RegressorMixin, Regression, BaseSparseMLP):
+    """Targets, prediction and scores of regressors."""
+
     max_iter = 200
     _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
     _NOISE_SELECTED = 0.2

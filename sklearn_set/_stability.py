@@ -7,7 +7,7 @@ a selector scores, the bounds.
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -87,7 +87,6 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     True
     """
 
-    _by_position = ("estimator",)
     _references = (SHAH, MEINSHAUSEN)
     _attribute_texts = """
         frequencies_ : ndarray of shape (`n_features_in_`,)
@@ -116,6 +115,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
         ``method="relevance"`` and ``n_subsamples=1``.""",
         default=None,
         constraint=[HasMethods("fit"), None],
+        kw_only=False,
     )
     max_false: float = parameter(
         "float > 0",
@@ -152,7 +152,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     random_state: Any = same_parameter(SETFeatureSelector, "random_state", default=None)
 
     @fit_context
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Rank the features on all halves, and select.
 
         Parameters

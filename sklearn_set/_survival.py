@@ -30,10 +30,15 @@ _SHARE_OF_SHRINKAGE = 0.5
 _WEIGHED = Signal(noise=0.3, gain=0.75)
 
 
-class BaseSparseMLPSurvival(Survival, BaseSparseMLP):
-    """Targets, prediction and scores of survival analyses."""
+class _Fitted:
+    """Types of what a fit sets."""
 
     _targets: Times
+
+
+class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
+    """Targets, prediction and scores of survival analyses."""
+
     _NOISE_SELECTED = 0.08  # 0.1 and more can leave nothing of a network of few inputs
     _SHRINKAGE_SELECTED = _SHARE_OF_SHRINKAGE
     # As good as two layers on clinical tables, and better on wide ones, where inputs are selected.

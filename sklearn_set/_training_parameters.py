@@ -6,6 +6,7 @@ Owns: what users may set of the training. May not touch: what is done with it.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Training(Declared):
     momentum: float = parameter(
         "float in [0, 1)", 'Momentum of ``solver="sgd"`` and "nesterov".', default=0.9
     )
-    adam_betas: tuple[float, float] = parameter(
+    adam_betas: Sequence[float] = parameter(
         "array-like of float",
         "Decays of Adam's first and second moment, two numbers in [0, 1).",
         default=(0.9, 0.999),

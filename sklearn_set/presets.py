@@ -5,6 +5,8 @@
 >>> model = NPSETClassifier(hidden_layer_sizes=(300, 300), **PAPER_NPSET)
 """
 
+from typing import Any
+
 __all__ = ["PAPER_NPSET", "PAPER_SET", "ULTRA_SPARSE"]
 
 #: The recipe behind the SET code for sparse data structures (Mocanu et al. 2018) and,
@@ -15,7 +17,7 @@ __all__ = ["PAPER_NPSET", "PAPER_SET", "ULTRA_SPARSE"]
 #: does not depend on the learning rate, and an output layer that is sparse and
 #: rewired too. The number of epochs and the learning rate are those of the SET
 #: code; the NPSET paper does not state them. Inputs are to be standardised.
-PAPER_SET = {
+PAPER_SET: dict[str, Any] = {
     "activation": "relu",
     "epsilon": 10,
     "zeta": 0.3,
@@ -40,14 +42,20 @@ PAPER_SET = {
 #: The same with neuron pruning as in the NPSET paper (Liu et al. 2019, section 4). How it
 #: breaks ties between neurons is not stated; with "plain_out_degree" the number of parameters
 #: on madelon, where the last hidden layer's degrees all tie, is nearer to the published one.
-PAPER_NPSET = {**PAPER_SET, "alpha": 0.04, "beta": 10, "gamma": 40, "prune_by": "plain_out_degree"}
+PAPER_NPSET: dict[str, Any] = {
+    **PAPER_SET,
+    "alpha": 0.04,
+    "beta": 10,
+    "gamma": 40,
+    "prune_by": "plain_out_degree",
+}
 
 #: Few connections, well used: `NPSETClassifier` with it is nearly as accurate as the defaults with
 #: a fortieth of their connections; `NPSETRegressor` loses about 0.03 of R² (the benchmark of the
 #: sparse frontier has the figures). One hidden layer, whose neurons leave until each of the others
 #: has enough inputs and an output, while the number of connections stays; new connections where
 #: the loss is steepest; large steps, since few weights have to do all the learning.
-ULTRA_SPARSE = {
+ULTRA_SPARSE: dict[str, Any] = {
     "hidden_layer_sizes": (300,),
     "epsilon": 1,
     "budget": "keep",

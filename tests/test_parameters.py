@@ -142,6 +142,20 @@ def test_parameters_of_another_estimator_are_unknown():
             cls().set_params(**{name: 0.1})
 
 
+def test_type_checkers_see_parameters_only():
+    """They take all that is annotated in a class for a parameter (PEP 681)."""
+
+    def below(cls):
+        return {cls}.union(*map(below, cls.__subclasses__()))
+
+    public = {*PERCEPTRONS, sklearn_set.SETFeatureSelector, sklearn_set.StabilitySelector}
+    classes = {c for c in below(Declared) - {Declared} if c.__module__.startswith("sklearn_set")}
+    assert public <= classes
+    for cls in classes:
+        annotated = {n for n, kind in cls.__annotations__.items() if "ClassVar" not in kind}
+        assert annotated <= cls._declared.keys(), cls
+
+
 # ------------------------------------------------------------------ subclasses of users
 
 
