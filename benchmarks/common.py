@@ -200,6 +200,21 @@ def _plain(value):
     return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
+def saved_rows(path, section, tasks, measure):
+    """The rows of a section: those that the file has, and one for each task that it lacks.
+
+    A task is a dict; its row is the task and what `measure(**task)` finds, saved at once.
+    """
+    results = read_results(path)
+    rows = results.setdefault(section, [])
+    for task in tasks:
+        if not any(task.items() <= row.items() for row in rows):
+            rows.append(task | measure(**task))
+            print(rows[-1], flush=True)
+            write_results(path, results)
+    return rows
+
+
 def run_sections(description, sections, path, **flags):
     """The command of a benchmark whose sections are saved as soon as they are measured.
 

@@ -43,7 +43,9 @@ def grouped(rows, *keys):
 
 def classifier_table(rows):
     lines = []
-    for (name,), group in grouped(rows, "method").items():
+    by_method = grouped(rows, "method")
+    for name, *_ in METHODS:
+        group = by_method[(name,)]
         by_dataset = grouped(group, "dataset")
         grown = sum(row["grown"] for row in group)
         lines.append(

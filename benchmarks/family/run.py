@@ -3,16 +3,17 @@
     python benchmarks family --data-home FOLDER
     python benchmarks pages family
 
-FOLDER holds the files of the ASU collection (`sklearn_set.datasets.fetch_asu`).
-Each section's numbers go to results.json beside this file as soon as they are
-there; --sections measures some of them again.
+FOLDER holds the files of the ASU collection (`sklearn_set.datasets.fetch_asu`). A fit's figures
+go to results.json beside this file as soon as they are there; called again, the benchmark continues
+where it stopped. To measure anew, name another file by --results.
 """
 
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from common import quietly, run_sections
+from common import quietly, read_results, run_sections, saved_rows
 from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
@@ -77,8 +78,26 @@ DATASETS = ["Lung-discrete", "Yale", "GLIOMA", "Leukemia"]
 N_SEEDS = 5
 
 
-def fetch(name, options):
-    return fetch_asu(name, data_home=options.data_home, return_X_y=True)
+@cache
+def fetch(name, data_home):
+    if name == "digits":
+        return load_digits(return_X_y=True)
+    return fetch_asu(name, data_home=data_home, return_X_y=True)
+
+
+def tasks(datasets, methods, n_seeds):
+    """One task for each data set, seed and method."""
+    return [
+        {"dataset": dataset, "method": name, "seed": seed}
+        for dataset in datasets
+        for seed in range(n_seeds)
+        for name in methods
+    ]
+
+
+def once(section, measure):
+    """A section that is measured in one go, unless it is there."""
+    return lambda options: read_results(options.results).get(section) or measure()
 
 
 def split(X, y, seed):
@@ -92,33 +111,27 @@ def split(X, y, seed):
 
 
 def classifiers(options) -> list[dict]:
-    rows = []
-    for dataset in DATASETS[: 1 if options.quick else None]:
-        X, y = fetch(dataset, options)
-        for name, cls, parameters in METHODS:
-            for seed in range(1 if options.quick else N_SEEDS):
-                A, B, a, b = split(X, y, seed)
-                began = time.perf_counter()
-                model = cls(**{**COMMON, **parameters}, random_state=seed).fit(A, a)
-                history = model.history_
-                rows.append(
-                    {
-                        "dataset": dataset,
-                        "method": name,
-                        "seed": seed,
-                        "time": time.perf_counter() - began,
-                        "accuracy": model.score(B, b),
-                        "n_connections": model.n_connections_,
-                        "hidden": list(model.hidden_layer_sizes_),
-                        "grown": sum(history["n_grown"]),
-                        "survived": sum(history["n_survived"]),
-                    }
-                )
-            print(dataset, name, np.mean([r["accuracy"] for r in rows[-N_SEEDS:]]), flush=True)
-    return rows
+    def measure(dataset, method, seed):
+        A, B, a, b = split(*fetch(dataset, options.data_home), seed)
+        cls, parameters = found[method]
+        began = time.perf_counter()
+        model = cls(**{**COMMON, **parameters}, random_state=seed).fit(A, a)
+        history = model.history_
+        return {
+            "time": time.perf_counter() - began,
+            "accuracy": model.score(B, b),
+            "n_connections": model.n_connections_,
+            "hidden": list(model.hidden_layer_sizes_),
+            "grown": sum(history["n_grown"]),
+            "survived": sum(history["n_survived"]),
+        }
+
+    found = {name: (cls, parameters) for name, cls, parameters in METHODS}
+    sizes = (DATASETS[:1], found, 1) if options.quick else (DATASETS, found, N_SEEDS)
+    return saved_rows(options.results, "classifiers", tasks(*sizes), measure)
 
 
-def dsr_courses(options) -> list[dict]:
+def dsr_courses() -> list[dict]:
     return [dsr_course(weight_decay) for weight_decay in (0.01, 0.0)]
 
 
@@ -178,45 +191,42 @@ def reconstruction_error(model, X) -> float:
     return float(np.mean((back - X) ** 2))
 
 
+MACHINES = {
+    "BernoulliRBM": (BernoulliRBM, {"learning_rate": 0.1}),
+    "BernoulliRBM, rate 0.01": (BernoulliRBM, {"learning_rate": 0.01}),
+    "SETBernoulliRBM": (SETBernoulliRBM, {}),
+    "SETBernoulliRBM, static": (SETBernoulliRBM, {"zeta": 0}),
+}
+MACHINE_EPOCHS = {"digits": 30, "COIL20": 15}
+
+
 def machines(options) -> list[dict]:
-    sets = [("digits", load_digits(return_X_y=True), 1 if options.quick else 30)]
-    if not options.quick:
-        sets.append(("COIL20", fetch("COIL20", options), 15))
-    rows = []
-    for dataset, (X, y), n_iter in sets:
-        X = minmax_scale(X)
-        for seed in range(1 if options.quick else 3):
-            A, B, a, b = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=seed)
-            for name, model in (
-                ("BernoulliRBM", BernoulliRBM(200, learning_rate=0.1, n_iter=n_iter)),
-                ("BernoulliRBM, rate 0.01", BernoulliRBM(200, learning_rate=0.01, n_iter=n_iter)),
-                ("SETBernoulliRBM", SETBernoulliRBM(200, n_iter=n_iter)),
-                ("SETBernoulliRBM, static", SETBernoulliRBM(200, n_iter=n_iter, zeta=0)),
-            ):
-                began = time.perf_counter()
-                model.set_params(random_state=seed).fit(A)
-                seconds = time.perf_counter() - began
-                head = LogisticRegression(C=10, max_iter=1000).fit(model.transform(A), a)
-                sparse_weights = hasattr(model, "n_connections_")
-                rows.append(
-                    {
-                        "dataset": dataset,
-                        "method": name,
-                        "seed": seed,
-                        "accuracy": head.score(model.transform(B), b),
-                        "error": reconstruction_error(model, B),
-                        "pseudo_likelihood": float(np.mean(model.score_samples(B))),
-                        "time": seconds,
-                        "weights": model.n_connections_
-                        if sparse_weights
-                        else model.components_.size,
-                    }
-                )
-                print({k: v for k, v in rows[-1].items() if k != "seed"}, flush=True)
-    return rows
+    def measure(dataset, method, seed):
+        X, y = fetch(dataset, options.data_home)
+        A, B, a, b = train_test_split(
+            minmax_scale(X), y, test_size=1 / 3, stratify=y, random_state=seed
+        )
+        cls, parameters = MACHINES[method]
+        n_iter = 1 if options.quick else MACHINE_EPOCHS[dataset]
+        model = cls(200, n_iter=n_iter, random_state=seed, **parameters)
+        began = time.perf_counter()
+        model.fit(A)
+        seconds = time.perf_counter() - began
+        head = LogisticRegression(C=10, max_iter=1000).fit(model.transform(A), a)
+        is_sparse = hasattr(model, "n_connections_")
+        return {
+            "accuracy": head.score(model.transform(B), b),
+            "error": reconstruction_error(model, B),
+            "pseudo_likelihood": float(np.mean(model.score_samples(B))),
+            "time": seconds,
+            "weights": model.n_connections_ if is_sparse else model.components_.size,
+        }
+
+    sizes = (["digits"], MACHINES, 1) if options.quick else (MACHINE_EPOCHS, MACHINES, 3)
+    return saved_rows(options.results, "machines", tasks(*sizes), measure)
 
 
-def machine_degrees(options) -> dict:
+def machine_degrees() -> dict:
     X = minmax_scale(load_digits().data)
     start = SETBernoulliRBM(500, n_iter=1, random_state=0).fit(X)
     end = SETBernoulliRBM(500, n_iter=60, random_state=0).fit(X)
@@ -242,45 +252,39 @@ def l1_scores(X, y):
     return np.max(scores, axis=0)
 
 
-def selectors(seed):
-    set_classifier = {**COMMON, "max_iter": 80, "random_state": seed}
-    return [
-        ("SETFeatureSelector", lambda X, y: SETFeatureSelector(
-            1, batch_size=100 if len(X) > 500 else 10, n_jobs=1, random_state=seed
-        ).fit(X).scores_),
-        ("SETClassifier", lambda X, y: SETClassifier(**set_classifier).fit(X, y)
-            .feature_importances_),
-        ("mutual information", lambda X, y: mutual_info_classif(X, y, random_state=seed)),
-        ("random forest", lambda X, y: RandomForestClassifier(200, random_state=seed).fit(X, y)
-            .feature_importances_),
-        ("L1 logistic regression", l1_scores),
-        ("random", lambda X, y: np.random.default_rng(seed).random(X.shape[1])),
-    ]  # fmt: skip
+#: Scores of the features, by a seed.
+SELECTORS = {
+    "SETFeatureSelector": lambda X, y, seed: SETFeatureSelector(
+        1, batch_size=100 if len(X) > 500 else 10, n_jobs=1, random_state=seed
+    ).fit(X).scores_,
+    "SETClassifier": lambda X, y, seed: SETClassifier(**COMMON, random_state=seed)
+        .fit(X, y).feature_importances_,
+    "mutual information": lambda X, y, seed: mutual_info_classif(X, y, random_state=seed),
+    "random forest": lambda X, y, seed: RandomForestClassifier(200, random_state=seed)
+        .fit(X, y).feature_importances_,
+    "L1 logistic regression": lambda X, y, seed: l1_scores(X, y),
+    "random": lambda X, y, seed: np.random.default_rng(seed).random(X.shape[1]),
+}  # fmt: skip
+N_SELECTED = {"madelon": 20, "GLIOMA": 50, "Leukemia": 50}
 
 
 def feature_selection(options) -> list[dict]:
-    rows = []
-    sets = (("madelon", 20), ("GLIOMA", 50), ("Leukemia", 50))
-    for dataset, n_selected in sets[1:2] if options.quick else sets:
-        X, y = fetch(dataset, options)
-        for seed in range(1 if options.quick else 3):
-            A, B, a, b = split(X, y, seed)
-            for name, scores_of in selectors(seed):
-                began = time.perf_counter()
-                scores = scores_of(A, a)
-                row = {"dataset": dataset, "method": name, "seed": seed}
-                row["time"] = time.perf_counter() - began
-                best = np.argsort(-scores, kind="stable")[:n_selected]
-                if dataset == "madelon":
-                    row["hits"] = len(set(best) & set(related_features(X)))
-                for judge, model in (
-                    ("ExtraTrees", ExtraTreesClassifier(100, random_state=seed)),
-                    ("SVC", SVC()),
-                ):
-                    row[judge] = model.fit(A[:, best], a).score(B[:, best], b)
-                rows.append(row)
-                print(row, flush=True)
-    return rows
+    def measure(dataset, method, seed):
+        X, y = fetch(dataset, options.data_home)
+        A, B, a, b = split(X, y, seed)
+        began = time.perf_counter()
+        scores = SELECTORS[method](A, a, seed)
+        row = {"time": time.perf_counter() - began}
+        best = np.argsort(-scores, kind="stable")[: N_SELECTED[dataset]]
+        if dataset == "madelon":
+            row["hits"] = len(set(best) & set(related_features(X)))
+        trees = ExtraTreesClassifier(100, random_state=seed)
+        for judge, model in (("ExtraTrees", trees), ("SVC", SVC())):
+            row[judge] = model.fit(A[:, best], a).score(B[:, best], b)
+        return row
+
+    sizes = (["GLIOMA"], SELECTORS, 1) if options.quick else (N_SELECTED, SELECTORS, 3)
+    return saved_rows(options.results, "feature_selection", tasks(*sizes), measure)
 
 
 def related_features(X):
@@ -291,8 +295,8 @@ def related_features(X):
 
 
 SECTIONS = {
-    "dsr_course": dsr_courses,
-    "machine_degrees": machine_degrees,
+    "dsr_course": once("dsr_course", dsr_courses),
+    "machine_degrees": once("machine_degrees", machine_degrees),
     "classifiers": classifiers,
     "feature_selection": feature_selection,
     "machines": machines,
