@@ -32,6 +32,9 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 html_math_renderer = "mathml"
+html_domain_indices = False
+# Values such as "auto" can be copied: quotes stay straight.
+smartquotes_action = "De"
 
 templates_path = ["_templates"]
 autosummary_generate = True

@@ -78,6 +78,7 @@ ax.set(
     xlabel="Months", ylabel="Share alive", ylim=(0, 1.02), title=f"Held-out patients: p = {p:.1g}"
 )
 ax.legend()
+plt.show()
 
 # %%
 # Dashed: the mean of the curves that the model predicts for the patients of a group. From 300

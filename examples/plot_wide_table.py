@@ -161,6 +161,7 @@ for name, (accuracy, deviation, numbers, _) in results.items():
         horizontalalignment=horizontal,
         verticalalignment=vertical,
         color=color,
+        fontsize="small",
     )
 axes[0].set(
     xscale="log",

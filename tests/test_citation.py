@@ -1,8 +1,10 @@
-"""CITATION.cff says what the package says."""
+"""CITATION.cff and the recipe for conda say what the package says."""
 
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
 
 import sklearn_set
 
@@ -33,3 +35,18 @@ def test_citation_agrees_with_the_package():
 def test_the_tag_of_the_changelog_is_the_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"(?m)^## ([\d.]+)", changelog).group(1) == sklearn_set.__version__
+
+
+def test_recipe_of_conda_agrees_with_the_package():
+    recipe = ROOT / "conda" / "recipe.yaml"
+    if not recipe.exists():
+        pytest.skip("the sdist has no recipe")
+    text = recipe.read_text(encoding="utf-8")
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = settings["project"]
+    assert f"\n  version: {project['version']}\n" in text
+    needed = [f"python{project['requires-python']}", *settings["build-system"]["requires"]]
+    needed += [one for one in project["dependencies"] if ";" not in one]
+    for one in needed:
+        name, least = re.fullmatch(r"([\w-]+)(.*)", one).groups()
+        assert f"- {name} {least}\n" in text, one

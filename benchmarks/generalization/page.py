@@ -107,8 +107,8 @@ def by_kind(c: Comparison, kinds: pd.Series, digits: int) -> str:
 
 
 def by_table(c: Comparison, digits: int) -> str:
-    frame = best_bold(ordered(c.means, c.ours), digits, least=c.sign < 0)
-    return markdown(frame, digits, "table")
+    means = c.means.drop(columns=[PRIOR, "SET (before)"])
+    return markdown(best_bold(ordered(means, c.ours), digits, least=c.sign < 0), digits, "table")
 
 
 def plot(c: Comparison, path: Path) -> None:
@@ -133,8 +133,9 @@ def plot(c: Comparison, path: Path) -> None:
 def sources(names: Iterable[str]) -> str:
     frame = pd.read_csv(HERE / "tables.csv", index_col="table", keep_default_na=False).loc[names]
     frame["classes"] = frame["classes"].where(frame["classes"] != "", "–")
-    columns = ["kind", "rows", "columns", "classes", "source", "reference", "preparation"]
-    return markdown(frame[columns], 0, "table")
+    words = ["kind", "source", "reference", "preparation"]
+    rows = frame[[*words, "rows", "columns", "classes"]].reset_index()
+    return table(rows.columns, rows.to_numpy(), words=len(words) + 1)
 
 
 def comparisons() -> tuple[pd.DataFrame, list[Comparison]]:
