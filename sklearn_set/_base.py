@@ -63,11 +63,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         raise NotImplementedError
 
     def _make_conditioner(self) -> InputConditioner:
-        """What brings the inputs of a first fit into condition, before it has seen them."""
+        """The conditioner of a first fit, which is not fitted yet."""
         return InputConditioner(self.conditioning)
 
     def _fit_conditioner(self, samples: Samples, targets: Target) -> InputConditioner:
-        """The same, when it has seen them."""
+        """The conditioner, fitted to the samples."""
         learned = cached(InputConditioner._learn, self.memory)
         target = targets.as_numbers(samples.target)
         return learned(self._make_conditioner(), samples.X, target, samples.weight)
@@ -81,7 +81,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _find_signal(
         self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
     ) -> Signal:
-        """What is found in the samples before training."""
+        """The signal in the samples, which regularisation follows."""
         return cached(Signal.of, self.memory)(samples)
 
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
@@ -89,7 +89,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         return Mixtures(data, self.mixup)
 
     def _checkpoints(self, samples: Samples) -> Checkpoints | None:
-        """Where this fit parts from others, if they are to share the way until there."""
+        """Where to store models for other fits to go on from, with `memory`."""
         return None
 
     # ------------------------------------------------------------ the user's calls
@@ -147,8 +147,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             checkpoint = checkpoints and checkpoints.latest()
             model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
             metadata = {"sample_weight": sample_weight}
+            given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context = self._init_callback_context(max_subtasks=self.max_iter)
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y, metadata=metadata)
+            context.call_on_fit_task_begin(**given)
             self._train(
                 model,
                 samples,
@@ -156,7 +157,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 n_epochs=self.max_iter,
                 n_done=checkpoint.progress.epoch if checkpoint else 0,
                 averaging=self.averaging,
-                on_epoch=lambda _: self._end_epoch(model, context, X, y, metadata, checkpoints),
+                on_epoch=lambda _: self._end_epoch(model, checkpoints, context, given),
             )
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
@@ -172,9 +173,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         _reporting.warn_of_incomplete_training(model)
         constant = targets.loss_of_constant(samples.target, samples.weight)
         _reporting.warn_of_absurd_loss(model, constant, samples, self)
-        context.call_on_fit_task_end(
-            estimator=self, X=X, y=y, metadata=metadata, reconstruction_attributes=dict
-        )
+        context.call_on_fit_task_end(**given, reconstruction_attributes=dict)
         return self
 
     def partial_fit(self, X, y, sample_weight=None) -> Self:
@@ -398,7 +397,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             kept = _reporting.kept_hint(model, self.__sklearn_is_fitted__())
             raise NonFiniteLossError(f"{error}{hint}{kept}") from error
 
-    def _end_epoch(self, model: Model, context, X, y, metadata, checkpoints) -> bool:
+    def _end_epoch(
+        self, model: Model, checkpoints: Checkpoints | None, context, given: dict
+    ) -> bool:
         """Report an epoch to the user and the callbacks; True if one asks to stop."""
         if checkpoints is not None:
             checkpoints.save(model)
@@ -406,7 +407,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         if not hasattr(self, "_skl_callbacks"):
             return False
         task = context.subcontext(task_name="epoch")
-        given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         task.call_on_fit_task_begin(**given)
         return task.call_on_fit_task_end(
             **given, reconstruction_attributes=model.current_attributes

@@ -107,29 +107,37 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         self.selection_errors_: dict[str | int, float] = {}
         if self.select_inputs is False or conditioner.method_ == "decorrelate":
             return None
-        n_features = samples.X.shape[1]
+        if self.select_inputs == "auto":
+            n_selected = self._find_number_of_inputs(samples)
+        else:
+            n_selected = self._given_number_of_inputs(samples.X.shape[1])
+            if not sparse.issparse(samples.X):
+                self.selection_errors_ = selection_errors(samples.X, samples.target, [n_selected])
+        return None if n_selected is None else InputSelection.over(n_selected, self.max_iter)
+
+    def _find_number_of_inputs(self, samples: Samples) -> int | None:
+        """How many inputs `select_inputs="auto"` leaves; None: all of them."""
+        if sparse.issparse(samples.X):
+            return None
+        null = cached(null_fraction, self.memory)(samples.X, samples.target, samples.weight)
+        self.null_fraction_ = null
+        if null < self._MOSTLY_NOISE:
+            return None
+        best = cached(best_number, self.memory)(samples.X, samples.target)
+        n_selected, self.selection_errors_ = best
+        return n_selected
+
+    def _given_number_of_inputs(self, n_features: int) -> int:
+        """The number of inputs that `select_inputs`, a number or a share, stands for."""
         wanted = self.select_inputs
-        if wanted == "auto":
-            if sparse.issparse(samples.X):
-                return None
-            given = samples.X, samples.target, samples.weight
-            self.null_fraction_ = cached(null_fraction, self.memory)(*given)
-            if self.null_fraction_ < self._MOSTLY_NOISE:
-                return None
-            best = cached(best_number, self.memory)(samples.X, samples.target)
-            wanted, self.selection_errors_ = best
-            if wanted is None:
-                return None
-        elif isinstance(wanted, float | np.floating):
-            wanted = max(1, decimal_floor(float(wanted), n_features))
-        elif wanted > n_features:
+        if isinstance(wanted, float | np.floating):
+            return max(1, decimal_floor(float(wanted), n_features))
+        if wanted > n_features:
             raise ValueError(
                 f"select_inputs={wanted} is more than the {n_features} features of X; lower it, "
                 "or give a share between 0 and 1."
             )
-        if self.select_inputs != "auto" and not sparse.issparse(samples.X):
-            self.selection_errors_ = selection_errors(samples.X, samples.target, [int(wanted)])
-        return InputSelection.over(int(wanted), self.max_iter)
+        return int(wanted)
 
     def _find_signal(
         self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner

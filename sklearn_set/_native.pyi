@@ -5,10 +5,12 @@ for each.
 """
 
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._network import Layer
 
 _T = TypeVar("_T", np.float32, np.float64)
 
@@ -85,8 +87,8 @@ class DataF32(_Data[np.float32]): ...
 class DataF64(_Data[np.float64]): ...
 
 class _Network(Generic[_T]):
-    def __init__(self, layers: list[Any], sparse: bool, trainable: bool) -> None: ...
-    def bind(self, layers: list[Any], sparse: bool, trainable: bool) -> None: ...
+    def __init__(self, layers: list[Layer], sparse: bool, trainable: bool) -> None: ...
+    def bind(self, layers: list[Layer], sparse: bool, trainable: bool) -> None: ...
     def unbind(self) -> None: ...
     def train(
         self,

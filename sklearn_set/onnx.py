@@ -163,7 +163,7 @@ class _Graph:
         return self.constant(np.atleast_1d(np.asarray(values)).astype(self.dtype))
 
     def conditioned(self, conditioner, X: str) -> str:
-        """The inputs in condition, see `_columns.py`."""
+        """The conditioned inputs, see `_columns.py`."""
         columns = conditioner._columns
         if conditioner.method_ == "none":
             return X

@@ -95,7 +95,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
         z = (z.toarray() if sparse.issparse(z) else z) + bias
         activations, derivative = _activate(z, *kind)
         derivatives.append(derivative)
-    gradient = _seed(z, output, estimator)
+    gradient = _output_gradient(z, output, estimator)
     for coef, derivative in zip(coefs[:0:-1], derivatives[-2::-1]):
         gradient = (coef @ gradient.T).T * derivative
     gradient = (coefs[0] @ gradient.T).T
@@ -105,8 +105,8 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     return columns.gradient_times_input(X, gradient)
 
 
-def _seed(raw: np.ndarray, output, estimator) -> np.ndarray:
-    """One where the explained output is."""
+def _output_gradient(raw: np.ndarray, output, estimator) -> np.ndarray:
+    """Derivative of the explained output with respect to all outputs: 1 for itself, else 0."""
     n_samples, n_outputs = raw.shape
     if output is None:
         if n_outputs == 1:

@@ -53,8 +53,8 @@ class SparseLayer(nn.Module):
     indptr: torch.Tensor
     indices: torch.Tensor
 
-    def _draw(
-        self, shape: tuple[int, int], density, epsilon, bias, init, evolves, track, generator, dtype
+    def _set_up_at_random(
+        self, *, density, epsilon, bias, init, evolves, track, generator, dtype
     ) -> None:
         """Set up with random connections and weights, by the arguments of constructors."""
         if init not in _INITS:
@@ -62,9 +62,9 @@ class SparseLayer(nn.Module):
         dtype = torch.get_default_dtype() if dtype is None else dtype
         require_supported(dtype)
         rng = numpy_generator(generator)
-        connectivity = _draw(shape, density, epsilon, rng)
+        connectivity = _draw(self.shape, density, epsilon, rng)
         weights = initial_weights(connectivity, init, DTYPES[dtype], rng)
-        start = torch.zeros(shape[1], dtype=dtype) if bias else None
+        start = torch.zeros(self.shape[1], dtype=dtype) if bias else None
         self._set_up(connectivity, weights, start, evolves, track)
 
     def _set_up(

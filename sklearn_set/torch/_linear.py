@@ -181,7 +181,16 @@ class SparseLinear(SparseLayer):
                 raise ValueError(f"{name}={size!r} must be a whole number >= 1.")
         super().__init__()
         self.shape = int(in_features), int(out_features)
-        self._draw(self.shape, density, epsilon, bias, init, evolves, track, generator, dtype)
+        self._set_up_at_random(
+            density=density,
+            epsilon=epsilon,
+            bias=bias,
+            init=init,
+            evolves=evolves,
+            track=track,
+            generator=generator,
+            dtype=dtype,
+        )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -38,6 +38,14 @@ SELECTION = {
     "_reporting": ["estimators/test_suspicions.py", "test_rbm.py", "estimators/test_stopping.py"],
     "_hints": ["test_hints.py", "test_parameters.py"],
     "_times": ["test_survival.py"],
+    "_columns": ["test_conditioning.py"],
+    "_parameters": ["test_parameters.py", "test_parameter_types.py"],
+    "_targets": [
+        "test_regression.py",
+        "estimators/test_attributes.py",
+        "estimators/test_errors.py",
+        "estimators/test_weights.py",
+    ],
 }
 OTHER = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
