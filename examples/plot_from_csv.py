@@ -90,7 +90,7 @@ pd.DataFrame(found).T.filter(like="test_").round(3)
 # %%
 # Searching
 # ---------
-# The letters of the papers are parameters of the step: density and rewiring of SET, and how fast
+# ε, ζ, α and γ of the papers are parameters of the step: density and rewiring of SET, and how fast
 # and how long NPSET prunes. Of a list of grids, each may put another estimator in place.
 
 prune = NPSETClassifier(max_iter=60, random_state=0)

@@ -109,10 +109,10 @@ for name, model in few.items():
     results[name] = judge(name, model)
 
 # %%
-# The five letters of the method are parameters like any other: a grid of 32 candidates. The search
-# sees only the training rows of a split. :doc:`plot_greek_letters` looks at what each letter does.
+# α, β, γ, ε and ζ are parameters like any other: a grid of 32 candidates. The search sees only the
+# training rows of a split. :doc:`plot_greek_letters` looks at what each of them does.
 
-letters = {
+grid = {
     "alpha": [0.02, 0.04],
     "beta": [5, 10],
     "gamma": [10, 30],
@@ -120,12 +120,12 @@ letters = {
     "zeta": [0.1, 0.3],
 }
 network = NPSETClassifier((200, 200), max_iter=60, random_state=0)
-search = GridSearchCV(network, letters, cv=2, n_jobs=2)
-print("\nSearching the five letters, 64 fits ...", end="", flush=True)
+search = GridSearchCV(network, grid, cv=2, n_jobs=2)
+print("\nSearching the five parameters, 64 fits ...", end="", flush=True)
 began = time.perf_counter()
 train = splits[0][0]
 search.fit(X[train], y[train])
-best = ", ".join(f"{letter}={value:g}" for letter, value in search.best_params_.items())
+best = ", ".join(f"{name}={value:g}" for name, value in search.best_params_.items())
 print(f" {time.perf_counter() - began:.0f} s\nbest: {best}")
 results["NPSETClassifier, searched"] = judge("NPSETClassifier, searched", search.best_estimator_)
 

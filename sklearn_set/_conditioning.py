@@ -66,13 +66,13 @@ class InputConditioner(TransformerMixin, Declared):
     -----
     Scaling: a column becomes ``z = (x - mean) / deviation``. A column whose interquartile
     range tells of less than half its deviation has heavy tails; it becomes
-    ``asinh((x - median) / (IQR / 1.349))``, standardised. Then all values level off smoothly
-    at 3 deviations, ``z / sqrt(1 + (z / 3)²)``, so that no value, however wild, can do much.
+    ``asinh((x - median) / (IQR / 1.349))``, standardised. Then all values are clipped
+    smoothly at 3 deviations, ``z / sqrt(1 + (z / 3)²)``, so that no value can do much.
     Constant columns become 0. Sparse columns are divided by their deviation and
-    levelled off; they stay sparse.
+    clipped; they stay sparse.
 
     Decorrelation: the principal components of the standardised columns, each of unit
-    variance and levelled off at 3, are multiplied by ``sqrt(v / (v + strength * v_max))``
+    variance and clipped at 3, are multiplied by ``sqrt(v / (v + strength * v_max))``
     with their variances v. Directions of small variance, in which spectra and other
     collinear columns hide what tells samples apart, are then seen by a network.
 

@@ -45,8 +45,8 @@ class Evolution:
 
     A rewiring takes `fraction` of a layer's connections, 0 keeps the topology. `schedule` gives
     a factor of it by the share of `n_epochs` that has passed. It takes place at the start of
-    every `every`-th epoch or, if `every_steps` is given, between two batches, every so many
-    steps. `redistribute` says how many of all new connections each layer gets (see
+    every `every`-th epoch or, if `every_steps` is given, between two batches, after
+    that number of steps. `redistribute` says how many of all new connections each layer gets (see
     `_amounts.in_proportion`); without it, as many as it lost.
     """
 

@@ -105,7 +105,7 @@ class _Machine:
     def _statistics(self, visible: np.ndarray, hidden: np.ndarray, n: int):
         """Sums over n samples: visible times hidden at the connections, hidden, visible."""
         layer = self.layer
-        hidden[:, n:] = 0  # what lies behind the batch counts for nothing
+        hidden[:, n:] = 0  # padding after the batch
         products, hidden_sums = np.empty_like(layer.weights), np.empty_like(layer.bias)
         _native.gradient(layer.indptr, layer.indices, visible, hidden, products, hidden_sums)
         return products, hidden_sums, visible[:, :n].sum(axis=1)

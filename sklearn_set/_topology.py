@@ -158,7 +158,7 @@ def _as_written(fraction: float) -> Fraction:
 def erdos_renyi(shape: tuple[int, int], epsilon: float, rng: np.random.Generator) -> Connectivity:
     """Draw a random layer: ``epsilon * (n_in + n_out)`` places with replacement.
 
-    Places drawn twice collapse into one connection, as in the code behind the
+    Places drawn twice collapse into one connection, as in the code of the
     published tables; a layer with fewer places than draws ends up nearly full.
     """
     n_in, n_out = shape

@@ -323,7 +323,7 @@ class GrowthRule(Rule):
             return grown
         everything = np.ones(grown.after.nnz, dtype=np.uint8)
         more = grown.after.grow(everything, n_missing, site.rng)
-        # The entry behind the last one serves the new connections, whose source is -1.
+        # Index -1, the source of new connections, finds the entry that is appended.
         source = np.append(grown.source, np.int32(-1))[more.source]
         return Rewiring(more.after, source)
 

@@ -133,7 +133,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of SparseLinear (or Linear) layers with the same activation behind all but the last
+        Of SparseLinear (or Linear) layers with the same activation after all but the last
         one, each followed by Dropout or not, as `to_torch` makes it. It is copied. Its outputs
         mean what those of `to_torch` do.
     estimator : SET*, NPSET* or DSR* estimator
@@ -244,7 +244,7 @@ def _parse(children: list[nn.Module]) -> tuple[list[Layer], str, float]:
 
 
 def _split(children: list[nn.Module]) -> tuple[list[Layer], list[list[nn.Module]]]:
-    """The layers of a Sequential, and the modules behind each."""
+    """The layers of a Sequential, and the modules after each."""
     layers: list[Layer] = []
     between: list[list[nn.Module]] = []
     for child in children:

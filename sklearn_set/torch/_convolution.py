@@ -183,7 +183,7 @@ class _SparseConv(SparseLayer):
 
     @property
     def _margins(self) -> list[tuple[int, int]]:
-        """Zeros in front of and behind each axis of an image."""
+        """Zeros before and after each axis of an image."""
         if not isinstance(self.padding, str):
             return [(p, p) for p in self.padding]
         if self.padding == "valid":

@@ -1,7 +1,7 @@
 """What all sparse layers share as modules of PyTorch.
 
 Owns: weights and connections as parameters and buffers, their copies and files, what backward
-passes leave behind for evolution. May not touch: products, when connections change, optimizers.
+passes keep for evolution. May not touch: products, when connections change, optimizers.
 """
 
 from __future__ import annotations

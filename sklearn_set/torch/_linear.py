@@ -30,7 +30,7 @@ def _stride(batch: int, itemsize: int) -> int:
 
 
 def _by_neuron(x: torch.Tensor) -> torch.Tensor:
-    """A row for each neuron, as the kernels read it; lanes behind the batch are zero.
+    """A row for each neuron, as the kernels read it; lanes after the batch are zero.
 
     Without a copy where `x` lies like that already, as the layers' own outputs do.
     """
@@ -106,7 +106,7 @@ class SparseLinear(SparseLayer):
     Parameters
     ----------
     in_features, out_features : int
-        Number of neurons before and behind the layer.
+        Number of input and of output neurons.
     density : float, default=None
         Share of the possible connections that exist, in (0, 1]; their number is rounded.
     epsilon : float, default=None
@@ -120,7 +120,7 @@ class SparseLinear(SparseLayer):
     evolves : bool, default=True
         Whether `evolve` rewires this layer.
     track : collection of {"sensitivity", "gradient"}, default=()
-        What the backward passes leave behind for `evolve`: the sum of ``|w * dL/dw|`` over
+        What the backward passes keep for `evolve`: the sum of ``|w * dL/dw|`` over
         the batches since the last rewiring (for ``drop="sensitivity"``), the inputs and output
         gradients of the last batch (for ``grow="gradient"``).
     generator : torch.Generator, default=None
