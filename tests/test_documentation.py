@@ -257,7 +257,7 @@ def test_the_runner_of_blocks_can_fail(tmp_path):
 def test_presets_are_documented():
     source = inspect.getsource(presets)
     for name in presets.__all__:
-        before = source[: source.index(f"{name} = ")].rstrip().splitlines()[-1]
+        before = source[: source.index(f"{name}: ")].rstrip().splitlines()[-1]
         assert before.startswith("#:"), name
 
 

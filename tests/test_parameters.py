@@ -140,6 +140,8 @@ def test_parameters_of_another_estimator_are_unknown():
             cls(**{name: 0.1})
         with pytest.raises(ValueError, match=f"Invalid parameter '{name}'"):
             cls().set_params(**{name: 0.1})
+    with pytest.raises(ValueError, match=r"'xyz' for estimator SETClassifier.*Valid parameters"):
+        SETClassifier().set_params(xyz=1)
 
 
 def test_type_checkers_see_parameters_only():
@@ -154,6 +156,7 @@ def test_type_checkers_see_parameters_only():
     for cls in classes:
         annotated = {n for n, kind in cls.__annotations__.items() if "ClassVar" not in kind}
         assert annotated <= cls._declared.keys(), cls
+    assert Declared.__dataclass_transform__["kw_only_default"]
 
 
 # ------------------------------------------------------------------ subclasses of users

@@ -1,6 +1,7 @@
 """Targets of regression and their scale."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_regression
 
@@ -14,6 +15,17 @@ def test_the_unit_of_the_target_does_not_matter():
     a = SETRegressor(**SMALL).fit(X, y).predict(X)
     b = SETRegressor(**SMALL).fit(X, 1000 * y + 5).predict(X)
     assert_allclose(b, 1000 * a + 5, rtol=1e-6, atol=1e-6 * 1000 * y.std())
+
+
+@pytest.mark.parametrize("scale_target", [True, False])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "huber"])
+def test_outputs_that_are_shrunk_all_the_way_are_the_mean(loss, scale_target):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.poisson(3.0, size=40).astype(float)
+    options = {"loss": loss, "scale_target": scale_target, "shrinkage": 1, "max_iter": 2}
+    weight = rng.uniform(size=40)
+    model = SETRegressor((10,), random_state=0, **options).fit(X, y, sample_weight=weight)
+    assert_allclose(model.predict(X), np.average(y, weights=weight))
 
 
 def test_poisson_scales_by_the_mean_and_stays_positive():

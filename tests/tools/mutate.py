@@ -38,12 +38,13 @@ SELECTION = {
     "_reporting": ["estimators/test_suspicions.py", "test_rbm.py", "estimators/test_stopping.py"],
     "_hints": ["test_hints.py", "test_parameters.py"],
     "_times": ["test_survival.py"],
-    "_columns": ["test_conditioning.py"],
+    "_columns": ["test_columns.py", "test_conditioning.py"],
     "_parameters": ["test_parameters.py", "test_parameter_types.py"],
     "_targets": [
         "test_regression.py",
         "estimators/test_attributes.py",
         "estimators/test_errors.py",
+        "estimators/test_held_out.py",
         "estimators/test_weights.py",
     ],
 }
