@@ -21,6 +21,7 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "parameters",
+    "printed",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
@@ -42,6 +43,8 @@ autosummary_generate = True
 autodoc_mock_imports = [] if find_spec("torch") else ["torch"]
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+
+printed_pages = ["index", "start"]  # see printed.py
 
 # It is shown without its results where its file is neither at hand nor to be had.
 GENE_EXPRESSION = "gallery/plot_gene_expression"
@@ -103,10 +106,10 @@ html_sidebars = {"index": [], "start": []}
 
 
 def draw_figures(app):
-    """Draw the figures of the benchmarks; git has only the results that they are drawn from."""
-    subprocess.run(
-        [sys.executable, str(Path(__file__).parents[1] / "benchmarks"), "figures"], check=True
-    )
+    """Draw the figures of the benchmarks and of the first page: git has only what they show."""
+    here = Path(__file__).parent
+    subprocess.run([sys.executable, here.parent / "benchmarks", "figures"], check=True)
+    subprocess.run([sys.executable, here / "evolution.py", here / "evolution.svg"], check=True)
 
 
 def setup(app):

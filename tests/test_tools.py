@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 TESTS = Path(__file__).parent
 DOC = TESTS.parent / "doc"
@@ -55,3 +56,29 @@ def test_every_example_and_every_page_of_evidence_has_its_place():
     index = (DOC / "benchmarks" / "index.md").read_text(encoding="utf-8")
     pages = {path.name for path in (DOC / "benchmarks").glob("*.md")} - {"index.md"}
     assert {name for name in pages if f"({name})" not in index} == set()
+
+
+def test_pages_show_what_their_code_prints():
+    run_blocks = load(DOC / "printed.py").run_blocks
+    silent = "```python\nx = 2\n```\n"
+    page = run_blocks(silent + "\n```python\nprint(x + 1)\n```\n")
+    assert page.startswith(silent)
+    assert page.endswith("print(x + 1)\n```\n\n```{code-block} none\n:class: printed\n\n3\n```\n")
+
+
+def test_the_moving_network_has_the_connections_that_it_says():
+    drawn = ElementTree.fromstring(load(DOC / "evolution.py").draw())
+    lives = [tuple(map(int, re.findall(r"\d+", line.get("class")))) for line in drawn.iter("path")]
+    texts = [text.text for text in drawn.iter("text") if "epoch" in text.get("class")]
+    assert len(texts) > 5
+    for frame, text in enumerate(texts):
+        there = sum(first <= frame < end for first, end in lives)
+        assert f" {there} connections" in text
+    assert any(first > 0 for first, _ in lives)
+
+
+def test_parts_of_sources_that_pages_show_are_found():
+    for page in DOC.rglob("*.rst"):
+        text = page.read_text(encoding="utf-8")
+        for name, start in re.findall(r"literalinclude:: (\S+)\n +:start-at: (.+)", text):
+            assert start in (page.parent / name).read_text(encoding="utf-8"), start

@@ -4,9 +4,9 @@
 #     tests/tools/cross.sh [TARGET...]    (those at the end of this file if none is named)
 #
 # PYTHON names an interpreter, 3.12 or later, with nanobind, cmake, ninja and ziglang (default:
-# python). What is built stays under WHERE (default: build/cross). Where wine is installed,
-# core_fit.cpp runs as a program of Windows and must print what it prints here: an instruction set
-# has the same bits on every system.
+# python). What is built stays under WHERE (default: build/cross). core_fit.cpp runs with musl and,
+# where wine is installed, as a program of Windows, and must print what it prints here: an
+# instruction set has the same bits on every system.
 #
 # It has not the headers, linkers and Pythons of Apple and Microsoft. The job "wheels" has.
 set -euo pipefail
@@ -89,51 +89,76 @@ END
     )
 }
 
-build() { # build TARGET SYSTEM PROCESSOR
-    local target=$1
+build() { # build TARGET SYSTEM PROCESSOR [OPTION...]
+    local target=$1 system=$2 processor=$3
+    shift 3
     options=(-DOpenMP_CXX_LIB_NAMES=)
-    [ "$2" != Windows ] || windows_python
+    [ "$system" != Windows ] || windows_python
     cmake -G Ninja -S "$core" -B "$where/$target" --log-level=WARNING \
-        -DCMAKE_SYSTEM_NAME="$2" -DCMAKE_SYSTEM_PROCESSOR="$3" \
+        -DCMAKE_SYSTEM_NAME="$system" -DCMAKE_SYSTEM_PROCESSOR="$processor" \
         -DCMAKE_CXX_COMPILER="$where/c++;-target;$target" \
         -DCMAKE_AR="$where/ar" -DCMAKE_RANLIB="$where/ranlib" \
         -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY \
         -DCMAKE_CXX_FLAGS="-include stdio.h -Wno-macro-redefined -I$where/openmp" \
         -DPython_EXECUTABLE="$python" -DPython_INCLUDE_DIR="$headers" -Dnanobind_DIR="$nanobind" \
-        -DOpenMP_CXX_FLAGS=-fopenmp "${options[@]}"
+        -DOpenMP_CXX_FLAGS=-fopenmp "${options[@]}" "$@"
     cmake --build "$where/$target" -- --quiet
     echo "$target: built"
 }
 
-# Wine lacks what the runtime of OpenMP asks for to pin its threads.
-compare_bits() {
-    local wine isa windows here
-    wine=$(command -v wine64 || command -v /usr/lib/wine/wine64) || return 0
-    cmake --build "$where/x86_64-windows-gnu" --target core_fit -- --quiet
-    cp "$where/openmp/libiomp5md.dll" "$where/x86_64-windows-gnu"
+compare_bits() { # compare_bits TARGET COMMAND...: does what core_fit prints there agree with here?
+    local target=$1 isa here there
+    shift
+    cmake --build "$where/$target" --target core_fit -- --quiet
     cmake -G Ninja -S "$core" -B "$where/here" --log-level=WARNING -DSKLEARN_SET_CORE_FIT=ON \
         -DPython_EXECUTABLE="$python" -Dnanobind_DIR="$nanobind"
     cmake --build "$where/here" --target core_fit -- --quiet
     for isa in avx2 baseline; do
         export SKLEARN_SET_ISA=$isa
         here=$("$where/here/core_fit")
-        windows=$(KMP_AFFINITY=disabled WINEDEBUG=-all WINEPREFIX=$where/wine \
-            "$wine" "$where/x86_64-windows-gnu/core_fit.exe" | tr -d '\r')
-        echo "$windows"
-        [ "$here" = "$windows" ] || { echo "Windows has other bits than: $here" >&2 && exit 1; }
+        there=$("$@" | tr -d '\r')
+        echo "$there"
+        [ "$here" = "$there" ] || { echo "$target has other bits than: $here" >&2 && exit 1; }
     done
 }
 
-[ $# -gt 0 ] || set -- aarch64-linux-gnu.2.28 x86_64-linux-musl x86_64-macos.11.0 \
-    aarch64-macos.11.0 x86_64-windows-gnu
+# No runtime of OpenMP is made for musl here, so this one has a single thread.
+musl_alone() {
+    mkdir -p "$where/alone"
+    cat >"$where/alone/omp.h" <<'END'
+#pragma once
+inline int omp_get_max_threads() { return 1; }
+inline int omp_get_num_threads() { return 1; }
+inline int omp_get_thread_num() { return 0; }
+END
+    build x86_64-linux-musl Linux x86_64 -DSKLEARN_SET_CORE_FIT=ON \
+        -DOpenMP_CXX_FLAGS="-isystem;$where/alone;-Wno-unknown-pragmas" -DCMAKE_CXX_FLAGS="-include stdio.h"
+    compare_bits x86_64-linux-musl "$where/x86_64-linux-musl/core_fit"
+}
+
+# Wine lacks what the runtime of OpenMP asks for to pin its threads.
+wine_fit() {
+    local wine
+    wine=$(command -v wine64 || command -v /usr/lib/wine/wine64) || return 0
+    cp "$where/openmp/libiomp5md.dll" "$where/x86_64-windows-gnu"
+    compare_bits x86_64-windows-gnu env KMP_AFFINITY=disabled WINEDEBUG=-all \
+        WINEPREFIX="$where/wine" "$wine" "$where/x86_64-windows-gnu/core_fit.exe"
+}
+
+[ $# -gt 0 ] || set -- aarch64-linux-gnu.2.28 aarch64-linux-musl x86_64-linux-musl \
+    x86_64-macos.11.0 aarch64-macos.11.0 x86_64-windows-gnu
 for target in "$@"; do
     case $target in
+    x86_64-linux-musl)
+        build "$target" Linux x86_64
+        musl_alone
+        ;;
     *-linux-*) build "$target" Linux "${target%%-*}" ;;
     x86_64-macos*) build "$target" Darwin x86_64 ;;
     aarch64-macos*) build "$target" Darwin arm64 ;;
     x86_64-windows-gnu)
         build "$target" Windows AMD64
-        compare_bits
+        wine_fit
         ;;
     *) echo "unknown target $target" >&2 && exit 2 ;;
     esac
