@@ -32,8 +32,8 @@ def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndar
     """
     size = 0.25 * math.sqrt(6 * layer.n_out / max(layer.nnz, 1))
     # Arithmetic: np.where guesses at a branch for each of the random signs.
-    bits = np.frombuffer(rng.bytes(-(-n_new // 8)), dtype=np.uint8)
-    weights = np.unpackbits(bits, count=n_new).astype(layer.weights.dtype)
+    words = rng.integers(2**32, size=-(-n_new // 32), dtype=np.uint32).astype("<u4", copy=False)
+    weights = np.unpackbits(words.view(np.uint8), count=n_new).astype(layer.weights.dtype)
     weights *= 2 * size
     weights -= size
     return weights

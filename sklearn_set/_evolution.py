@@ -176,7 +176,7 @@ class Evolution:
         """
         lost = lost or {}
         keeps = {number: self._keep(network, number, fraction) for number in numbers}
-        n_kept = {number: int(np.count_nonzero(keep)) for number, keep in keeps.items()}
+        n_kept = {n: int(np.count_nonzero(keep.view(bool))) for n, keep in keeps.items()}
         n_new = dict(zip(keeps, self._quotas(network, n_kept)))
         for number, n_lost in lost.items():
             layer = network.layers[number]
@@ -193,7 +193,7 @@ class Evolution:
             layer = network.layers[number]
             changes.n_dropped += layer.nnz - n_kept[number]
             if layer.newborn is not None:
-                changes.n_survived += int(np.count_nonzero(layer.newborn & keep))
+                changes.n_survived += int(np.count_nonzero(layer.newborn & keep.view(bool)))
             weights = self.new_weights(layer, n_new[number], rng)
             site = Site(network, number, keep, n_new[number], rng, places.get(number))
             network.rewire(number, self.grow.rewiring(site), weights)
@@ -219,7 +219,8 @@ class Evolution:
                 f"{number}, which has {network.layers[number].nnz} connections. Give a value for "
                 "each."
             )
-        if keep.dtype != bool and not ((keep == 0) | (keep == 1)).all():
+        is_uint8 = keep.dtype == np.uint8  # the core's rules: one pass, no copies
+        if not (keep.max(initial=0) <= 1 if is_uint8 else ((keep == 0) | (keep == 1)).all()):
             raise ValueError(
                 f"{type(self.drop).__name__} marked connections of layer {number} with other "
                 "values than 0 and 1 (or False and True)."

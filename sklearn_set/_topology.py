@@ -137,7 +137,7 @@ class Rewiring(NamedTuple):
 
 
 def draw_seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(0, 2**64, dtype=np.uint64))
+    return rng.bit_generator.random_raw()  # 64 bits of PCG64
 
 
 def decimal_floor(fraction: float, n: int) -> int:

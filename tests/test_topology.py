@@ -54,10 +54,14 @@ def test_sample_without_replacement(bound, data, seed):
     assert len(sample) == count and (np.diff(sample) > 0).all()
 
 
-@pytest.mark.parametrize("count", [49_000, 50_000, 50_001, 99_999])
-def test_sample_of_a_large_share(count):
-    sample = _native.sample_without_replacement(100_000, count, 5)
-    np.testing.assert_array_equal(sample, reference.sample_without_replacement(100_000, count, 5))
+@pytest.mark.parametrize(
+    "bound, count",
+    [(100_000, count) for count in (49_000, 50_000, 50_001, 99_999)]
+    + [(bound, 3_000) for bound in (2**32 - 1, 2**32, 2**62)],
+)
+def test_sample_of_a_large_share_and_of_many(bound, count):
+    sample = _native.sample_without_replacement(bound, count, 5)
+    np.testing.assert_array_equal(sample, reference.sample_without_replacement(bound, count, 5))
 
 
 def test_sample_errors():

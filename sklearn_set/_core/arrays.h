@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "dispatch.h"
 #include "kernels.h"
 #include "topology.h"
 
@@ -84,10 +85,8 @@ void check_index(const char *name, const I *indptr, int64_t n_rows, const int32_
     if (indptr[n_rows] != n_indices)
         fail(std::string(name) + ": indptr ends with " + std::to_string(indptr[n_rows]) +
              " but there are " + std::to_string(n_indices) + " indices.");
-    const int32_t largest = static_cast<int32_t>(std::min<int64_t>(bound, INT32_MAX)) - 1;
-    int32_t outside = 0;
-    for (int64_t k = 0; k < n_indices; ++k) outside |= (indices[k] < 0) | (indices[k] > largest);
-    if (outside)
+    const int32_t end = static_cast<int32_t>(std::min<int64_t>(bound, INT32_MAX));
+    if (!active_kernels<float>().all_inside(indices, n_indices, end))
         fail(std::string(name) + ": an index lies outside of [0, " + std::to_string(bound) + ").");
 }
 

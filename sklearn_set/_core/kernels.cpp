@@ -914,6 +914,12 @@ void carry(const T *values, int64_t n_values, const int32_t *source, int64_t n, 
     }
 }
 
+bool all_inside(const int32_t *indices, int64_t n, int32_t end) {
+    uint32_t signs = 0;  // the highest bit: of negative ones, and of those that are too large
+    for (int64_t k = 0; k < n; ++k) signs |= indices[k] | ((uint32_t)end - 1 - indices[k]);
+    return !(signs >> 31);
+}
+
 int64_t count_new(const int32_t *source, int64_t n, int32_t n_values) {
     int32_t n_new = 0, behind = 0;
     for (int64_t k = 0; k < n; ++k) {
@@ -1142,14 +1148,28 @@ template <class T> void collect(const T *values, int64_t n, Collected<T> &range)
 }
 #endif
 
+// ---------------------------------------------------------------- draws
+
+void draw(uint64_t seed, uint64_t first, int64_t n, uint64_t bound, int64_t *values) {
+    if (bound >> 32) {
+        for (int64_t i = 0; i < n; ++i)
+            values[i] = (unsigned __int128)splitmix64(seed, first + i) * bound >> 64;
+        return;
+    }
+    for (int64_t i = 0; i < n; ++i) {  // the same in vectors
+        const uint64_t z = splitmix64(seed, first + i);
+        values[i] = ((z >> 32) * bound + ((z & UINT32_MAX) * bound >> 32)) >> 32;
+    }
+}
+
 template <class T>
 const Kernels<T> table = {product<T>, transposed_product<T>, gradient<T>,
                           descend<T>, update<T>,             update_bias<T>,
                           gather_rows<T>, activate<T>,       scatter<T>,
                           scatter_gradient<T>, bias_gradient<T>,
-                          shifted_product<T>, shifted_dots<T>, carry<T>, count_new,
+                          shifted_product<T>, shifted_dots<T>, carry<T>, all_inside, count_new,
                           merge_row,   count_signs<T>, collect<T>,
-                          mark_outside<T>};
+                          mark_outside<T>, draw};
 
 }  // namespace
 }  // namespace SKLEARN_SET_ISA

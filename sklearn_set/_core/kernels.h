@@ -32,6 +32,14 @@ static constexpr bool derivative_from_output(int32_t activation, double slope) {
     return activation != GELU && !(activation == LEAKY_RELU && slope < 0);
 }
 
+// Draw `counter` of the stream `seed`.
+static inline uint64_t splitmix64(uint64_t seed, uint64_t counter) {
+    uint64_t z = seed + (counter + 1) * 0x9E3779B97F4A7C15ull;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
 // What happens to a row once it is summed. `derivative`, if not null, receives
 // f'(z) times the dropout factor (the rows have the layout of z).
 template <class T> struct Activation {
@@ -200,6 +208,9 @@ template <class T> struct Kernels {
     void (*carry)(const T *values, int64_t n_values, const int32_t *source, int64_t n,
                   const T *fresh, int64_t n_fresh, T *moved);
 
+    // Whether all indices lie in [0, end).
+    bool (*all_inside)(const int32_t *indices, int64_t n, int32_t end);
+
     // The number of negative sources; -1 if one is n_values or more.
     int64_t (*count_new)(const int32_t *source, int64_t n, int32_t n_values);
 
@@ -212,6 +223,9 @@ template <class T> struct Kernels {
 
     // keep[k] = whether values[k] lies outside of [low, high].
     void (*mark_outside)(const T *values, int64_t n, T low, T high, uint8_t *keep);
+
+    // values[i] = floor(draw * bound / 2^64) for the draws first + i of a stream, i < n.
+    void (*draw)(uint64_t seed, uint64_t first, int64_t n, uint64_t bound, int64_t *values);
 };
 
 }  // namespace sklearn_set

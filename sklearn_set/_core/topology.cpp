@@ -10,58 +10,50 @@
 
 namespace sklearn_set {
 
-uint64_t splitmix64(uint64_t seed, uint64_t counter) {
-    uint64_t z = seed + (counter + 1) * 0x9E3779B97F4A7C15ull;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return z ^ (z >> 31);
-}
-
 namespace {
 
-int64_t below(uint64_t draw, int64_t bound) {
-    return static_cast<int64_t>(
-        (static_cast<unsigned __int128>(draw) * static_cast<uint64_t>(bound)) >> 64);
-}
-
 // The distinct values of the draws first .. first + count - 1, reduced below `bound`, ascending;
-// there is room for one more. The reduction is monotone, so the draws themselves are sorted: into
-// buckets of their top bits, twice as many as draws if they stay in a near cache, and then by
-// insertion.
+// there is room for one more. They are sorted into buckets of equal width, twice as many as draws
+// if they stay in a near cache, and then by insertion.
 Array<int64_t> distinct_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
-    const int64_t n_buckets = count < (1 << 19) ? 2 * count : count / 2;
-    int bits = 1;
-    while (bits < 22 && (int64_t{1} << bits) < n_buckets) ++bits;
-    const int shift = 64 - bits;
-    std::vector<int32_t> next((size_t{1} << bits) + 1, 0);
-    for (int64_t i = 0; i < count; ++i) ++next[(splitmix64(seed, first + i) >> shift) + 1];
+    const int64_t n_buckets = std::min<int64_t>(count < (1 << 19) ? 2 * count : count / 2, 1 << 22);
+    int shift = 0;
+    while ((bound - 1) >> shift >= std::max<int64_t>(n_buckets, 1)) ++shift;
+    // Drawn twice: that takes less than to read them from memory.
+    const auto for_each_draw = [=](auto visit) {
+        constexpr int64_t BLOCK = 512;
+        int64_t draws[BLOCK];
+        for (int64_t i = 0; i < count; i += BLOCK) {
+            const int64_t n = std::min(BLOCK, count - i);
+            active_kernels<float>().draw(seed, first + i, n, bound, draws);
+            std::for_each(draws, draws + n, visit);
+        }
+    };
+    std::vector<int32_t> next(((bound - 1) >> shift) + 2, 0);
+    for_each_draw([&](int64_t draw) { ++next[(draw >> shift) + 1]; });
     for (size_t b = 1; b < next.size(); ++b) next[b] += next[b - 1];
     Array<int64_t> values(count + 1);
-    uint64_t *draws = reinterpret_cast<uint64_t *>(values.data());
-    for (int64_t i = 0; i < count; ++i) {
-        const uint64_t draw = splitmix64(seed, first + i);
-        draws[next[draw >> shift]++] = draw;
-    }
-    if (count >> bits > 16) {  // more draws than the buckets are made for
+    for_each_draw([&](int64_t draw) { values[next[draw >> shift]++] = draw; });
+    if (count > 16 * n_buckets) {  // more draws than the buckets are made for
         int64_t begin = 0;
         for (size_t b = 0; b + 1 < next.size(); begin = next[b++])
-            std::sort(draws + begin, draws + next[b]);
+            std::sort(&values[begin], &values[next[b]]);
     } else {
-        uint64_t largest = 0;  // in a register: to read it back from memory takes longer
+        int64_t largest = 0;  // in a register: to read it back from memory takes longer
         for (int64_t i = 0; i < count; ++i) {
-            const uint64_t draw = draws[i];
+            const int64_t draw = values[i];
             if (draw >= largest) {
                 largest = draw;
                 continue;
             }
             int64_t j = i;
-            for (; j > 0 && draws[j - 1] > draw; --j) draws[j] = draws[j - 1];
-            draws[j] = draw;
+            for (; j > 0 && values[j - 1] > draw; --j) values[j] = values[j - 1];
+            values[j] = draw;
         }
     }
     int64_t n = 0, last = -1;
     for (int64_t i = 0; i < count; ++i) {
-        const int64_t value = below(draws[i], bound);
+        const int64_t value = values[i];
         values[n] = value;
         n += value != last;
         last = value;
@@ -90,9 +82,15 @@ Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t
         const int64_t missing = count - static_cast<int64_t>(values.size());
         Array<int64_t> more = distinct_draws(bound, missing, seed, drawn);
         drawn += missing;
-        Array<int64_t> merged(values.size() + more.size());
-        std::merge(values.begin(), values.end(), more.begin(), more.end(), merged.begin());
-        merged.erase(std::unique(merged.begin(), merged.end()), merged.end());
+        Array<int64_t> merged(values.size() + more.size() + 1);  // room for one more
+        auto end = merged.begin();
+        auto value = values.cbegin();
+        for (const int64_t drawn_now : more) {
+            while (value != values.cend() && *value < drawn_now) *end++ = *value++;
+            if (value == values.cend() || *value != drawn_now) *end++ = drawn_now;
+        }
+        end = std::copy(value, values.cend(), end);
+        merged.resize(end - merged.begin());
         values.swap(merged);
     }
     return values;

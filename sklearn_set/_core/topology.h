@@ -42,9 +42,6 @@ struct Transposed {
     Array<int32_t> indptr, positions, indices;
 };
 
-// Draw `counter` of the stream `seed`.
-uint64_t splitmix64(uint64_t seed, uint64_t counter);
-
 // `count` distinct integers below `bound`, uniformly, ascending: the first
 // `count` distinct values of the stream floor(draw * bound / 2^64).
 // Needs count <= bound.
