@@ -70,7 +70,7 @@ for name, choose in (("F test", by_f_test), ("SETFeatureSelector", by_selector))
 # Genes that are found time and again
 # -----------------------------------
 # Half of the patients at a time. The number of genes taken on each half follows from the bound: at
-# most one false gene is to be expected among those that are taken on three quarters of the halves.
+# most one false gene is to be expected among those that are taken on four fifths of the halves.
 
 stable = StabilitySelector(max_false=1, n_pairs=30, random_state=0).fit(X, ill)
 print(
@@ -92,14 +92,11 @@ plt.show()
 # Pathways
 # --------
 # Correlated genes share their frequency. If pathways are known, they can be selected as a whole:
-# the columns of a group are kept or left together, and groups are counted. Here the bound is the
-# one that its authors recommend, which assumes more about the frequencies of false genes and
-# allows more groups on each half.
+# the columns of a group are kept or left together, and groups are counted.
 
 groups = np.arange(1000) // 10
-by_pathway = StabilitySelector(
-    groups=groups, bound="r_concave", max_false=1, n_pairs=30, random_state=0
-).fit(X, ill)
+by_pathway = StabilitySelector(groups=groups, max_false=1, n_pairs=30, random_state=0)
+by_pathway.fit(X, ill)
 print(f"{by_pathway.n_features_per_fit_} of 100 pathways on each half")
 frequency = by_pathway.frequencies_[::10]
 top = np.argsort(by_pathway.ranking_[::10])[:12][::-1]

@@ -63,8 +63,10 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
       and that of the frequency with r = -1/4.
 
     The last one, which [1]_ recommends, allows twice as many features on each half and finds
-    more, but it has nothing to spare: with 4,000 and 10,000 independent columns and F tests,
-    about one false one was selected where one was allowed, and a tenth of one by "unimodal".
+    more. At a threshold of 0.8 it is close to the truth and above it: for features that have
+    normal scores and nothing to do with the target, 63 to 93 % of it is to be expected (100 to
+    20,000 features, 50 pairs, `max_false` of 1 to 10), of "unimodal" 14 % (2,000 features).
+    At 0.75 it is 81 to 105 %; below, a little more is found and the bound does not hold.
     All of them are about halves drawn at random; here halves have like targets, so that none
     lacks a class.
 
@@ -126,7 +128,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
         "float in (0.5, 1]",
         """Share of the halves in which a feature must be taken, at least. It is raised if
         `n_features_per_fit` is given and the bound asks for it.""",
-        default=0.75,
+        default=0.8,
         constraint=[Interval(Real, 0.5, 1, closed="right")],
     )
     n_features_per_fit: Any = parameter(
@@ -139,7 +141,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
     bound: str = parameter(
         '{"worst_case", "unimodal", "r_concave"}',
         "Which bound holds the number of false selections down; see Notes.",
-        default="unimodal",
+        default="r_concave",
     )
     groups: Any = same_parameter(SETFeatureSelector, "groups", default=None)
     verbose: int = parameter("int >= 0", "1 prints how far the fit is.", default=0)

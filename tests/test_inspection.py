@@ -258,6 +258,22 @@ def test_importances_with_their_spread():
         seed_importances(model, X, y, n_seeds=1)
 
 
+def test_importances_of_groups():
+    X, y = load_iris(return_X_y=True)
+    model = SETClassifier((20,), max_iter=2)
+    options = {"n_seeds": 3, "n_top": 1, "random_state": 0}
+    single = seed_importances(model, X, y, **options).importances
+    labels = np.array(["sepal", "petal", "petal", "sepal"])
+    found = seed_importances(model, X, y, groups=labels, **options)
+    assert list(found.feature_names) == ["sepal", "petal"]
+    np.testing.assert_allclose(found.importances, [single[[0, 3]].sum(0), single[[1, 2]].sum(0)])
+    assert found.share_on_top.sum() == 1
+    with pytest.raises(ValueError, match=r"groups has the shape \(3,\)"):
+        seed_importances(model, X, y, groups=labels[:3], **options)
+    display = ImportancesDisplay.from_estimator(model, X, y, groups=labels, **options)
+    assert {label.get_text() for label in display.ax_.get_yticklabels()} == {"sepal", "petal"}
+
+
 def test_importances_display():
     X, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(PolynomialFeatures(), SETClassifier((20,), max_iter=2))

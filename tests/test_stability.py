@@ -79,6 +79,21 @@ def test_largest_number():
     assert largest_number(1e-9, 2000, 0.75, 50, "unimodal") == 0
 
 
+@pytest.mark.parametrize("p, max_false", [(300, 1.0), (2000, 1.0), (2000, 10.0)])
+def test_the_default_bound_holds_for_normal_scores(p, max_false):
+    """Features whose scores on all samples are normal; those on a half have a part of their own."""
+    tau, bound = (StabilitySelector().get_params()[name] for name in ("threshold", "bound"))
+    q = largest_number(max_false, p, tau, 50, bound)
+    rng = np.random.default_rng(0)
+    false = []
+    for _ in range(60 if max_false < 2 else 10):
+        score, own = rng.normal(size=p), rng.normal(size=(50, p))
+        halves = np.abs(np.concatenate([score + own, score - own]))
+        cut = np.partition(halves, p - q, axis=1)[:, p - q, None]
+        false.append(((halves >= cut).mean(axis=0) >= tau - 1e-12).sum())
+    assert 0.4 * max_false < np.mean(false) < max_false + np.std(false) / np.sqrt(len(false))
+
+
 # ---------------------------------------------------------------- the selector
 
 
@@ -138,7 +153,7 @@ def test_the_threshold_rises_with_the_number_per_fit():
         ).fit(X, y)
         for number in (5, 20)
     )
-    assert few.threshold_ == 0.75 < more.threshold_
+    assert few.threshold_ == 0.8 < more.threshold_
     assert few.n_features_per_fit_ == 5 and more.n_features_per_fit_ == 20
     assert few.expected_false_ <= 1 and more.expected_false_ <= 1
     with pytest.raises(ValueError, match="n_features_per_fit=150 of 200 features does not keep"):

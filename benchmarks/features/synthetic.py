@@ -90,7 +90,9 @@ def measure(table: tuple, ranker: str, seed: int) -> dict:
     X, y, truth = simulate(*table, seed)
     on_half, alone = RANKERS[ranker]
     began = time.process_time()
-    stable = StabilitySelector(on_half, n_pairs=N_PAIRS, random_state=seed).fit(X, y)
+    stable = StabilitySelector(
+        on_half, n_pairs=N_PAIRS, threshold=0.75, bound="unimodal", random_state=seed
+    ).fit(X, y)
     seconds = time.process_time() - began
     # The same halves, with as many columns taken on each as the r-concave bound allows.
     number = largest_number(stable.max_false, p, stable.threshold, N_PAIRS, "r_concave")

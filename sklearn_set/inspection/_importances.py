@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import Bunch, check_random_state
 
+from .._feature_selection import groups_of
 from ._display import Display, bars_figure, label_bars
 from ._validation import fitted_network_in, names_of_inputs, network_in, without_search
 
@@ -23,7 +24,16 @@ _SHARE = "Share of the input strength (dashed: equal shares)"
 
 
 def seed_importances(
-    estimator, X, y, *, n_seeds=10, n_top=20, random_state=None, n_jobs=None, **fit_params
+    estimator,
+    X,
+    y,
+    *,
+    n_seeds=10,
+    n_top=20,
+    groups=None,
+    random_state=None,
+    n_jobs=None,
+    **fit_params,
 ):
     """Importances of the inputs over fits that differ in their seeds only.
 
@@ -42,6 +52,10 @@ def seed_importances(
         Number of fits.
     n_top : int, default=20
         How many inputs of a fit count as its most important ones.
+    groups : array-like of shape (n_inputs,), default=None
+        A label for each input (in a Pipeline, for each column that the network reads). The
+        importances of inputs of the same label are added up, and labels take the inputs' place
+        in what is returned, in the order in which they first come.
     random_state : int, RandomState instance or None, default=None
         Source of the seeds.
     n_jobs : int or None, default=None
@@ -84,6 +98,12 @@ def seed_importances(
     fitted = Parallel(n_jobs)(delayed(each.fit)(X, y, **fit_params) for each in clones)
     networks = [fitted_network_in(each, "feature_importances_") for each in fitted]
     importances = np.column_stack([network.feature_importances_ for network in networks])
+    names = names_of_inputs(fitted[0])
+    if groups is not None:
+        group = groups_of(groups, len(importances))
+        first = np.unique(group, return_index=True)[1]
+        names = np.asarray(groups)[first].astype(str).astype(object)
+        importances = np.column_stack([np.bincount(group, each) for each in importances.T])
     places = np.argsort(np.argsort(-importances, axis=0, kind="stable"), axis=0)
     return Bunch(
         importances=importances,
@@ -91,7 +111,7 @@ def seed_importances(
         importances_std=importances.std(axis=1, ddof=1),
         share_on_top=((places < n_top) & (importances > 0)).mean(axis=1),
         n_top=n_top,
-        feature_names=names_of_inputs(fitted[0]),
+        feature_names=names,
         estimators=fitted,
     )
 
@@ -133,6 +153,7 @@ class ImportancesDisplay(Display):
         n_seeds=10,
         n_top=20,
         n_features=20,
+        groups=None,
         feature_names=None,
         random_state=None,
         n_jobs=None,
@@ -151,7 +172,9 @@ class ImportancesDisplay(Display):
         n_seeds, n_top : int
             See `seed_importances`.
         n_features : int, default=20
-            Number of inputs that are drawn.
+            Number of inputs (or groups) that are drawn.
+        groups : array-like of shape (n_inputs,), default=None
+            See `seed_importances`.
         feature_names : array-like of str, default=None
             Names; by default those of the columns that the network reads, or numbers.
         random_state, n_jobs : object
@@ -166,7 +189,14 @@ class ImportancesDisplay(Display):
         display : ImportancesDisplay
         """
         found = seed_importances(
-            estimator, X, y, n_seeds=n_seeds, n_top=n_top, random_state=random_state, n_jobs=n_jobs
+            estimator,
+            X,
+            y,
+            n_seeds=n_seeds,
+            n_top=n_top,
+            groups=groups,
+            random_state=random_state,
+            n_jobs=n_jobs,
         )
         display = cls.from_importances(found, feature_names=feature_names, n_features=n_features)
         return display.plot(ax=ax, **marker_kw)
