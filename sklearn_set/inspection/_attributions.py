@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.utils.validation import validate_data
 
-from ._validation import as_read, fitted_network_in
+from ._validation import as_network_reads, fitted_network_in
 
 __all__ = ["attributions"]
 
@@ -84,7 +84,7 @@ def attributions(estimator, X, *, output=None, method="gradient_times_input"):
     """
     if method not in ("gradient_times_input", "gradient"):
         raise ValueError(f"method={method!r} is unknown; use 'gradient_times_input' or 'gradient'.")
-    X, estimator = as_read(estimator, X), fitted_network_in(estimator, "coefs_")
+    X, estimator = as_network_reads(estimator, X), fitted_network_in(estimator, "coefs_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, reset=False)
     columns = estimator.conditioner_._columns
     coefs = [coef.astype(np.float64) for coef in estimator.coefs_]

@@ -239,8 +239,8 @@ class SparsityPatternDisplay(Display):
         ax.set(
             xlim=(-0.5, n_out - 0.5),
             ylim=(n_in - 0.5, -0.5),
-            xlabel=f"Neuron entered ({coo.nnz:,} of {n_in * n_out:,} places)",
-            ylabel=f"Layer {self.layer}: {'input' if self.layer == 0 else 'neuron left'}",
+            xlabel=f"Destination neuron ({coo.nnz:,} of {n_in * n_out:,} places)",
+            ylabel=f"Layer {self.layer}: {'input' if self.layer == 0 else 'source neuron'}",
         )
         whole_numbers(ax.xaxis)
         whole_numbers(ax.yaxis)

@@ -1,7 +1,6 @@
-"""What can be looked into.
+"""The network in what the user gives: an estimator, a Pipeline or a search.
 
-Owns: how a network is found in what the user gives, and the refusal of all else. May not
-touch: the estimator.
+Owns: how it is found, and the refusal of all else. May not touch: the estimator.
 """
 
 from __future__ import annotations
@@ -9,7 +8,13 @@ from __future__ import annotations
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["as_read", "fitted_network_in", "names_of_inputs", "network_in", "without_search"]
+__all__ = [
+    "as_network_reads",
+    "fitted_network_in",
+    "names_of_inputs",
+    "network_in",
+    "without_search",
+]
 
 
 def without_search(estimator):
@@ -26,14 +31,14 @@ def network_in(estimator):
     return network_in(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
 
 
-def as_read(estimator, X):
+def as_network_reads(estimator, X):
     """Samples as the network in an estimator reads them."""
     estimator = without_search(estimator)
     if not hasattr(estimator, "steps"):
         return X
     if len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
-    return as_read(estimator.steps[-1][1], X)
+    return as_network_reads(estimator.steps[-1][1], X)
 
 
 def fitted_network_in(estimator, attribute: str):

@@ -30,14 +30,14 @@ __all__ = ["evolve"]
 
 @dataclass
 class _Slot:
-    """A tensor of one value per weight (or bias), its value for new ones, and who keeps it."""
+    """A tensor of one value per weight (or bias), and the value of new ones."""
 
     values: np.ndarray
-    fresh: float
-    put: Callable[[torch.Tensor], None]
+    new_value: float
+    assign: Callable[[torch.Tensor], None]
 
     def store(self) -> None:
-        self.put(torch.from_numpy(np.ascontiguousarray(self.values)))
+        self.assign(torch.from_numpy(np.ascontiguousarray(self.values)))
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class _ModuleLayer(Layer):
         super().carry(rewiring, new_weights)
         n_new = int(np.count_nonzero(rewiring.source < 0))
         for slot in self.of_weights:
-            fresh = np.full(n_new, slot.fresh, slot.values.dtype)
+            fresh = np.full(n_new, slot.new_value, slot.values.dtype)
             slot.values = rewiring.carry(slot.values, fresh)
 
     def keep_neurons(self, keep: np.ndarray) -> None:
@@ -83,12 +83,12 @@ class _State:
                 "Make the optimizer from the parameters of this very model."
             )
         # What torch's own optimizers begin with, where it is not 0.
-        fresh = {"step_size": group.get("lr"), "sum": group.get("initial_accumulator_value", 0.0)}
+        initial = {"step_size": group.get("lr"), "sum": group.get("initial_accumulator_value", 0.0)}
         state = self.optimizer.state.get(parameter, {})
         for key, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
-                put = partial(state.__setitem__, key)
-                found.append(_Slot(value.detach().numpy(), fresh.get(key, 0.0), put))
+                assign = partial(state.__setitem__, key)
+                found.append(_Slot(value.detach().numpy(), initial.get(key, 0.0), assign))
             elif not _is_scalar(value):
                 raise ValueError(
                     f"{type(self.optimizer).__name__} keeps {key!r}, which has no value per "

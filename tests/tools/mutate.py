@@ -42,6 +42,7 @@ SELECTION = {
     "_parameters": ["test_parameters.py", "test_parameter_types.py"],
     "_targets": [
         "test_regression.py",
+        "test_targets.py",
         "estimators/test_attributes.py",
         "estimators/test_errors.py",
         "estimators/test_held_out.py",
