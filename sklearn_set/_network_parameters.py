@@ -123,9 +123,11 @@ class Rewiring(Declared):
         "int >= 1", "Number of epochs from one rewiring to the next.", default=1
     )
     drop: Any = parameter(
-        '{"magnitude", "dead_ends", "sensitivity", "relative_sensitivity", "path"} or DropRule',
+        '{"magnitude", "dead_ends", "weak_inputs", "sensitivity", "relative_sensitivity", "path"} '
+        "or DropRule",
         """Which connections go. "magnitude": see `zeta`. "dead_ends": those, and all connections
-        of hidden neurons without inputs or outputs, as in Cannistraci-Hebb training. The others
+        of hidden neurons without inputs or outputs, as in Cannistraci-Hebb training. "weak_inputs":
+        those, and all of the weakest inputs, a share of `zeta`, after NeuroFS. The others
         drop the ``floor(zeta * n)`` of a layer's n connections that score lowest. "sensitivity":
         the size of weight times loss gradient, summed over the batches since the last rewiring.
         "relative_sensitivity": that divided by the squared weight. "path": the absolute weight

@@ -24,6 +24,7 @@ __all__ = [
     "DropRelativeSensitivity",
     "DropRule",
     "DropSensitivity",
+    "DropWeakInputs",
     "DropWeakestPaths",
     "GrowCannistraciHebb",
     "GrowElsewhere",
@@ -127,6 +128,26 @@ class DropDeadEnds(DropMagnitude):
         connectivities = [layer.connectivity for layer in network.layers]
         ends = path_sums(connectivities, keeps, number, np.sign)
         return at_ends(connectivities[number], keeps[number], *ends) > 0
+
+
+class DropWeakInputs(DropMagnitude):
+    """SET's, and the weakest inputs of the network lose all their connections.
+
+    Of n inputs that have any, the ``floor(fraction * n)`` of the smallest strength, the sum of
+    absolute weights, do; of equal ones those of the lower index. An input returns where a new
+    connection grows at it. After NeuroFS (Atashgahi et al. 2023), which grows by gradient and
+    lets the number of inputs fall besides.
+    """
+
+    def keep(self, network, number, fraction):
+        keep = super().keep(network, number, fraction)
+        if number == 0:
+            layer = network.layers[0]
+            read = np.flatnonzero(layer.connectivity.out_degree())
+            strength = layer.connectivity.out_strength(layer.weights)[read]
+            weakest = np.argsort(strength, kind="stable")[: decimal_floor(fraction, len(read))]
+            keep[np.isin(layer.indices, read[weakest])] = 0
+        return keep
 
 
 class DropSensitivity(DropRule):
@@ -413,6 +434,7 @@ def _first_free(site: Site, draw: Callable[[int], np.ndarray], n_rounds: int = 8
 DROPS: dict[str, type[DropRule]] = {
     "magnitude": DropMagnitude,
     "dead_ends": DropDeadEnds,
+    "weak_inputs": DropWeakInputs,
     "sensitivity": DropSensitivity,
     "relative_sensitivity": DropRelativeSensitivity,
     "path": DropWeakestPaths,

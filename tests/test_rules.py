@@ -35,6 +35,7 @@ from sklearn_set.rules import (
     DropRelativeSensitivity,
     DropSensitivity,
     DropWeakestPaths,
+    DropWeakInputs,
     GrowCannistraciHebb,
     GrowSteepest,
     GrowStrongestPaths,
@@ -148,6 +149,20 @@ def test_dead_ends_are_what_removal_in_turn_leaves(seed):
         keep = DropDeadEnds().keep(network, number, 0.3)
         expected = masks[number].ravel()[keys_of(network.layers[number].connectivity)]
         assert_array_equal(keep, expected)
+
+
+@given(st.integers(0, 1000))
+def test_the_weakest_inputs_lose_all_connections(seed):
+    network = used_network([12, 9, 3], seed, epsilon=1)
+    layer = network.layers[0]
+    read = set(layer.indices.tolist())
+    by_strength = sorted(read, key=lambda i: np.abs(layer.weights[layer.indices == i]).sum())
+    weakest = by_strength[: 3 * len(read) // 10]
+    expected = DropMagnitude().keep(network, 0, 0.3) * ~np.isin(layer.indices, weakest)
+    assert_array_equal(DropWeakInputs().keep(network, 0, 0.3), expected)
+    assert_array_equal(
+        DropWeakInputs().keep(network, 1, 0.3), DropMagnitude().keep(network, 1, 0.3)
+    )
 
 
 # ------------------------------------------------------------------ growth by gradient

@@ -65,6 +65,11 @@ METHODS = [
         SETClassifier,
         {"grow": "gradient", "zeta_schedule": "cosine", "new_weights": "zero"},
     ),
+    (
+        "after NeuroFS",
+        SETClassifier,
+        {"drop": "weak_inputs", "grow": "gradient", "zeta_schedule": "linear"},
+    ),
     ("DSR", DSRClassifier, {"rewire_every": 5, "target_fraction": 0.02}),
     ("NPSET", NPSETClassifier, {}),
     ("NPSET, budget kept", NPSETClassifier, {"budget": "keep"}),

@@ -141,7 +141,8 @@ def evolve(
         [0, 1), with their connections: those with the fewest output connections. Only between
         two SparseLinear that stand in one ``torch.nn.Sequential`` with nothing but activations
         and dropout between them.
-    drop : {"magnitude", "dead_ends", "sensitivity", "relative_sensitivity", "path"} or DropRule, \
+    drop : {"magnitude", "dead_ends", "weak_inputs", "sensitivity", "relative_sensitivity", \
+"path"} or DropRule, \
             default="magnitude"
         Which connections go, as in `SETClassifier`; for both sensitivities the layers must track
         "sensitivity"; "path" and "dead_ends" follow layers that feed each other.
