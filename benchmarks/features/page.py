@@ -61,14 +61,20 @@ def means(results: pd.DataFrame) -> str:
 
 
 def differences(results: pd.DataFrame) -> str:
-    """The first selector against the others, table by table."""
-    by_table = accuracy(results).mean(axis=1).unstack("selector")
+    """The first selector against the others, table by table: mean over K, and with the most."""
+    frame = accuracy(results)
+    both = [frame.mean(axis=1).unstack("selector"), frame[NUMBERS[-1]].unstack("selector")]
     rows = []
-    for name in by_table.columns.drop(FIRST):
-        gap = (by_table[FIRST] - by_table[name]).dropna()
-        error = gap.std() / np.sqrt(len(gap))
-        rows.append([name, f"{gap.mean():+.1f} ± {error:.1f}", f"{(gap > 0).sum()} of {len(gap)}"])
-    return table([f"{FIRST} minus", "points ± standard error", "better on"], rows)
+    for name in both[0].columns.drop(FIRST):
+        cells = []
+        for each in both:
+            gap = (each[FIRST] - each[name]).dropna()
+            error = gap.std() / np.sqrt(len(gap))
+            cells += [f"{gap.mean():+.1f} ± {error:.1f}", f"{(gap > 0).sum()} of {len(gap)}"]
+        rows.append([name, *cells])
+    points = "points ± standard error"
+    header = [f"{FIRST} minus", points, "better on", f"at K = {NUMBERS[-1]}", "better on"]
+    return table(header, rows)
 
 
 def by_table(results: pd.DataFrame) -> str:
@@ -78,22 +84,58 @@ def by_table(results: pd.DataFrame) -> str:
     return table(["table", *frame.columns], rows)
 
 
-def synthetic() -> str:
-    frame = pd.read_csv(SYNTHETIC)
-    keys = ["rows", "columns", "kind", "relevant"]
+SETTING = ["rows", "columns", "kind", "relevant"]
+DEFAULT = ("r_concave", 0.8)
+
+
+def synthetic() -> pd.DataFrame:
+    """Tables whose truth is known, with the settings that all rankers were run on."""
+    return pd.read_csv(SYNTHETIC).set_index(["bound", "threshold"]).sort_index()
+
+
+def stability(frame: pd.DataFrame) -> str:
+    """Rankers at the default of `StabilitySelector`, means over settings.
+
+    Standard errors are those of differences on the same tables.
+    """
+    by = {key: part.pivot_table(index=[*SETTING, "seed"], columns="ranker") for key, part in
+          frame.groupby(level=[0, 1])}  # fmt: skip
+    default = by[DEFAULT]
+    mean = {key: part.groupby(SETTING).mean().mean() for key, part in by.items()}
+    rows = []
+    for name in rivals_first(default["true"].columns, OURS):
+        gap = (default["true"]["relevance"] - default["true"][name]).dropna()
+        each = gap.groupby(SETTING)
+        error = np.sqrt((each.var() / each.size()).sum()) / each.ngroups
+        found = {key[1]: each["true", name] for key, each in mean.items() if key[0] == DEFAULT[0]}
+        best = max(found, key=found.get)
+        unrelated = default["unrelated"][name].groupby(SETTING).mean()
+        rows.append([
+            name, f"{mean[DEFAULT]['true', name]:.2f}",
+            "" if name == "relevance" else f"{gap.mean():+.2f} ± {error:.2f}",
+            f"{mean[DEFAULT]['false', name]:.2f}", f"{mean[DEFAULT]['unrelated', name]:.2f}",
+            f"{unrelated.max():.2f}", f"{found[best]:.2f} ({best})",
+            f"{mean['unimodal', 0.65]['true', name]:.2f}", len(default["true"][name].dropna()),
+        ])  # fmt: skip
+    header = ["ranker", "true", "relevance minus it", "false", "unrelated", "unrelated, at most",
+              "true, best threshold", "true, unimodal", "tables"]  # fmt: skip
+    return table(header, rows, most=["true", *header[6:8]])
+
+
+def by_setting(frame: pd.DataFrame) -> str:
+    """The default on each kind of table."""
     rows = [
-        [*key, ranker, f"{part['true'].mean():.1f}", f"{part['false'].mean():.2f}",
-         f"{part['bound'].mean():.2f}", f"{part['true_concave'].mean():.1f}",
-         f"{part['false_concave'].mean():.2f}", f"{part['precision'].mean():.2f}",
+        [*key, ranker, f"{part['true'].mean():.1f}", f"{part['false'].mean():.1f}",
+         f"{part['unrelated'].mean():.1f} ± {part['unrelated'].std() / np.sqrt(len(part)):.1f}",
+         f"{part['expected'].mean():.2f}", f"{part['precision'].mean():.2f}",
          f"{part['seconds'].mean():.1f}", len(part)]
-        for key, group in frame.groupby(keys, sort=False)
+        for key, group in frame.loc[[DEFAULT]].groupby(SETTING, sort=False)
         for ranker in rivals_first(group["ranker"].unique(), OURS)
         for part in [group[group["ranker"] == ranker]]
     ]  # fmt: skip
-    concave = ["true, r-concave", "false, r-concave"]
-    header = [*keys, "ranker", "true", "false", "bound", *concave]
-    header += ["precision at K", "seconds", "tables"]
-    return table(header, rows, words=5, most=["true", concave[0], "precision at K"], by=4)
+    header = [*SETTING, "ranker", "true", "false", "unrelated", "bound", "precision at K"]
+    header += ["seconds", "tables"]
+    return table(header, rows, words=5, most=["true", "precision at K"], by=4)
 
 
 def slow(results: pd.DataFrame) -> str:
@@ -150,6 +192,8 @@ def write(page: Path = PAGE) -> None:
         "differences_new": differences(new),
         "by_table": by_table(results),
         "slow": slow(everything),
-        "synthetic": synthetic(),
+        "n_settings": synthetic().groupby(SETTING).ngroups,
+        "stability": stability(synthetic()),
+        "by_setting": by_setting(synthetic()),
     }
     write_page(HERE / "page.md.in", page, parts)

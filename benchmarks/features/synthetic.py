@@ -22,7 +22,7 @@ from sklearn.linear_model import lars_path
 from threadpoolctl import threadpool_limits
 
 from sklearn_set import SETFeatureSelector, StabilitySelector
-from sklearn_set._error_bounds import largest_number
+from sklearn_set._error_bounds import false_selections, largest_number
 
 RESULTS = Path(__file__).parent / "synthetic.csv"
 #: Rows, columns, their kind, how many matter.
@@ -36,7 +36,9 @@ TABLES = [
     (200, 10_000, "independent", 5),
     (200, 10_000, "blocks", 20),
 ]
-N_PAIRS = 25
+#: Bounds and thresholds at which selections are counted, those of the default first.
+BOUNDS = [("r_concave", tau) for tau in (0.8, 0.55, 0.65, 0.75, 0.9)]
+BOUNDS += [("unimodal", tau) for tau in (0.65, 0.8)]
 BLOCK = 20  # columns of a block, whose correlation is .5
 
 
@@ -62,7 +64,6 @@ RANKERS = {
         SETFeatureSelector(1, method="relevance", n_subsamples=1),
         SETFeatureSelector(1, method="relevance"),
     ),
-    "gradient": (SETFeatureSelector(1, method="gradient", n_subsamples=1), SETFeatureSelector(1)),
     "lasso": (Lasso(), Lasso()),
     "F test": (FTest(), FTest()),
     "random forest": (RandomForestClassifier(100), RandomForestClassifier(500)),
@@ -81,23 +82,18 @@ def simulate(n: int, p: int, kind: str, relevant: int, seed: int):
     return X, y.astype(int), truth
 
 
-def measure(table: tuple, ranker: str, seed: int) -> dict:
+def measure(table: tuple, ranker: str, seed: int) -> list[dict]:
     """What is selected with at most one false column expected, and what is true at the top.
 
-    Columns in the block of a relevant one are no false ones.
+    A row for each bound and threshold, of the same halves. False are all columns that do not
+    matter; unrelated ones share no block with one that does.
     """
     n, p, kind, relevant = table
     X, y, truth = simulate(*table, seed)
     on_half, alone = RANKERS[ranker]
     began = time.process_time()
-    stable = StabilitySelector(
-        on_half, n_pairs=N_PAIRS, threshold=0.75, bound="unimodal", random_state=seed
-    ).fit(X, y)
+    stable = StabilitySelector(on_half, random_state=seed).fit(X, y)
     seconds = time.process_time() - began
-    # The same halves, with as many columns taken on each as the r-concave bound allows.
-    number = largest_number(stable.max_false, p, stable.threshold, N_PAIRS, "r_concave")
-    often = (stable.places_ < number).mean(axis=0) >= stable.threshold - 1e-12
-    chosen, more = stable.get_support(indices=True), np.flatnonzero(often)
     related = truth if kind == "independent" else np.arange(relevant * BLOCK)
     if "random_state" in alone.get_params():
         alone.set_params(random_state=seed)
@@ -107,14 +103,26 @@ def measure(table: tuple, ranker: str, seed: int) -> dict:
     else:
         scores = alone.scores_ if hasattr(alone, "scores_") else alone.feature_importances_
         order = np.argsort(-scores, kind="stable")
-    return {
-        "rows": n, "columns": p, "kind": kind, "relevant": relevant, "ranker": ranker, "seed": seed,
-        "selected": len(chosen), "true": len(np.intersect1d(chosen, truth)),
-        "false": len(np.setdiff1d(chosen, related)), "bound": f"{stable.expected_false_:.3g}",
-        "true_concave": len(np.intersect1d(more, truth)),
-        "false_concave": len(np.setdiff1d(more, related)),
-        "precision": f"{np.isin(order[:relevant], truth).mean():.3g}", "seconds": f"{seconds:.3g}",
-    }  # fmt: skip
+    rows = []
+    for bound, threshold in BOUNDS:
+        chosen, expected = again(stable, bound, threshold)
+        rows.append({
+            "rows": n, "columns": p, "kind": kind, "relevant": relevant, "ranker": ranker,
+            "seed": seed, "bound": bound, "threshold": threshold, "expected": f"{expected:.3g}",
+            "true": len(np.intersect1d(chosen, truth)), "false": len(np.setdiff1d(chosen, truth)),
+            "unrelated": len(np.setdiff1d(chosen, related)),
+            "precision": f"{np.isin(order[:relevant], truth).mean():.3g}",
+            "seconds": f"{seconds:.3g}",
+        })  # fmt: skip
+    return rows
+
+
+def again(stable: StabilitySelector, bound: str, threshold: float) -> tuple[np.ndarray, float]:
+    """What is selected of the same halves with another bound and threshold, and the bound."""
+    p, n_pairs = stable.n_features_in_, stable.n_pairs
+    number = largest_number(stable.max_false, p, threshold, n_pairs, bound)
+    often = (stable.places_ < number).mean(axis=0) >= threshold - 1e-12
+    return np.flatnonzero(often), false_selections(number, p, threshold, n_pairs, bound)
 
 
 def main():
@@ -129,5 +137,5 @@ def main():
         task = dict(zip(("rows", "columns", "kind", "relevant"), table), ranker=ranker, seed=seed)
         if task not in rows:
             with threadpool_limits(1):
-                rows.add([measure(table, ranker, seed)])
+                rows.add(measure(table, ranker, seed))
             print(*table, ranker, seed, flush=True)
