@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -54,7 +54,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """What the targets of a first fit mean."""
         raise NotImplementedError
 
-    def _weigh_classes(self, y, target, weight, targets) -> np.ndarray | None:
+    def _weigh_classes(
+        self, y, target: np.ndarray, weight: np.ndarray | None, targets: Any
+    ) -> np.ndarray | None:
         """The weights of the samples, times those of their classes."""
         return weight
 
@@ -144,7 +146,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 samples, held_out = samples.split(self.validation_fraction, strata, rng)
             watched = held_out is not None or hasattr(self, "_skl_callbacks")
             checkpoints = None if continued or watched else self._checkpoints(samples)
-            checkpoint = checkpoints and checkpoints.latest()
+            checkpoint = checkpoints.latest() if checkpoints else None
             model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
             metadata = {"sample_weight": sample_weight}
             given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
@@ -199,7 +201,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """
         return self._partial_fit(X, y, sample_weight)
 
-    def _partial_fit(self, X, y, sample_weight, **given):
+    def _partial_fit(self, X, y, sample_weight, **given) -> Self:
         self._validate_params()
         self._check_parameters()
         if self.early_stopping:
@@ -248,7 +250,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _validated(self, X, y, **options):
         return validated(self, X, y, accept_sparse="csr", multi_output=True, **options)
 
-    def _validate_samples(self, X, y, sample_weight, *, reset, **given) -> tuple[Samples, Target]:
+    def _validate_samples(
+        self, X, y, sample_weight, *, reset: bool, **given
+    ) -> tuple[Samples, Target]:
         dtype = self._input_dtype() if reset else self._network.dtype
         X, y = self._validated(X, y, dtype=dtype, reset=reset)
         weight = bounded_weight(check_weight(sample_weight, X, "sample_weight"))
@@ -257,7 +261,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         weight = bounded_weight(self._weigh_classes(y, target, weight, targets))
         return Samples(X, target, weight).without_zero_weights(), targets
 
-    def _validate_held_out(self, targets, X_val, y_val, sample_weight_val) -> Samples | None:
+    def _validate_held_out(
+        self, targets: Target, X_val, y_val, sample_weight_val
+    ) -> Samples | None:
         if not has_held_out(X_val, y_val, sample_weight_val):
             return None
         X_val, y_val = self._validated(X_val, y_val, dtype=self._input_dtype(), reset=False)
@@ -274,7 +280,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = checkpoint or (self._learner.copy() if self._learner else None)
-            return self._resumed_model(samples, rng, conditioner, kept), None, samples
+            return self._resumed_model(samples, conditioner, rng, kept), None, samples
         conditioner = self._fit_conditioner(samples, targets)
         samples = replace(samples, X=conditioner._apply(samples.X))
         model, signal = self._new_model(samples, targets, conditioner, rng, whole_data)
@@ -324,7 +330,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         )
         return model, signal
 
-    def _resumed_model(self, samples: Samples, rng, conditioner, kept: Model | None) -> Model:
+    def _resumed_model(
+        self, samples: Samples, conditioner: InputConditioner, rng, kept: Model | None
+    ) -> Model:
         """Where another fit stopped, with its optimizer's and rules' state if that was kept."""
         old = kept.evolution if kept else Evolution()
         select = self._make_selection(samples, old, conditioner)

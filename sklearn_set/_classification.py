@@ -6,7 +6,7 @@ of classes (`_targets.py`).
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -67,10 +67,12 @@ class BaseSparseMLPClassifier(_Fitted, ClassifierMixin, Classification, BaseSpar
             noise = noise_for(data) if whole_data else 0.0
         return Mixtures(data, self.mixup, noise)
 
-    def _make_targets(self, y, weight, **given) -> Classes:
+    def _make_targets(self, y, weight: np.ndarray | None, **given) -> Classes:
         return Classes.of(y, self.loss, given.get("classes"))
 
-    def _weigh_classes(self, y, target, weight, targets):
+    def _weigh_classes(
+        self, y, target: np.ndarray, weight: np.ndarray | None, targets: Any
+    ) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
         if weight is None:

@@ -6,6 +6,7 @@ targets (`_targets.py`).
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.base import RegressorMixin
 
 from ._base import BaseSparseMLP
@@ -29,7 +30,7 @@ class BaseSparseMLPRegressor(_Fitted, RegressorMixin, Regression, BaseSparseMLP)
     _DECAY_BY_SIGNAL = (0.3, 0.005, 0.15)
     _NOISE_SELECTED = 0.2
 
-    def _make_targets(self, y, weight, **given) -> Values:
+    def _make_targets(self, y, weight: np.ndarray | None, **given) -> Values:
         loss = Loss(self.loss, self.huber_delta)
         return Values.of(y, loss, weight, scaled=self.scale_target)
 

@@ -15,8 +15,11 @@ from sklearn.utils.validation import check_consistent_length
 from ._base import BaseSparseMLP
 from ._caching import cached
 from ._column_weights import column_weights
+from ._conditioning import InputConditioner
+from ._pruning import InputSelection
 from ._regularization import Signal
-from ._samples import check_weight
+from ._samples import Samples, check_weight
+from ._targets import Target
 from ._threads import one_blas_thread
 from ._times import StepFunction, Times, columns_of
 from ._training_parameters import Survival
@@ -44,7 +47,7 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
     # As good as two layers on clinical tables, and better on wide ones, where inputs are selected.
     hidden_layer_sizes = (300,)
 
-    def _make_targets(self, y, weight, **given) -> Times:
+    def _make_targets(self, y, weight: np.ndarray | None, **given) -> Times:
         return Times.of(y, weight, self.n_intervals)
 
     def _validate_samples(self, X, y, sample_weight, **given):
@@ -60,7 +63,7 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
         tags.target_tags.required = True
         return tags
 
-    def _fit_conditioner(self, samples, targets):
+    def _fit_conditioner(self, samples: Samples, targets: Target) -> InputConditioner:
         conditioner = super()._fit_conditioner(samples, targets)
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
         if chooses and not sparse.issparse(samples.X):
@@ -73,7 +76,9 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
                 conditioner._weigh(weights)
         return conditioner
 
-    def _find_signal(self, samples, select, conditioner) -> Signal:
+    def _find_signal(
+        self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
+    ) -> Signal:
         if conditioner.method_ == "weigh":
             return _WEIGHED
         signal = super()._find_signal(samples, select, conditioner)

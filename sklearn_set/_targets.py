@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d
@@ -31,11 +32,11 @@ class Target:
         """Number of outputs that a network has."""
         raise NotImplementedError
 
-    def encode(self, y, dtype) -> np.ndarray:
+    def encode(self, y, dtype: DTypeLike) -> np.ndarray:
         """Targets as samples carry them: class indices (n,) or numbers (n, k)."""
         raise NotImplementedError
 
-    def for_loss(self, target: np.ndarray, dtype) -> np.ndarray:
+    def for_loss(self, target: np.ndarray, dtype: DTypeLike) -> np.ndarray:
         """Encoded targets as the loss reads them (see `Loss.value`)."""
         return target
 
@@ -47,15 +48,15 @@ class Target:
         """Encoded targets, or a network's activated outputs, in the user's terms."""
         raise NotImplementedError
 
-    def score(self, raw: np.ndarray, target: np.ndarray, weight) -> float:
+    def score(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
         """Default score of raw outputs on encoded targets."""
         raise NotImplementedError
 
-    def constant(self, target: np.ndarray, weight) -> np.ndarray:
+    def constant(self, target: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Raw outputs (n_outputs,) of the best constant model of encoded targets."""
         raise NotImplementedError
 
-    def loss_of_constant(self, target: np.ndarray, weight) -> float:
+    def loss_of_constant(self, target: np.ndarray, weight: np.ndarray | None) -> float:
         """Loss of that model."""
         raw = np.tile(self.constant(target, weight), (len(target), 1))
         return self.loss.value(raw, self.for_loss(target, np.float64), weight)
@@ -124,7 +125,7 @@ class Classes(Target):
                 f"{self.labels!r}"
             )
 
-    def encode(self, y, dtype) -> np.ndarray:
+    def encode(self, y, dtype: DTypeLike) -> np.ndarray:
         """Class indices (n_samples,), or a 0/1 matrix if multilabel."""
         check_classification_targets(y)
         kind = type_of_target(y)
@@ -177,12 +178,12 @@ class Classes(Target):
             return outputs
         return outputs / outputs.sum(axis=1, keepdims=True)
 
-    def score(self, raw, target, weight) -> float:
+    def score(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
         """Accuracy."""
         right = target == self.decide(raw)
         return float(np.average(right.all(axis=1) if self.multilabel else right, weights=weight))
 
-    def constant(self, target, weight) -> np.ndarray:
+    def constant(self, target: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Logits of the classes' (weighted) frequencies, at least 1e-3 and at most 0.999."""
         if target.ndim == 1:
             target = target[:, None] == np.arange(len(self.labels))
@@ -192,7 +193,7 @@ class Classes(Target):
         share = share[-self.n_outputs :]
         return np.log(share / (1 - share))
 
-    def strata(self, target) -> np.ndarray | None:
+    def strata(self, target: np.ndarray) -> np.ndarray | None:
         """The classes themselves."""
         return None if self.multilabel else target
 
@@ -236,7 +237,7 @@ class Values(Target):
         """Number of values a sample."""
         return len(self.offset)
 
-    def encode(self, y, dtype) -> np.ndarray:
+    def encode(self, y, dtype: DTypeLike) -> np.ndarray:
         """Scaled values of shape (n_samples, n_outputs)."""
         y, _ = _matrix(y, self.loss)
         if y.shape[1] != self.n_outputs:
@@ -250,7 +251,7 @@ class Values(Target):
         values = target * self.scale + self.offset
         return values[:, 0] if self.single else values
 
-    def score(self, raw, target, weight) -> float:
+    def score(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
         """R², the mean over outputs; counted here since it is asked for after every epoch."""
         target = target.astype(np.float64)
         rest = np.average((target - self.loss.activate(raw)) ** 2, axis=0, weights=weight)
@@ -259,7 +260,7 @@ class Values(Target):
         share = np.divide(rest, spread, out=(rest > 0).astype(float), where=spread > 0)
         return float(np.mean(1 - share)) if len(target) > 1 else np.nan
 
-    def constant(self, target, weight) -> np.ndarray:
+    def constant(self, target: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """The (weighted) mean, its logarithm for the Poisson loss."""
         mean = np.average(target.astype(np.float64), axis=0, weights=weight)
         return np.log(np.maximum(mean, 1e-300)) if self.loss.name == "poisson" else mean

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.special import logsumexp
 from sklearn.utils.validation import check_array
 
@@ -85,7 +86,7 @@ class Times(Target):
     loss: Loss = field(default_factory=lambda: Loss("hazard"))
 
     @classmethod
-    def of(cls, y, weight: np.ndarray | None, n_intervals) -> Times:
+    def of(cls, y, weight: np.ndarray | None, n_intervals: int | str) -> Times:
         """The clock of some targets, cut into intervals of about equally many events."""
         target = columns_of(y)
         weight = np.ones(len(target)) if weight is None else weight
@@ -112,24 +113,24 @@ class Times(Target):
         """Number of intervals."""
         return len(self.ends)
 
-    def encode(self, y, dtype) -> np.ndarray:
+    def encode(self, y, dtype: DTypeLike) -> np.ndarray:
         """Event (0 or 1) and time, float64 of shape (n_samples, 2), whatever the network's."""
         return columns_of(y)
 
-    def decode(self, target) -> np.ndarray:
+    def decode(self, target: np.ndarray) -> np.ndarray:
         """A structured array, as scikit-survival's metrics take it."""
         y = np.empty(len(target), dtype=[("event", bool), ("time", np.float64)])
         y["event"], y["time"] = target[:, 0] > 0, target[:, 1]
         return y
 
-    def for_loss(self, target, dtype) -> np.ndarray:
+    def for_loss(self, target: np.ndarray, dtype: DTypeLike) -> np.ndarray:
         """Events in each interval, then exposures, of shape (n_samples, 2 * n_outputs)."""
         event, shown = target[:, 0], self._clock_at(target[:, 1])
         own = np.searchsorted(self.ends, shown)
         events = event[:, None] * (own[:, None] == np.arange(self.n_outputs))
         return np.hstack([events, self._exposure(shown)]).astype(dtype)
 
-    def as_numbers(self, target) -> np.ndarray:
+    def as_numbers(self, target: np.ndarray) -> np.ndarray:
         """Martingale residuals of the population's hazard, of shape (n_samples, 1).
 
         The covariance of a column with them is the score of Cox's partial likelihood at 0.
@@ -164,15 +165,15 @@ class Times(Target):
         """Cumulative hazards at `steps`, of shape (n_samples, n_steps)."""
         return np.exp(raw.astype(np.float64)) @ self._exposure(self.clock).T
 
-    def score(self, raw, target, weight) -> float:
+    def score(self, raw: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> float:
         """Harrell's concordance."""
         return concordance(target[:, 0] > 0, target[:, 1], self.risk(raw), weight)
 
-    def constant(self, target, weight) -> np.ndarray:
+    def constant(self, target: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """The population's hazard."""
         return np.zeros(self.n_outputs)
 
-    def strata(self, target) -> np.ndarray:
+    def strata(self, target: np.ndarray) -> np.ndarray:
         """Whether there was an event."""
         return target[:, 0].astype(int)
 
