@@ -161,6 +161,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 averaging=self.averaging,
                 on_epoch=lambda _: self._end_epoch(model, checkpoints, context, given),
             )
+            if self.shrinkage == "auto" and model.has_temperature:
+                signal = signal or cached(Signal.of, self.memory)(samples)
+                model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
             if diverged and not self.__sklearn_is_fitted__() and model.progress.epoch > 0:
@@ -168,9 +171,6 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             else:
                 self._roll_back(before)
             raise
-        if self.shrinkage == "auto" and model.has_temperature:
-            signal = signal or cached(Signal.of, self.memory)(samples)
-            model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
         self._commit(model, keep_state=self.warm_start)
         _reporting.warn_of_incomplete_training(model)
         constant = targets.loss_of_constant(samples.target, samples.weight)

@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_set import NPSETClassifier, SETClassifier, SETRegressor, _network
 from sklearn_set._data import Data
+from sklearn_set._fitted import Model
 from sklearn_set._network import Network
 from sklearn_set._training import NonFiniteLossError, Progress
 
@@ -306,3 +307,22 @@ def test_interrupt_in_the_first_epoch(monkeypatch):
     assert model.n_iter_ == 0
     assert_consistent(model)
     assert len(model.predict(X)) == 60
+
+
+@pytest.mark.parametrize("fitted_before", [False, True])
+def test_interrupt_after_the_last_epoch(monkeypatch, fitted_before):
+    """While the temperature is found: the estimator is what it was before."""
+    model = SETClassifier(**SMALL)
+    if fitted_before:
+        model.fit(X[:, :3], Y)
+    before = vars(model).copy()
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Model, "calibrate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(shrinkage="auto").fit(X, Y)
+    assert vars(model) == {**before, "shrinkage": "auto"}
+    if fitted_before:
+        assert model.predict(X[:, :3]).shape == Y.shape
