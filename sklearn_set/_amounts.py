@@ -24,7 +24,7 @@ def zero_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndarr
 
 
 def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndarray:
-    """Of random sign and one size: a quarter of the He limit, ``sqrt(6 / mean in-degree)``.
+    """First weights of random sign and one size, a quarter of ``sqrt(6 / mean in-degree)``.
 
     Not zero, so that a neuron whose connections are all new still passes
     gradients; small, so that a connection that nobody trained yet disturbs the
@@ -42,7 +42,7 @@ def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndar
 def weights_as_at_start(
     layer: Layer, n_new: int, rng: np.random.Generator, init: str
 ) -> np.ndarray:
-    """Drawn as at the start of training, by the distribution `init`."""
+    """First weights drawn as at the start of training, by the distribution `init`."""
     if init == "normal":  # one scale for all
         return (0.1 * rng.standard_normal(n_new)).astype(layer.weights.dtype, copy=False)
     # Drawn for a whole layer, so that the scale is that of the neurons entered.

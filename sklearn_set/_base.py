@@ -275,7 +275,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _start(
         self, samples, targets, rng, continued, checkpoint=None, *, whole_data=True
     ) -> tuple[Model, Signal | None, Samples]:
-        """The model to train, and the samples' signal; the samples as its network reads them."""
+        """The model to train, the signal if it was needed, and the conditioned samples."""
         if continued or checkpoint:
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
@@ -333,7 +333,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _resumed_model(
         self, samples: Samples, conditioner: InputConditioner, rng, kept: Model | None
     ) -> Model:
-        """Where another fit stopped, with its optimizer's and rules' state if that was kept."""
+        """A model that goes on from another fit, with its optimizer's and rules' state if kept."""
         old = kept.evolution if kept else Evolution()
         select = self._make_selection(samples, old, conditioner)
         decay = self.weight_decay
@@ -423,14 +423,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     # ------------------------------------------------------------ fitted state
 
     def _commit(self, model: Model, *, keep_state: bool) -> None:
-        """Become the fitted estimator of a model."""
+        """Set the fitted attributes of a trained model."""
         if not keep_state:
             model.network.drop_optimizer()
         self.__dict__.update(model.attributes(model.calibrated(model.network)))
         self._learner = model if keep_state else None
 
     def _roll_back(self, before: dict) -> None:
-        """Become what the estimator was, but for the callbacks' context of this fit."""
+        """Restore the attributes from before a fit, but for its callbacks' context."""
         for name in vars(self).copy():  # another thread may add some
             if name not in before and "callback" not in name:
                 self.__dict__.pop(name, None)

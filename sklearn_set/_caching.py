@@ -22,7 +22,7 @@ __all__ = ["Checkpoints", "cached"]
 
 
 def _folder(memory) -> Path:
-    """Results differ between versions, and bits between instruction sets."""
+    """The subfolder for this version and, since bits depend on it, this instruction set."""
     return Path(memory) / f"{__version__}-{isa()}"
 
 

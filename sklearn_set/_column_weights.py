@@ -91,7 +91,7 @@ def column_weights(
 
 
 def _standard_error(scores: np.ndarray) -> float:
-    """That of the mean over folds."""
+    """Standard error of the mean over folds."""
     return float(np.std(scores) / np.sqrt(_FOLDS - 1))
 
 

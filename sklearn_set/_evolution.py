@@ -86,7 +86,7 @@ class Evolution:
             self.select.strength_ = before.select.strength_
 
     def begin(self, network: Network) -> None:
-        """Make a network ready for training."""
+        """Prepare a network for training."""
         if "sensitivity" in self.needs:
             network.measure_sensitivity()
 

@@ -54,7 +54,7 @@ _LARGEST_DENSITY = 0.05  # of the layers with epsilon="auto"
 
 
 class SETFeatureSelector(SelectorMixin, Declared):
-    """Select the features that tell of the target, or of each other.
+    """Select the features that predict the targets, or that reconstruct the other features.
 
     With targets, classes or numbers: by how much the function that an infinitely wide network
     finds varies with each. Without: QuickSelection, by the strengths of a sparse autoencoder's

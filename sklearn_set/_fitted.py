@@ -61,7 +61,7 @@ class Model(Learner):
         return now.attributes(self.calibrated(self.result.copy()))
 
     def attributes(self, network: Network) -> dict:
-        """All that makes an estimator a fitted one, but for what `validate_data` sets."""
+        """The attributes of a fitted estimator, but for those that `validate_data` sets."""
         progress, targets = self.progress, self.targets
         history, losses = progress.history, progress.history.get("loss", [])
         scores, kept = history.get("validation_score"), progress.kept_epoch

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-__all__ = ["check_arguments", "explain", "explains_arguments", "text_in"]
+__all__ = ["check_arguments", "explains_arguments", "hint_for", "text_in"]
 
 _HELD_OUT = ("X_val", "give held-out samples as X_val=…, y_val=…")
 #: A name elsewhere: the name here, and what to do.
@@ -46,8 +46,8 @@ _ELSEWHERE = {
 }
 
 
-def explain(name: str, known: Collection[str]) -> str:
-    """What to use in place of a name, if one of the known ones is meant: " (…)" or nothing."""
+def hint_for(name: str, known: Collection[str]) -> str:
+    """A hint at the known name that is meant by an unknown one: " (…)", or ""."""
     meant, hint = _ELSEWHERE.get(name, ("", ""))
     if meant not in known:
         close = get_close_matches(name, known, n=1)
@@ -63,7 +63,7 @@ def check_arguments(signature: inspect.Signature, method: str, self, args, given
         known = [*signature.parameters, "set_callbacks"]
         constructor = self.get_params(deep=False) if method else {}
         hints = {
-            name: explain(name, known) or explain(name, constructor)
+            name: hint_for(name, known) or hint_for(name, constructor)
             for name in given
             if name not in signature.parameters
         }
@@ -80,7 +80,7 @@ def check_arguments(signature: inspect.Signature, method: str, self, args, given
 
 
 def explains_arguments(method):
-    """Let a method refuse arguments as `check_arguments` does."""
+    """Decorate a method so that `check_arguments` checks its arguments."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)

@@ -27,7 +27,7 @@ RIDGES = 10.0 ** np.arange(-2, 1.51, 0.25)
 
 
 def arc_cosine(cosine: np.ndarray) -> np.ndarray:
-    """What a layer of ReLU makes of the cosine between two samples, times pi."""
+    """Cosine of two samples' outputs of a wide ReLU layer, by that of the samples; times pi."""
     return np.sqrt(1 - cosine**2) + (np.pi - np.arccos(cosine)) * cosine
 
 
@@ -118,7 +118,7 @@ class KernelRidge:
         return self.offset + K @ self.coef
 
     def leave_one_out(self, Y: np.ndarray) -> np.ndarray:
-        """Other values (n, k) of the same samples, each as all the others predict it.
+        """Leave-one-out predictions of other values (n, k) of the same samples.
 
         With the ridge that was best for the targets; for samples without weights.
         """

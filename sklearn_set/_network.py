@@ -102,7 +102,7 @@ class Layer:
     by_source_indices = property(lambda self: self.connectivity.transposed.indices)
 
     def carry(self, rewiring: Rewiring, new_weights: np.ndarray | None = None) -> None:
-        """Take on new connections: everything that is kept per connection moves along.
+        """Change the connections; all values per connection move along.
 
         The weights of new connections are given in their order (none: 0); their
         optimizer state is 0.
@@ -115,7 +115,7 @@ class Layer:
                 setattr(self, name, rewiring.carry(values, fresh))
 
     def keep_neurons(self, keep: np.ndarray) -> None:
-        """Take on fewer neurons: everything that is kept per neuron follows."""
+        """Remove neurons; all values per neuron follow."""
         for name in self.PER_NEURON:
             values = getattr(self, name)
             if values is not None:
@@ -225,7 +225,7 @@ class Network:
 
     @contextmanager
     def whole_or_unchanged(self):
-        """Undo the changes of topology made within if they do not come to their end.
+        """Undo the changes of topology made within if an exception interrupts them.
 
         They replace arrays and never write into them, so the old ones suffice.
         """
@@ -266,13 +266,13 @@ class Network:
                     setattr(layer, name, np.zeros_like(like) if n < optimizer.n_slots else None)
 
     def measure_sensitivity(self) -> None:
-        """Let training sum |w * dL/dw| in every layer, from zero where it does not yet."""
+        """Let training sum |w * dL/dw| in every layer."""
         for layer in self.layers:
             if layer.sensitivity is None:
                 layer.sensitivity = np.zeros_like(layer.weights)
 
     def drop_optimizer(self) -> None:
-        """Keep what prediction needs only."""
+        """Drop all that prediction does not need."""
         for layer in self.layers:
             for name in (*Layer.PER_CONNECTION[1:], *Layer.PER_NEURON[1:], "newborn"):
                 setattr(layer, name, None)
@@ -283,7 +283,7 @@ class Network:
         return Network((layer.copy(state=state) for layer in self.layers), self.features)
 
     def with_shrunk_outputs(self, shrinkage: float, towards: np.ndarray | float) -> Network:
-        """The network with raw outputs pulled that far to constant ones, or, below 0, away.
+        """The network with raw outputs shrunk towards constant ones; below 0, stretched.
 
         It shares all arrays but the last layer's weights and biases.
         """
@@ -310,7 +310,7 @@ class Network:
             layer.weights[:], layer.bias[:] = other.weights, other.bias
 
     def _native(self, data: Data, *, train: bool = False):
-        """The core's view of the arrays, made anew when one of them is another.
+        """The core's view of the arrays, bound anew when one of them was replaced.
 
         Sparse samples need the first layer indexed by source neuron, training the
         others (and writable arrays).

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from ._hints import check_arguments, explain, explains_arguments
+from ._hints import check_arguments, explains_arguments, hint_for
 from ._sklearn_compat import Interval, Options, RealNotInt, StrOptions, TooltipsWithoutLink
 from ._version import StampedEstimator
 
@@ -159,7 +159,7 @@ class Declared(TooltipsWithoutLink, StampedEstimator):
         """
         known = self.get_params(deep=False)
         for name in sorted(params.keys() - known.keys()):
-            hint = explain(name, known)
+            hint = hint_for(name, known)
             if hint:
                 raise ValueError(f"Invalid parameter {name!r} for {type(self).__name__}{hint}.")
         return super().set_params(**params)

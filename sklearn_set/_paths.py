@@ -72,6 +72,6 @@ def draw_ends_of_three(connectivity: Connectivity, n: int, rng: np.random.Genera
 def _other(
     position: np.ndarray, indptr: np.ndarray, neuron: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """For each connection of a neuron, at a position, that of another one, uniformly."""
+    """For connections of neurons, the position of another one, drawn uniformly."""
     begin, degree = indptr[neuron], indptr[neuron + 1] - indptr[neuron]
     return begin + (position - begin + rng.integers(1, degree)) % degree

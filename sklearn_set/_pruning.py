@@ -54,7 +54,7 @@ class NeuronPruning:
         return self.start <= epoch <= self.last_epoch and (epoch - self.start) % self.every == 0
 
     def order(self, network: Network, number: int) -> np.ndarray:
-        """The neurons of a hidden layer, those that leave first in front.
+        """The neurons of a hidden layer in the order in which they leave.
 
         The index decides between those that are equal in all that counts.
         """
@@ -108,7 +108,7 @@ class InputSelection:
 
     @classmethod
     def over(cls, n_selected: int, n_epochs: int) -> InputSelection:
-        """From a twelfth to two thirds of a training of `n_epochs`."""
+        """A selection from a twelfth to two thirds of a training of `n_epochs`."""
         start = max(1, n_epochs // 12)
         return cls(n_selected, start, max(start, 2 * n_epochs // 3))
 
@@ -133,7 +133,7 @@ class InputSelection:
         return n_leave
 
     def _n_leave(self, n_inputs: int, epoch: int) -> int:
-        """What leaves now for equal shares to leave at each removal that is left."""
+        """How many inputs leave now, if each removal that is left takes an equal share."""
         n_left = self.last_epoch - epoch + 1
         if epoch < self.start or n_inputs <= self.n_selected:
             return 0

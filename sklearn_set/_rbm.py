@@ -39,7 +39,7 @@ _FIRST_WEIGHT_SCALE = 0.05  # standard deviation, as in the source's code
 
 
 def _padded_rows(n_neurons: int, n_samples: int, dtype) -> np.ndarray:
-    """A zero array of a neuron a row in the layout that the core asks for."""
+    """Zeros in the layout that the core asks for: a row for each neuron, padded."""
     itemsize = np.dtype(dtype).itemsize
     stride = -(-n_samples * itemsize // 64) * 64 // itemsize
     raw = np.zeros(n_neurons * stride * itemsize + 64, dtype=np.uint8)
@@ -364,7 +364,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
             )
 
     def _commit(self, machine: _Machine) -> SETBernoulliRBM:
-        """Become the fitted estimator of a machine."""
+        """Set the fitted attributes of a trained machine."""
         layer = machine.layer
         self._machine = machine
         self.intercept_hidden_, self.intercept_visible_ = layer.bias, machine.visible_bias

@@ -28,7 +28,7 @@ _N_SMOOTHED = 2  # samples' worth of label smoothing
 
 
 def shrinkage_for(error: float) -> float:
-    """How far outputs are to be shrunk at a relative error out of sample."""
+    """Shrinkage of the outputs by the relative error out of sample."""
     return float(np.clip((error - _NO_SHRINKAGE_BELOW) / (1 - _NO_SHRINKAGE_BELOW), 0, 1))
 
 

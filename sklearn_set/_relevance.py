@@ -65,7 +65,7 @@ def null_fraction(X, target: np.ndarray, weight: np.ndarray | None = None) -> fl
 
 
 def best_number(X: np.ndarray, target: np.ndarray) -> tuple[int | None, dict[str | int, float]]:
-    """How many features to select, by what is found out of sample, or None: leave none out.
+    """How many features to select, by errors out of sample; None: all of them.
 
     Features are left out if the first of them predict with at most 0.92 of the error of all of
     them, and of that of the mean. Returns the number and the errors of `selection_errors`.

@@ -33,7 +33,7 @@ class Samples:
         return Samples(self.X[rows], self.target[rows], weight)
 
     def without_zero_weights(self) -> Samples:
-        """Those of a weight above 0: a weight of 0 counts as absent."""
+        """The samples of weights above 0; others count as absent."""
         if self.weight is None or self.weight.all():
             return self
         return self.take(np.flatnonzero(self.weight))
@@ -69,7 +69,7 @@ class Samples:
 
 
 def validated(estimator, X, y="no_validation", **options):
-    """scikit-learn's ``validate_data``, but text, dates and gaps in a data frame are named."""
+    """As scikit-learn's ``validate_data``, but errors name text, dates and gaps in data frames."""
     try:
         return validate_data(estimator, X, y, **options)
     except (TypeError, ValueError) as error:
@@ -130,7 +130,7 @@ def check_weight(sample_weight, X, name: str) -> np.ndarray | None:
 
 
 def bounded_weight(weight: np.ndarray | None) -> np.ndarray | None:
-    """Weights in a range that float32 has: their ratios are all that counts."""
+    """Weights scaled into the range of float32; only their ratios count."""
     if weight is None or 1e-20 < weight.max() < 1e20:
         return weight
     return weight / weight.max()

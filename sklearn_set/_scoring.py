@@ -55,7 +55,7 @@ def make_validator(
 
 
 def _score_of(estimator, model: Model, held_out: Samples):
-    """A function that gives the score by `scoring`."""
+    """A function from a network, its outputs and its loss to the score by `scoring`."""
     targets, weight = model.targets, held_out.weight
     if estimator.scoring == "loss":
         return lambda network, raw, loss: -loss

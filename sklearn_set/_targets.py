@@ -23,7 +23,7 @@ __all__ = ["Classes", "Target", "Values"]
 
 
 class Target:
-    """What training and prediction ask of a kind of target."""
+    """A kind of target: what training and prediction ask of it."""
 
     loss: Loss
 
@@ -33,7 +33,7 @@ class Target:
         raise NotImplementedError
 
     def encode(self, y, dtype: DTypeLike) -> np.ndarray:
-        """Targets as samples carry them: class indices (n,) or numbers (n, k)."""
+        """Targets in the form of `Samples`: class indices (n,) or numbers (n, k)."""
         raise NotImplementedError
 
     def for_loss(self, target: np.ndarray, dtype: DTypeLike) -> np.ndarray:
@@ -41,7 +41,7 @@ class Target:
         return target
 
     def as_numbers(self, target: np.ndarray) -> np.ndarray:
-        """Encoded targets as what squared errors make sense of: class indices, or numbers."""
+        """Encoded targets for squared errors: class indices, or numbers."""
         return target
 
     def decode(self, target: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ class Classes(Target):
 
     @classmethod
     def known(cls, labels: np.ndarray, multilabel: bool, loss: str) -> Classes:
-        """Given labels, in ascending order."""
+        """Classes of given labels, in ascending order."""
         name = "softmax_log_loss"
         if multilabel:
             name = "multilabel_log_loss"
@@ -118,7 +118,7 @@ class Classes(Target):
         return cls(labels, multilabel, Loss(name))
 
     def check_same(self, classes) -> None:
-        """Check classes given again."""
+        """Check that classes given again are the same."""
         if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.labels):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on the last call to partial_fit, was: "

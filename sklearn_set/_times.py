@@ -60,7 +60,7 @@ class StepFunction:
 
 @dataclass(frozen=True, eq=False)
 class Times(Target):
-    """Times with censoring, read on a clock that the population's hazard drives.
+    """Times with censoring, measured by the population's cumulative hazard as a clock.
 
     The clock is the Nelson-Aalen estimate of the cumulative hazard. On it the population's
     hazard is 1, a sample's exposure is what the clock showed when the sample left, and a
@@ -138,7 +138,7 @@ class Times(Target):
         return target[:, :1] - self._clock_at(target[:, 1])[:, None]
 
     def _clock_at(self, time: np.ndarray) -> np.ndarray:
-        """What the clock shows at some times."""
+        """The clock at some times."""
         return np.r_[0.0, self.clock][np.searchsorted(self.steps, time, side="right")]
 
     def _exposure(self, shown: np.ndarray) -> np.ndarray:

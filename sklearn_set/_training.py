@@ -86,7 +86,7 @@ class WeightAverage:
         self.network, self.n_epochs = network.copy(), 0
 
     def add(self, network: Network) -> None:
-        """Let the network as it is count, too."""
+        """Include the network's present weights."""
         self.n_epochs += 1
         for mean, layer in zip(self.network.layers, network.layers):
             for values, now in ((mean.weights, layer.weights), (mean.bias, layer.bias)):
@@ -137,7 +137,7 @@ class Patience:
         return self.n_stale > self.n_epochs
 
     def update(self, network: Network, columns: dict[str, float]) -> bool:
-        """Look at a network and its history after an epoch; True if it is the best one."""
+        """Judge a network by its scores after an epoch; True if it is the best one."""
         score, loss = columns["validation_score"], columns["validation_loss"]
         self.n_stale = 0 if score >= self.best_score + self.tol else self.n_stale + 1
         better = (score, -loss) > (self.best_score, -self.best_loss) or self.best is None
@@ -154,7 +154,7 @@ def batch_starts(n_samples: int, batch_size: int) -> np.ndarray:
 
 
 class _Epochs:
-    """The samples of a training and one pass over them at a time."""
+    """The epochs of a training: evolution, then a pass over the samples."""
 
     def __init__(self, learner: Learner, data: Data, batch_size, shuffle, mixtures, n_threads):
         self.learner, self.all_features, self.batch_size = learner, data, batch_size
@@ -163,7 +163,7 @@ class _Epochs:
         self.shuffle, self.mixtures, self.n_threads = shuffle, mixtures, n_threads
 
     def evolve(self) -> Changes:
-        """What evolution does at the start of an epoch."""
+        """Change the topology at the start of an epoch."""
         learner, network = self.learner, self.learner.network
         features = network.features
         with network.whole_or_unchanged():
@@ -175,7 +175,7 @@ class _Epochs:
         return changes
 
     def steepest(self, wanted) -> dict[int, np.ndarray]:
-        """The steepest places on some samples, for growth by gradient."""
+        """The places of the steepest loss on some samples, for growth by gradient."""
         network = self.learner.network
         data = self.all_features.of_features(network.features)
         rows = np.arange(data.n_samples)
@@ -232,8 +232,8 @@ class _Schedule:
             self.averaging_start = self.end - max(1, round(averaging * n_epochs))
             self.averaging_start = max(self.averaging_start, last_pruning + 1)
 
-    def end_soon(self, epoch: int) -> None:
-        """Rest from now on, for the same share of the epochs."""
+    def start_averaging(self, epoch: int) -> None:
+        """Begin to average now, and end after the same share of the epochs."""
         self.averaging_start = epoch
         if self.averaging > 0:
             share = self.averaging / (1 - self.averaging)
@@ -309,7 +309,7 @@ def train(
                 if resting or patience.update(network, columns):
                     progress.kept_epoch = progress.epoch
                 if patience.is_over and not resting:
-                    schedule.end_soon(progress.epoch + 1)
+                    schedule.start_averaging(progress.epoch + 1)
             progress.epoch += 1
             if on_epoch is not None and on_epoch(learner):
                 break

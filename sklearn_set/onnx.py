@@ -224,7 +224,7 @@ class _Graph:
 
 
 def _converter(convert):
-    """The form that skl2onnx asks for, of a function of a graph, a model and the variables' names.
+    """Decorator: a converter for skl2onnx, of a function of a graph, a model and names.
 
     Samples come in the precision of the graph.
     """

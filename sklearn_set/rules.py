@@ -418,7 +418,7 @@ class GrowCannistraciHebb(GrowthRule):
 
 
 def _first_free(site: Site, draw: Callable[[int], np.ndarray], n_rounds: int = 8) -> np.ndarray:
-    """The first distinct free places that `draw` gives, or those of some rounds if it tires."""
+    """The first distinct free places that `draw` gives, within some rounds."""
     places = np.empty(0, dtype=np.int64)
     for _ in range(n_rounds):
         drawn = draw(site.n_new)

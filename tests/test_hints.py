@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 
 import sklearn_set
 from sklearn_set import NPSETClassifier, SETBernoulliRBM, SETClassifier, SETRegressor
-from sklearn_set._hints import _ELSEWHERE, explain
+from sklearn_set._hints import _ELSEWHERE, hint_for
 
 X, Y = np.eye(6), np.arange(6) % 2
 
@@ -89,7 +89,7 @@ def test_hints_name_parameters_that_exist():
         for name in inspect.signature(getattr(getattr(sklearn_set, each), method)).parameters
     }
     assert {meant for meant, _ in _ELSEWHERE.values()} <= known | {"set_callbacks"}
-    assert explain("beta_1", ["beta"]) == " (did you mean beta?)"
+    assert hint_for("beta_1", ["beta"]) == " (did you mean beta?)"
 
 
 @pytest.mark.parametrize("name", sorted(sklearn_set.__all__))

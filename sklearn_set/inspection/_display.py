@@ -37,7 +37,7 @@ class Display:
         cls.__doc__ = f"{doc}\n\nAttributes\n----------\n{own}{_ATTRIBUTES}"
 
     def _subplots(self) -> dict:
-        """Of the figure that is made if no axes are given."""
+        """Options of the figure that is made if no axes are given."""
         return {}
 
     def plot(self, ax=None, **style):
@@ -76,7 +76,7 @@ class Display:
 
 
 def log_axis(axis) -> None:
-    """A logarithmic axis of a finished drawing: a few ticks that are written as plain numbers."""
+    """Give a logarithmic axis of a finished drawing a few ticks with plain numbers."""
     axis.set_ticks(_ticks(*axis.get_view_interval()))
     axis.set_ticks([], minor=True)
     axis.set_major_formatter("{x:,g}")
@@ -95,7 +95,7 @@ def _ticks(low: float, high: float) -> np.ndarray:
 
 
 def whole_numbers(axis) -> None:
-    """An axis of things that are counted has no ticks between whole numbers."""
+    """Keep the ticks of an axis of counts at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
     if isinstance(axis.get_major_locator(), MaxNLocator):  # not ticks that the user has set
@@ -103,12 +103,12 @@ def whole_numbers(axis) -> None:
 
 
 def bars_figure(n_bars: int) -> dict:
-    """A figure that is high enough for horizontal bars with names."""
+    """Options of a figure that is high enough for horizontal bars with names."""
     return {"figsize": (7.2, max(2.4, 0.9 + 0.21 * n_bars))}
 
 
 def label_bars(ax, features: np.ndarray, names) -> float:
-    """Name horizontal bars, the first at the bottom; returns the size of the letters.
+    """Name horizontal bars, the first at the bottom; returns the font size.
 
     Features without names have their numbers. Long names are shortened, and where there is no
     room for all, every second, third, … bar from the top has one.

@@ -18,7 +18,7 @@ __all__ = [
 
 
 def without_search(estimator):
-    """What a search found best, or a TransformedTargetRegressor holds; else the estimator."""
+    """The estimator in a fitted search or TransformedTargetRegressor, or the estimator itself."""
     for name in ("best_estimator_", "regressor_"):
         if hasattr(estimator, name):
             return without_search(getattr(estimator, name))
@@ -42,7 +42,7 @@ def as_network_reads(estimator, X):
 
 
 def fitted_network_in(estimator, attribute: str):
-    """The same, fitted and of a kind that has an attribute."""
+    """The fitted network in an estimator; TypeError if it lacks an attribute."""
     network = network_in(estimator)
     check_is_fitted(network)
     if not hasattr(network, attribute):

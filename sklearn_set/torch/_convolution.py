@@ -217,7 +217,7 @@ class _SparseConv(SparseLayer):
 
     @property
     def _window(self) -> np.ndarray:
-        """What the core is told of the window, of each the vertical axis first."""
+        """The window as the core takes it: pairs, the vertical axis first."""
         of_axes = (self.kernel_size, self.stride, [p for p, _ in self._margins], self.dilation)
         pairs = [(fill,) * (2 - self.n_axes) + tuple(v) for fill, v in zip((1, 1, 0, 1), of_axes)]
         return np.array(pairs, np.int32).ravel()

@@ -61,7 +61,7 @@ class _ModuleLayer(Layer):
 
 
 class _State:
-    """What an optimizer keeps for a parameter."""
+    """The state that an optimizer keeps for each parameter."""
 
     def __init__(self, optimizer: torch.optim.Optimizer | None):
         self.optimizer = optimizer
@@ -290,7 +290,7 @@ def _check_redistribution(redistribute, drop, grow, fraction: float, threshold: 
 
 
 def _check_tracked(layer: SparseLayer, rules: Evolution) -> None:
-    """Check that the rules find what backward passes were to leave behind."""
+    """Check that the layer has tracked what the rules need."""
     known = {"sensitivity": layer._sensitivity, "gradient": layer._last_batch}
     for rule in rules.rules:
         for need in rule.needs:

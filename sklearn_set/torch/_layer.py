@@ -24,7 +24,7 @@ DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def _draw(shape: tuple[int, int], density, epsilon, rng: np.random.Generator) -> Connectivity:
-    """Random connections of a layer, as many as the one that is given of two asks for."""
+    """Random connections of a layer, by `density` or `epsilon`, whichever is given."""
     if density is not None and epsilon is None:
         if not 0 < density <= 1:
             raise ValueError(f"density={density!r} must lie in (0, 1].")
@@ -42,7 +42,7 @@ def _draw(shape: tuple[int, int], density, epsilon, rng: np.random.Generator) ->
 
 
 class SparseLayer(nn.Module):
-    """A layer of a weight for each connection.
+    """What sparse layers share: a weight for each connection.
 
     Its connections are those of a sparse matrix with a column for each output neuron (or
     channel) and a row for each input that one of these may read.
@@ -82,7 +82,7 @@ class SparseLayer(nn.Module):
         self._reset_tracking()
 
     def _reset_tracking(self) -> None:
-        """Nothing is known about the last batches or the last rewiring."""
+        """Forget the last batches and the last rewiring."""
         self._known: tuple | None = None
         self._sensitivity: np.ndarray | None = None
         self._last_batch: tuple[torch.Tensor, torch.Tensor] | None = None
