@@ -148,6 +148,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             checkpoints = None if continued or watched else self._checkpoints(samples)
             checkpoint = checkpoints.latest() if checkpoints else None
             model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
+            learned = samples.target
+            if self.shrinkage == "auto" and model.learns_smoothed_values:
+                signal = signal or cached(Signal.of, self.memory)(samples)
+                learned = signal.smoothed(learned)
             metadata = {"sample_weight": sample_weight}
             given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -156,6 +160,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 model,
                 samples,
                 held_out,
+                learned=learned,
                 n_epochs=self.max_iter,
                 n_done=checkpoint.progress.epoch if checkpoint else 0,
                 averaging=self.averaging,
@@ -372,6 +377,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         samples: Samples,
         held_out: Samples | None,
         *,
+        learned: np.ndarray | None = None,
         n_epochs: int,
         n_done: int = 0,
         averaging: float = 0.0,
@@ -380,7 +386,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     ) -> None:
         n_threads = effective_n_threads(self.n_jobs)
         targets, dtype = model.targets, model.network.dtype
-        target = targets.for_loss(samples.target, dtype)
+        target = targets.for_loss(samples.target if learned is None else learned, dtype)
         data = Data(samples.X, dtype, targets.loss, target, samples.weight)
         validate = None
         if held_out is not None:

@@ -48,6 +48,12 @@ class Model(Learner):
         """Whether it is a classifier that reads all inputs."""
         return self.targets.loss.is_log_loss and self.network.features is None
 
+    @property
+    def learns_smoothed_values(self) -> bool:
+        """Whether it is a regressor that reads all inputs."""
+        reads_all = self.network.features is None
+        return reads_all and self.targets.loss.name in ("squared_error", "huber")
+
     def calibrate(self, samples: Samples, signal: Signal, n_threads: int) -> None:
         """Find the temperature by the signal in the samples."""
         data = Data(samples.X[signal.rows], self.network.dtype)

@@ -117,12 +117,13 @@ class KernelRidge:
         K = K - K.mean(axis=1, keepdims=True) - self.mean + self.mean.mean()
         return self.offset + K @ self.coef
 
-    def leave_one_out(self, Y: np.ndarray) -> np.ndarray:
-        """Leave-one-out predictions of other values (n, k) of the same samples.
+    def residuals(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals (n, k) of other values of the same samples: of the fit, and left out.
 
         With the ridge that was best for the targets; for samples without weights.
         """
         factor = self.ridge / (self.size + self.ridge)
         left = self.basis**2 @ factor - 1 / len(Y)
         projected = self.basis.T @ (Y - Y.mean(axis=0))
-        return Y - (self.basis @ (factor[:, None] * projected)) / left[:, None]
+        residual = self.basis @ (factor[:, None] * projected)
+        return residual, residual / left[:, None]

@@ -25,6 +25,7 @@ _NO_SHRINKAGE_BELOW = 0.75  # relative error below which outputs are not shrunk
 _LEAVE_ONE_OUT_SIZE = 0.85  # size of outputs on new samples, relative to leave-one-out ones
 _MAX_FACTOR = 4.0  # by which outputs are multiplied
 _N_SMOOTHED = 2  # samples' worth of label smoothing
+_SHARE_OF_NOISE = 0.5  # of what the kernel takes for noise in values, is taken away
 
 
 def shrinkage_for(error: float) -> float:
@@ -90,7 +91,7 @@ class Signal:
             return 1.0
         samples = samples.take(self.rows)
         with one_blas_thread():
-            raw = self.kernel.leave_one_out(raw.astype(np.float64))
+            raw = raw - self.kernel.residuals(raw.astype(np.float64))[1]
         values, weight = loss.values(samples.target, raw.shape[1]), samples.weight
         smoothing = min(1.0, _N_SMOOTHED / len(raw))
         values = (1 - smoothing) * values + smoothing * np.average(values, axis=0, weights=weight)
@@ -100,6 +101,22 @@ class Signal:
             method="bounded",
         )
         return float(min(1.0, np.exp(found.x) / _LEAVE_ONE_OUT_SIZE))
+
+    def smoothed(self, values: np.ndarray) -> np.ndarray:
+        """Values (n_samples, n_outputs) to learn from, half way to those that the kernel finds.
+
+        What it finds is between its fit, where the signal is strong, and what it predicts of
+        each sample from the others, by its relative error. Samples that it has not seen keep
+        their values.
+        """
+        if self.kernel is None:
+            return values
+        with one_blas_thread():
+            fitted, left_out = self.kernel.residuals(values[self.rows].astype(np.float64))
+        error = min(self.kernel.error, 1.0)
+        values = values.copy()
+        values[self.rows] -= _SHARE_OF_NOISE * ((1 - error) * fitted + error * left_out)
+        return values
 
     def decay(
         self, network: Network, reach: float, factor: float, least: float, most: float

@@ -147,7 +147,11 @@ class Training(Declared):
         noisy even where the risk is known. The value used is `shrinkage_`. Where "auto" shrinks
         nothing, a classifier that reads all inputs divides its raw outputs by `temperature_` <= 1
         in the end (Guo et al. 2017, without held-out samples): networks that learn from mixtures
-        are not sure enough of classes that are well apart. No predicted class changes by it.""",
+        are not sure enough of classes that are well apart. No predicted class changes by it. A
+        regressor with a squared or Huber loss that reads all inputs learns, in `fit`, from values
+        half way between those of the samples and what the infinitely wide network finds: its
+        fit where the signal is strong, what it predicts of each sample from the others where
+        it is weak (of 400 samples; the rest keep their values).""",
         default="auto",
     )
     dropout: float = parameter(

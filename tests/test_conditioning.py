@@ -292,7 +292,11 @@ def test_outputs_left_out_are_those_of_a_kernel_that_has_not_seen_them(rng):
         system[19, :19] = system[:19, 19] = 1
         solved = np.linalg.solve(system, np.vstack([Z[kept], np.zeros(3)]))
         expected = centred[i, kept] @ solved[:19] + solved[19]
-        np.testing.assert_allclose(whole.leave_one_out(Z)[i], expected)
+        np.testing.assert_allclose(Z[i] - whole.residuals(Z)[1][i], expected)
+    fitted = Z.mean(axis=0) + centred @ np.linalg.solve(
+        centred + whole.ridge * np.eye(20), Z - Z.mean(axis=0)
+    )
+    np.testing.assert_allclose(Z - whole.residuals(Z)[0], fitted)
 
 
 def clouds(rng, n_classes, distance, n=240, n_features=40):
@@ -362,3 +366,35 @@ def test_parameters_that_do_not_go_together(rng):
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
     with pytest.raises(ValueError, match=r"weight_decay=.auto. .* decay_rule='l2'"):
         SETClassifier(**SMALL, decay_rule="l2").fit(X, y)
+
+
+def test_regressors_learn_values_half_way_to_what_the_kernel_finds(rng):
+    X, y = rng.normal(size=(500, 6)), rng.normal(size=(500, 2))
+    y[:, 0] += X[:, 0]
+    signal = Signal.of(Samples(X, y, None))
+    smoothed, seen = signal.smoothed(y), signal.rows
+    unseen = np.setdiff1d(np.arange(500), seen)
+    assert len(unseen) > 0 and 0 < signal.kernel.error < 1
+    np.testing.assert_array_equal(smoothed[unseen], y[unseen])
+    fitted, left_out = signal.kernel.residuals(y[seen])
+    between = (1 - signal.kernel.error) * fitted + signal.kernel.error * left_out
+    np.testing.assert_allclose(smoothed[seen], y[seen] - between / 2)
+    few = y[:5]
+    assert Signal.of(Samples(X[:5], few, None)).smoothed(few) is few
+
+
+@pytest.mark.parametrize("continued", [False, True])
+def test_smoothed_values_are_learned_where_shrinkage_follows_the_signal(rng, continued):
+    X = rng.normal(size=(60, 5)).astype(np.float32)
+    y = X[:, 0] + rng.normal(size=60)
+    settings = dict(SMALL, scale_target=False, conditioning=None, weight_decay=0.1)
+    model = SETRegressor(**settings, warm_start=continued).fit(X, y)
+    signal = Signal.of(Samples(X, y[:, None].astype(np.float32), None))
+    other = SETRegressor(**settings, warm_start=continued, shrinkage=signal.shrinkage)
+    smoothed = signal.smoothed(y[:, None].astype(np.float32))[:, 0]
+    other.fit(X, smoothed)
+    if continued:
+        model.fit(X, y)
+        other.fit(X, smoothed)
+    assert signal.shrinkage == 0
+    np.testing.assert_array_equal(model.predict(X), other.predict(X))
