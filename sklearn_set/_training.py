@@ -318,13 +318,18 @@ def train(
         progress.drop_unfinished()
     except NonFiniteLossError as error:
         diverged = error
-    if learner.average is not None:
-        network.set_parameters(learner.average.network)
-        learner.average = None
-    elif patience is not None and patience.best is not None:
-        network.restore(patience.best)
+    _take_result(learner, patience)
     if diverged is not None:
         raise diverged
+
+
+def _take_result(learner: Learner, patience: Patience | None) -> None:
+    """End with the average or, if there is none, with the best network that patience kept."""
+    if learner.average is not None:
+        learner.network.set_parameters(learner.average.network)
+        learner.average = None
+    elif patience is not None and patience.best is not None:
+        learner.network.restore(patience.best)
 
 
 def _sizes(network: Network) -> dict[str, int]:
