@@ -68,6 +68,8 @@ class Checkpoints:
         """Store a model if it is at one of these points."""
         if model.progress.epoch in (self.first, self.last):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as unfinished:
-                pickle.dump(model, unfinished, protocol=5)
-            os.replace(unfinished.name, self._file(model.progress.epoch))
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:  # gone if this fails
+                unfinished = Path(folder) / "model"
+                with unfinished.open("wb") as file:
+                    pickle.dump(model, file, protocol=5)
+                os.replace(unfinished, self._file(model.progress.epoch))

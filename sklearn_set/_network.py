@@ -130,11 +130,12 @@ class Layer:
     def copy(self, *, state: bool) -> Layer:
         """A copy with arrays of its own, with or without all that training needs besides."""
         copied = copy.copy(self)
-        for names in (self.PER_CONNECTION, self.PER_NEURON):
-            for name in names:
-                values = getattr(self, name)
-                stays = values is not None and (state or name == names[0])
-                setattr(copied, name, values.copy() if stays else None)
+        values = vars(copied)
+        for first, *others in (self.PER_CONNECTION, self.PER_NEURON):
+            values[first] = values[first].copy()
+            for name in others:
+                there = state and values[name] is not None
+                values[name] = values[name].copy() if there else None
         copied.newborn = self.newborn if state else None
         return copied
 

@@ -63,9 +63,10 @@ class Progress:
 
     def record(self, **columns) -> None:
         """Add a row to the history."""
-        n_before = max(map(len, self.history.values()), default=0)
-        for name in columns:  # a held-out set may come and go between fits
-            self.history.setdefault(name, [np.nan] * n_before)
+        if not columns.keys() <= self.history.keys():  # held-out samples may come and go
+            n_before = max(map(len, self.history.values()), default=0)
+            for name in columns:
+                self.history.setdefault(name, [np.nan] * n_before)
         for name, column in self.history.items():
             column.append(columns.get(name, np.nan))
 
@@ -334,9 +335,10 @@ def _take_result(learner: Learner, patience: Patience | None) -> None:
 
 def _sizes(network: Network) -> dict[str, int]:
     """The columns of the history that tell how large the network is."""
+    n_connections = [layer.nnz for layer in network.layers]
     return {
-        "n_connections": network.n_connections,
-        **{f"n_connections_{i}": layer.nnz for i, layer in enumerate(network.layers)},
+        "n_connections": sum(n_connections),
+        **{f"n_connections_{i}": n for i, n in enumerate(n_connections)},
         **{f"hidden_layer_size_{i}": n for i, n in enumerate(network.hidden_layer_sizes)},
     }
 

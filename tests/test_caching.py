@@ -17,6 +17,7 @@ from sklearn_set import (
     NPSETSurvivalAnalysis,
     SETClassifier,
     SETRegressor,
+    _caching,
     _kernel,
 )
 from sklearn_set._network import Network
@@ -186,6 +187,17 @@ def test_a_file_for_each_point(samples, tmp_path):
         NPSETClassifier(**FEW | {"alpha": alpha, "gamma": gamma}, memory=str(folder)).fit(*samples)
     assert len(networks(folder)) == 1 + 4
     assert not list(folder.rglob("tmp*"))
+
+
+def test_a_file_that_fails_leaves_nothing(samples, tmp_path, monkeypatch):
+    def full(model, file, protocol):
+        file.write(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(_caching.pickle, "dump", full)
+    with pytest.raises(OSError, match="No space"):
+        NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
+    assert not networks(tmp_path) and not list(tmp_path.rglob("tmp*"))
 
 
 @pytest.mark.parametrize("cls", [SETClassifier, SETRegressor, DSRRegressor])

@@ -22,6 +22,7 @@ COMPARED = (
     ("SciPy CSR, ms", "ours, ms"),
     ("500 trees", "SETClassifier"),
     ("without memory", "with memory"),
+    ("two, without memory", "two, with memory"),
 )
 
 
