@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import joblib
 
@@ -20,13 +22,15 @@ from ._version import __version__
 
 __all__ = ["Checkpoints", "cached"]
 
+_Function = TypeVar("_Function", bound=Callable)
+
 
 def _folder(memory) -> Path:
     """The subfolder for this version and, since bits depend on it, this instruction set."""
     return Path(memory) / f"{__version__}-{isa()}"
 
 
-def cached(function, memory):
+def cached(function: _Function, memory) -> _Function:
     """The function, its values kept in the folder `memory` if that is not None."""
     if memory is None:
         return function

@@ -26,6 +26,7 @@ class _Fitted:
     """Types of what a fit sets."""
 
     _targets: Classes
+    classes_: np.ndarray
 
 
 class BaseSparseMLPClassifier(_Fitted, ClassifierMixin, Classification, BaseSparseMLP):

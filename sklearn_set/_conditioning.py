@@ -145,7 +145,7 @@ class InputConditioner(TransformerMixin, Declared):
             target = None if target is None else target[used]
         return self._learn(X, target, weight)
 
-    def _learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> InputConditioner:
+    def _learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> Self:
         """Fit to validated samples; targets are class indices (n,) or values (n, n_outputs)."""
         self.n_features_in_ = X.shape[1]
         self._columns: Any

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -99,8 +100,26 @@ class _Fitted:
     """Types of what a fit sets."""
 
     _network: Network
-    conditioner_: InputConditioner
+    _targets: Any
+    _learner: Model | None
     n_features_in_: int
+    feature_names_in_: np.ndarray
+    conditioner_: InputConditioner
+    weight_decay_: float
+    shrinkage_: float
+    temperature_: float
+    n_iter_: int
+    t_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    history_: dict[str, list]
 
 
 class FittedNetwork(_Fitted, Declared):

@@ -363,7 +363,7 @@ class SETBernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Declare
                 f"{last['n_connections']} connections ({last['n_dropped']} rewired)"
             )
 
-    def _commit(self, machine: _Machine) -> SETBernoulliRBM:
+    def _commit(self, machine: _Machine) -> Self:
         """Set the fitted attributes of a trained machine."""
         layer = machine.layer
         self._machine = machine

@@ -68,7 +68,7 @@ class Samples:
         return self.take(learned), self.take(held_out)
 
 
-def validated(estimator, X, y="no_validation", **options):
+def validated(estimator, X, y="no_validation", **options) -> Any:
     """As scikit-learn's ``validate_data``, but errors name text, dates and gaps in data frames."""
     try:
         return validate_data(estimator, X, y, **options)

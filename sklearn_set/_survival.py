@@ -7,6 +7,7 @@ clock of the targets (`_times.py`).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +20,6 @@ from ._conditioning import InputConditioner
 from ._pruning import InputSelection
 from ._regularization import Signal
 from ._samples import Samples, check_weight
-from ._targets import Target
 from ._threads import one_blas_thread
 from ._times import StepFunction, Times, columns_of
 from ._training_parameters import Survival
@@ -37,6 +37,7 @@ class _Fitted:
     """Types of what a fit sets."""
 
     _targets: Times
+    unique_times_: np.ndarray
 
 
 class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
@@ -63,7 +64,7 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
         tags.target_tags.required = True
         return tags
 
-    def _fit_conditioner(self, samples: Samples, targets: Target) -> InputConditioner:
+    def _fit_conditioner(self, samples: Samples, targets: Any) -> InputConditioner:
         conditioner = super()._fit_conditioner(samples, targets)
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
         if chooses and not sparse.issparse(samples.X):

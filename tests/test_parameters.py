@@ -159,6 +159,20 @@ def test_type_checkers_see_parameters_only():
     assert Declared.__dataclass_transform__["kw_only_default"]
 
 
+def test_type_checkers_know_the_attributes_of_fitted_estimators(few_digits):
+    X, y = few_digits
+    models = [
+        SETClassifier(**QUICK, select_inputs=9).fit(X, y, X_val=X, y_val=y),
+        SETRegressor(**QUICK).fit(X, y),
+        sklearn_set.SETSurvivalAnalysis(**QUICK).fit(X, np.column_stack([y > 2, y + 1])),
+    ]
+    for model in models:
+        bases = type(model).__mro__
+        known = {name for base in bases for name in vars(base).get("__annotations__", {})}
+        fitted = {name for name in vars(model) if name.endswith("_") and name[0] != "_"}
+        assert fitted - known <= {"null_fraction_", "selection_errors_"}  # set in typed methods
+
+
 # ------------------------------------------------------------------ subclasses of users
 
 
