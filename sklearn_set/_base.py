@@ -426,21 +426,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             **given, reconstruction_attributes=model.current_attributes
         )
 
-    # ------------------------------------------------------------ fitted state
-
-    def _commit(self, model: Model, *, keep_state: bool) -> None:
-        """Set the fitted attributes of a trained model."""
-        if not keep_state:
-            model.network.drop_optimizer()
-        self.__dict__.update(model.attributes(model.calibrated(model.network)))
-        self._learner = model if keep_state else None
-
-    def _roll_back(self, before: dict) -> None:
-        """Restore the attributes from before a fit, but for its callbacks' context."""
-        for name in vars(self).copy():  # another thread may add some
-            if name not in before and "callback" not in name:
-                self.__dict__.pop(name, None)
-        self.__dict__.update(before)
+    # ------------------------------------------------------------ prediction
 
     def _raw_predict(self, X) -> np.ndarray:
         """Raw outputs of shape (n_samples, n_outputs)."""

@@ -193,6 +193,20 @@ class FittedNetwork(_Fitted, Declared):
     def __sklearn_is_fitted__(self) -> bool:
         return getattr(self, "_network", None) is not None
 
+    def _commit(self, model: Model, *, keep_state: bool) -> None:
+        """Set the fitted attributes of a trained model."""
+        if not keep_state:
+            model.network.drop_optimizer()
+        self.__dict__.update(model.attributes(model.calibrated(model.network)))
+        self._learner = model if keep_state else None
+
+    def _roll_back(self, before: dict) -> None:
+        """Restore the attributes from before a fit, but for its callbacks' context."""
+        for name in vars(self).copy():  # another thread may add some
+            if name not in before and "callback" not in name:
+                self.__dict__.pop(name, None)
+        self.__dict__.update(before)
+
     def _fitted_network(self) -> Network:
         check_is_fitted(self)  # its error is an AttributeError, too
         return self._network
