@@ -194,3 +194,16 @@ def test_omp_num_threads(n):
     env = {**os.environ, "OMP_NUM_THREADS": str(n)}
     result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert result.stdout.strip() == str(n), result.stderr
+
+
+def test_a_model_in_a_thread_when_python_ends_is_no_alarm():
+    """Neither are services with such threads, nor notebooks."""
+    code = (
+        "import threading, time, numpy as np\n"
+        "from sklearn_set import SETRegressor\n"
+        "X = np.eye(6)\n"
+        "model = SETRegressor((5,), max_iter=1).fit(X, X[:, 0])\n"
+        "threading.Thread(target=lambda model: time.sleep(60), args=(model,), daemon=True).start()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
