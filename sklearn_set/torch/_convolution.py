@@ -166,16 +166,7 @@ class _SparseConv(SparseLayer):
             self.padding: tuple[int, ...] | str = padding
         else:
             self.padding = _sizes("padding", padding, self.n_axes, 0)
-        self._set_up_at_random(
-            density=density,
-            epsilon=epsilon,
-            bias=bias,
-            init=init,
-            evolves=evolves,
-            track=track,
-            generator=generator,
-            dtype=dtype,
-        )
+        self._set_up_at_random(density, epsilon, bias, init, evolves, track, generator, dtype)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -54,7 +54,7 @@ class SparseLayer(nn.Module):
     indices: torch.Tensor
 
     def _set_up_at_random(
-        self, *, density, epsilon, bias, init, evolves, track, generator, dtype
+        self, density, epsilon, bias, init, evolves, track, generator, dtype
     ) -> None:
         """Set up with random connections and weights, by the arguments of constructors."""
         if init not in _INITS:

@@ -181,16 +181,7 @@ class SparseLinear(SparseLayer):
                 raise ValueError(f"{name}={size!r} must be a whole number >= 1.")
         super().__init__()
         self.shape = int(in_features), int(out_features)
-        self._set_up_at_random(
-            density=density,
-            epsilon=epsilon,
-            bias=bias,
-            init=init,
-            evolves=evolves,
-            track=track,
-            generator=generator,
-            dtype=dtype,
-        )
+        self._set_up_at_random(density, epsilon, bias, init, evolves, track, generator, dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
