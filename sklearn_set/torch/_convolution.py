@@ -47,11 +47,8 @@ bias, init, evolves, track, generator, dtype
 
 Attributes
 ----------
-weight : torch.nn.Parameter of shape (n_connections,)
-    A weight for each connection, in the order of `indices`.
-bias : torch.nn.Parameter of shape (out_channels,) or None
-indptr : Tensor of shape (out_channels + 1,), dtype int32
-    Connections ``indptr[j]:indptr[j + 1]`` end in output channel j. A buffer.
+weight, bias, indptr
+    As in `SparseLinear`, with output channels as output neurons.
 indices : Tensor of shape (n_connections,), dtype int32
     What each connection reads of a window, ``{place}``;
     ascending within an output channel. A buffer.
