@@ -31,7 +31,7 @@ def small_weights(layer: Layer, n_new: int, rng: np.random.Generator) -> np.ndar
     model little and has to grow to outlive the next rewirings.
     """
     size = 0.25 * math.sqrt(6 * layer.n_out / max(layer.nnz, 1))
-    # Arithmetic: np.where guesses at a branch for each of the random signs.
+    # Not np.where: branches on random signs are mispredicted half of the time.
     words = rng.integers(2**32, size=-(-n_new // 32), dtype=np.uint32).astype("<u4", copy=False)
     weights = np.unpackbits(words.view(np.uint8), count=n_new).astype(layer.weights.dtype)
     weights *= 2 * size

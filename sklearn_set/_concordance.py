@@ -22,8 +22,8 @@ def concordance(
     product of its samples' weights. Takes O(n log² n) operations. Raises ValueError if no pair
     is comparable.
     """
-    # From the latest to the earliest, of equal times the censored before the events: what an
-    # event is compared with is a head of this order, all before the first of its own kind.
+    # By descending time, at equal times the censored before the events: an event is compared with
+    # the samples at the head of this order, up to those that share its time and are events.
     order = np.lexsort((event, -time))
     event, time, risk = event[order], time[order], risk[order].astype(np.float64)
     weight = np.ones(len(event)) if weight is None else weight[order].astype(np.float64)

@@ -411,7 +411,7 @@ def _standardised(X, weight: np.ndarray | None) -> np.ndarray:
     else:
         mean = weight @ values / weight.sum()
         scale = np.sqrt(weight @ np.square(values - mean) / weight.sum())
-    # The rounding of a constant feature's mean is no spread.
+    # A constant feature's deviation is rounding.
     constant = scale <= 10 * np.finfo(X.dtype).eps * np.abs(mean)
     values -= mean
     values /= np.where(constant, 1.0, scale)

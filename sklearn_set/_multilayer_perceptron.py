@@ -144,7 +144,7 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     ) -> Signal:
         if select is None or not self.selection_errors_:
             return super()._find_signal(samples, select, conditioner)
-        # All inputs together tell little of what the selected ones will.
+        # The signal in all inputs says little about that in the selected ones.
         error = self.selection_errors_[select.n_selected]
         shrinkage = self._SHRINKAGE_SELECTED * shrinkage_for(error)
         return Signal(self._NOISE_SELECTED * error, shrinkage)

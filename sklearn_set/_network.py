@@ -321,7 +321,7 @@ class Network:
         bound = self._bound  # another thread may bind and store its own at any time
         same = bound is not None and len(key) == len(bound.key) and all(map(is_, key, bound.key))
         if bound is None or not same or bound.sparse < is_sparse or bound.train < train:
-            # For all that was asked for before, too: validation alternates with training.
+            # Serves what was asked for before, too: validation and training alternate.
             serves_sparse = is_sparse or (bound is not None and bound.sparse)
             serves_training = train or (same and bound is not None and bound.train)
             if train and bound is not None and bound.train:  # no other thread uses it

@@ -22,7 +22,7 @@ from ._optimizers import Optimizer
 
 __all__ = ["Generators", "Learner", "NonFiniteLossError", "Patience", "Progress", "train"]
 
-# A gradient that decides over places is taken on at least this many samples.
+# Growth by gradient looks at no fewer samples than this: small batches are too noisy.
 _MIN_GRADIENT_BATCH = 128
 
 
