@@ -1,5 +1,6 @@
 """Truly sparse neural networks that evolve while they learn, for scikit-learn."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 try:
@@ -44,15 +45,16 @@ __all__ = [
 ]
 
 
+# Loaded when asked for: they need sklearn.feature_selection, which alone doubles the time that
+# importing this package takes.
+_LAZY = {"SETFeatureSelector": "._feature_selection", "StabilitySelector": "._stability"}
+
+
 def __getattr__(name: str):
-    # Loaded when asked for: they need sklearn.feature_selection, which alone doubles
-    # the time that importing this package takes.
-    if name == "SETFeatureSelector":
-        from ._feature_selection import SETFeatureSelector
-
-        return SETFeatureSelector
-    if name == "StabilitySelector":
-        from ._stability import StabilitySelector
-
-        return StabilitySelector
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

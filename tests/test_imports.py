@@ -173,6 +173,13 @@ def test_imports_inside_of_a_package_go_down(package):
     assert not [(name, target) for name, target in found if rank[target] >= rank[name]]
 
 
+def test_completion_finds_the_public_names():
+    """Those too that are loaded when they are asked for."""
+    assert set(sklearn_set.__all__) <= set(dir(sklearn_set))
+    with pytest.raises(AttributeError, match="no attribute 'SETTransformer'"):
+        _ = sklearn_set.SETTransformer
+
+
 def test_public_names():
     assert set(sklearn_set.__all__) >= {
         "NPSETClassifier",
