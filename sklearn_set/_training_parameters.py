@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
-import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from ._parameters import Declared, parameter
@@ -261,8 +261,8 @@ class Training(Declared):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        betas = np.asarray(self.adam_betas, dtype=float)
-        if betas.shape != (2,) or not ((betas >= 0) & (betas < 1)).all():
+        betas = list(self.adam_betas)
+        if len(betas) != 2 or not all(isinstance(b, Real) and 0 <= b < 1 for b in betas):
             raise ValueError(
                 f"adam_betas={self.adam_betas!r} must be two numbers in [0, 1), such as "
                 "(0.9, 0.999)."

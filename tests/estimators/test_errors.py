@@ -198,7 +198,8 @@ def test_no_hidden_layer_is_a_sparse_linear_model():
         (
             SETClassifier,
             "adam_betas",
-            [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, -0.1), (0.9,), (0.9, 0.9, 0.9), 0.9, None],
+            [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, -0.1), (0.9,), (0.9, 0.9, 0.9), 0.9, None]
+            + [("a", "b"), [[0.9, 0.9]]],
         ),
         (SETClassifier, "weight_decay", [-1e-4, np.nan]),
         (SETClassifier, "decay_rule", ["l1", "decoupled", "auto"]),
