@@ -392,7 +392,9 @@ def groups_of(labels, n_features: int) -> np.ndarray:
     """The number of each feature's group; groups are numbered as they first come."""
     if labels is None:
         return np.arange(n_features)
-    labels = check_array(labels, ensure_2d=False, dtype=None, input_name="groups")
+    labels = check_array(
+        labels, ensure_2d=False, dtype=None, ensure_min_samples=0, input_name="groups"
+    )
     if labels.shape != (n_features,):
         raise ValueError(
             f"groups has the shape {labels.shape}, but X has {n_features} features: give one "

@@ -1,5 +1,7 @@
 """Selection of features."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,9 +150,11 @@ def test_groups_stay_together():
     assert_array_equal(singles.support_, SETFeatureSelector(5, random_state=0).fit(X, y).support_)
 
 
-def test_groups_of_another_number_of_features():
-    with pytest.raises(ValueError, match=r"groups has the shape \(4,\), but X has 500 features"):
-        SETFeatureSelector(groups=[1, 1, 2, 2]).fit(*informative())
+@pytest.mark.parametrize("groups, shape", [([1, 1, 2, 2], "(4,)"), ([], "(0,)")])
+def test_groups_of_another_number_of_features(groups, shape):
+    message = re.escape(f"groups has the shape {shape}, but X has 500 features")
+    with pytest.raises(ValueError, match=message):
+        SETFeatureSelector(groups=groups).fit(*informative())
 
 
 def test_a_weighted_sample_is_one_that_comes_more_often():
