@@ -38,6 +38,7 @@ from ._training_parameters import Training
 __all__ = ["BaseSparseMLP"]
 
 _AUTO_BATCH_SIZE = 32
+_LEAST_BATCHES = 2  # with one step an epoch, a network of few rows underfits
 
 
 class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning, Layers):
@@ -243,8 +244,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         )
 
     def _batch_size(self, samples: Samples) -> int:
-        wanted = _AUTO_BATCH_SIZE if self.batch_size == "auto" else self.batch_size
-        return min(wanted, len(samples.target))
+        n_samples = len(samples.target)
+        if self.batch_size == "auto":
+            return min(_AUTO_BATCH_SIZE, -(-n_samples // _LEAST_BATCHES))
+        return min(self.batch_size, n_samples)
 
     # ------------------------------------------------------------ data
 

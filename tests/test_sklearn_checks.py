@@ -19,16 +19,18 @@ from sklearn_set import (
 )
 
 SMALL = {"hidden_layer_sizes": (50, 40), "max_iter": 30, "random_state": 0}
+# A weighted sample is a repeated one where nothing is drawn for samples: neither mixtures nor batches.
+WHOLE = {"mixup": 0, "batch_size": 32}
 # Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
 SPARSE = {
-    "mixup": 0,
+    **WHOLE,
     "hidden_layer_sizes": (400, 400),
     "epsilon": 8,
     "zeta": 0.3,
     "max_iter": 30,
     "random_state": 0,
 }
-PLAIN = {**SMALL, "mixup": 0}
+PLAIN = {**SMALL, **WHOLE}
 # Prunes in the first epochs.
 PRUNING = {**PLAIN, "alpha": 0.3, "beta": 1, "gamma": 2}
 
@@ -40,14 +42,14 @@ ESTIMATORS = [
     SETRegressor(**SMALL, select_inputs=0.5),
     SETRegressor((50, 40), select_inputs=1, random_state=0),
     SETClassifier(**SMALL, select_inputs=False),
-    SETClassifier(**SMALL, mixup=0),
+    SETClassifier(**SMALL, **WHOLE),
     NPSETRegressor(**PRUNING),
     NPSETRegressor(**PRUNING, select_inputs=0.5, budget="keep"),
     SETClassifier(**SPARSE),
     SETRegressor(**SPARSE),
     SETClassifier(**PLAIN, solver="nesterov", loss="squared_error", learning_rate_init=0.1),
-    SETRegressor(**SMALL, loss="huber", activation="tanh", mixup=0),
-    SETClassifier(**SMALL, mixup=0, activation="all_relu", evolve_output=True, new_weights="init"),
+    SETRegressor(**SMALL, loss="huber", activation="tanh", **WHOLE),
+    SETClassifier(**SMALL, **WHOLE, activation="all_relu", evolve_output=True, new_weights="init"),
     NPSETClassifier(**PRUNING),
     DSRClassifier(**PLAIN),
     DSRRegressor(**PLAIN),
