@@ -178,8 +178,8 @@ class Training(Declared):
     )
     batch_size: Any = parameter(
         'int >= 1 or "auto"',
-        """Number of samples of a batch; "auto" is 32, or half of the samples if there are fewer than
-        64. An epoch is cut into as few batches as that allows, of nearly equal size.""",
+        """Number of samples of a batch; "auto" is 32, or half of the samples if they are fewer
+        than 64. An epoch is cut into as few batches as that allows, of nearly equal size.""",
         default="auto",
     )
     max_iter: int = parameter(

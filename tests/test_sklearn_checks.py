@@ -19,7 +19,7 @@ from sklearn_set import (
 )
 
 SMALL = {"hidden_layer_sizes": (50, 40), "max_iter": 30, "random_state": 0}
-# A weighted sample is a repeated one where nothing is drawn for samples: neither mixtures nor batches.
+# Nothing is drawn for samples, so that a weighted one is a repeated one.
 WHOLE = {"mixup": 0, "batch_size": 32}
 # Every evolving layer below 10 % dense, and rewired: asserted in test_evolving_in_checks.
 SPARSE = {

@@ -503,7 +503,7 @@ class AsChecked(SETSurvivalAnalysis):
         return super().score(X, self.times(y), sample_weight)
 
 
-@parametrize_with_checks([AsChecked(**SHORT)])
+@parametrize_with_checks([AsChecked(**SHORT, batch_size=32)])
 def test_sklearn_check(estimator, check):
     check(estimator)
 
