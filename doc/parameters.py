@@ -26,6 +26,11 @@ GROUPS = {
 
 def shorten(app, what, name, obj, options, signature, returns):
     """Show what may be given by position; the page lists the rest."""
+    if what == "class" and (signature or "").startswith("(*args: Any"):
+        # That of a mock, which stands for the base class of PyTorch where that is not installed.
+        given = inspect.signature(obj.__init__)
+        shown = [p.replace(annotation=p.empty) for p in list(given.parameters.values())[1:]]
+        return str(given.replace(parameters=shown, return_annotation=given.empty)), returns
     if what != "class" or getattr(sklearn_set, obj.__name__, None) is not obj:
         return None
     parameters = inspect.signature(obj).parameters.values()
