@@ -152,7 +152,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             learned = samples.target
             if self.shrinkage == "auto" and model.learns_smoothed_values:
                 signal = signal or cached(Signal.of, self.memory)(samples)
-                learned = signal.smoothed(learned)
+                learned = signal.smoothed(samples)
             metadata = {"sample_weight": sample_weight}
             given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context = self._init_callback_context(max_subtasks=self.max_iter)

@@ -21,6 +21,7 @@ __all__ = [
     "Weighed",
     "blocks",
     "distinct_rows",
+    "equal_rows",
     "few_rows",
     "row_digests",
     "smooth_clip",
@@ -88,6 +89,16 @@ def few_rows(X, n_wanted: int) -> np.ndarray:
     rows = spread_rows(X.shape[0], 2 * n_wanted)
     rows = rows[distinct_rows(X[rows])]
     return rows[spread_rows(len(rows), n_wanted)]
+
+
+def equal_rows(X, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows that equal one of some distinct `rows`, and that one's place in them."""
+    digests = row_digests(X)
+    order = np.argsort(digests[rows])
+    after = np.searchsorted(digests[rows], digests, sorter=order)
+    place = order[np.minimum(after, len(rows) - 1)]
+    equal = np.flatnonzero(digests[rows[place]] == digests)
+    return equal, place[equal]
 
 
 class Scaling:

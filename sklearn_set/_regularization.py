@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ._columns import few_rows
+from ._columns import equal_rows, few_rows
 from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
 from ._losses import Loss
 from ._network import Network
@@ -102,20 +102,24 @@ class Signal:
         )
         return float(min(1.0, np.exp(found.x) / _LEAVE_ONE_OUT_SIZE))
 
-    def smoothed(self, values: np.ndarray) -> np.ndarray:
+    def smoothed(self, samples: Samples) -> np.ndarray:
         """Values (n_samples, n_outputs) to learn from, half way to those that the kernel finds.
 
         What it finds is between its fit, where the signal is strong, and what it predicts of
         each sample from the others, by its relative error. Samples that it has not seen keep
-        their values.
+        their values; copies of those that it has seen are treated like these, so that a
+        repeated sample is the same as a weighted one.
         """
         if self.kernel is None:
-            return values
+            return samples.target
+        values = samples.target.copy()
+        seen = values[self.rows].astype(np.float64)
         with one_blas_thread():
-            fitted, left_out = self.kernel.residuals(values[self.rows].astype(np.float64))
+            fitted, left_out = self.kernel.residuals(seen)
         error = min(self.kernel.error, 1.0)
-        values = values.copy()
-        values[self.rows] -= _SHARE_OF_NOISE * ((1 - error) * fitted + error * left_out)
+        residual = (1 - error) * fitted + error * left_out
+        equal, place = equal_rows(samples.X, self.rows)
+        values[equal] -= _SHARE_OF_NOISE * (residual[place] + (values[equal] - seen[place]))
         return values
 
     def decay(

@@ -38,7 +38,7 @@ class StabilitySelector(MetaEstimatorMixin, SelectorMixin, Declared):
 
     Stability selection [2]_ with complementary pairs [1]_: a selector takes its best features
     on each of many halves of the samples. Those that it takes in most of them stay. The
-    expected number of false ones among them is bounded_weight.
+    expected number of false ones among them is bounded.
 
     {parameters}
 

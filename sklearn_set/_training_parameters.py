@@ -151,7 +151,7 @@ class Training(Declared):
         regressor with a squared or Huber loss that reads all inputs learns, in `fit`, from values
         half way between those of the samples and what the infinitely wide network finds: its
         fit where the signal is strong, what it predicts of each sample from the others where
-        it is weak (of 400 samples; the rest keep their values).""",
+        it is weak (of 400 samples and their copies; the rest keep their values).""",
         default="auto",
     )
     dropout: float = parameter(

@@ -372,15 +372,15 @@ def test_regressors_learn_values_half_way_to_what_the_kernel_finds(rng):
     X, y = rng.normal(size=(500, 6)), rng.normal(size=(500, 2))
     y[:, 0] += X[:, 0]
     signal = Signal.of(Samples(X, y, None))
-    smoothed, seen = signal.smoothed(y), signal.rows
+    smoothed, seen = signal.smoothed(Samples(X, y, None)), signal.rows
     unseen = np.setdiff1d(np.arange(500), seen)
     assert len(unseen) > 0 and 0 < signal.kernel.error < 1
     np.testing.assert_array_equal(smoothed[unseen], y[unseen])
     fitted, left_out = signal.kernel.residuals(y[seen])
     between = (1 - signal.kernel.error) * fitted + signal.kernel.error * left_out
     np.testing.assert_allclose(smoothed[seen], y[seen] - between / 2)
-    few = y[:5]
-    assert Signal.of(Samples(X[:5], few, None)).smoothed(few) is few
+    few = Samples(X[:5], y[:5], None)
+    assert Signal.of(few).smoothed(few) is few.target
 
 
 @pytest.mark.parametrize("continued", [False, True])
@@ -389,12 +389,38 @@ def test_smoothed_values_are_learned_where_shrinkage_follows_the_signal(rng, con
     y = X[:, 0] + rng.normal(size=60)
     settings = dict(SMALL, scale_target=False, conditioning=None, weight_decay=0.1)
     model = SETRegressor(**settings, warm_start=continued).fit(X, y)
-    signal = Signal.of(Samples(X, y[:, None].astype(np.float32), None))
+    samples = Samples(X, y[:, None].astype(np.float32), None)
+    signal = Signal.of(samples)
     other = SETRegressor(**settings, warm_start=continued, shrinkage=signal.shrinkage)
-    smoothed = signal.smoothed(y[:, None].astype(np.float32))[:, 0]
+    smoothed = signal.smoothed(samples)[:, 0]
     other.fit(X, smoothed)
     if continued:
         model.fit(X, y)
         other.fit(X, smoothed)
     assert signal.shrinkage == 0
     np.testing.assert_array_equal(model.predict(X), other.predict(X))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_copies_of_samples_learn_towards_the_same_values(rng, kind):
+    X, y = kind(rng.normal(size=(30, 4))), rng.normal(size=(30, 1))
+    samples = Samples(X, y, None)
+    rows = rng.permutation(np.arange(90) % 30)
+    expected = Signal.of(samples).smoothed(samples)[rows]
+    repeated = Samples(X[rows], y[rows], None)
+    signal = Signal.of(repeated)
+    np.testing.assert_allclose(signal.smoothed(repeated), expected)
+    copy = np.setdiff1d(np.arange(90), signal.rows)[0]
+    repeated.target[copy] += 1  # half of it is noise
+    expected[copy] += 0.5
+    np.testing.assert_allclose(signal.smoothed(repeated), expected)
+
+
+def test_a_weighted_sample_is_a_repeated_one_where_values_are_smoothed(rng):
+    X, weight = rng.normal(size=(40, 5)), np.arange(40) % 3 + 1
+    y = X[:, 0] + 0.3 * rng.normal(size=40)
+    options = dict(SMALL, mixup=0, batch_size=80)
+    weighted = SETRegressor(**options).fit(X, y, sample_weight=weight)
+    repeated = SETRegressor(**options).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert weighted.shrinkage_ == 0  # predictions vary
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X))

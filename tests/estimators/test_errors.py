@@ -109,7 +109,7 @@ def test_more_classes_than_samples():
     assert_consistent(model)
 
 
-def test_make_targets_the_wrong_kind():
+def test_targets_of_the_wrong_kind():
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         SETClassifier(**SMALL).fit(X, X[:, 0])
     with pytest.raises(ValueError, match=r"1d array, got 2 columns .* MultiOutputClassifier"):
