@@ -53,7 +53,7 @@ for name, model in kinds.items():
         print("{:22} {:>7,.0f} connections, accuracy {:.2f}".format(name, *curves[name][-1]))
 
 # %%
-# With 300 connections ``ULTRA_SPARSE`` tells four of five growers by measurements that it had to
+# With 400 connections ``ULTRA_SPARSE`` tells four of five growers by measurements that it had to
 # find; SET, whose new connections fall anywhere among 2,600 columns, and the others hardly beat the
 # guess. How it is on 21 tables without such a haystack: :doc:`/benchmarks/frontier`.
 

@@ -62,21 +62,17 @@ STEPS = {
     "two layers, budget kept, growth by gradient": (NPSETClassifier, FAST | KEPT | STEEP),
 }
 VARIANTS = {
-    "100 neurons": {"hidden_layer_sizes": (100,)},
-    "1,000 neurons": {"hidden_layer_sizes": (1000,)},
-    "half of the rate": {"learning_rate_init": PRESET["learning_rate_init"] / 2},
-    "ζ = 0.5": {"zeta": 0.5},
-    "evolving output layer": {"evolve_output": True},
-    "dead ends dropped": {"drop": "dead_ends"},
+    "300 neurons": {"hidden_layer_sizes": (300,), "alpha": 0.11},
+    "1,000 neurons": {"hidden_layer_sizes": (1000,), "alpha": 0.16},
+    "no neuron leaves": {"alpha": 0},
+    "they leave from epoch 10 to 50": {"alpha": 0.075, "beta": 10, "gamma": 40},
+    "weak inputs leave and may return": {"drop": "weak_inputs"},
     "drop by sensitivity": {"drop": "sensitivity"},
-    "prune by input strength": {"prune_by": "strength"},
-    "batches of 32": {"batch_size": 32},
-    "120 epochs": {"max_iter": 120},
-    "Adam's usual memory": {"adam_betas": (0.9, 0.999)},
-    "rewired every epoch": {"evolve_every": 1},
-    "averaging over 60 %": {"averaging": 0.6},
-    "all five": {"batch_size": 32, "max_iter": 120, "adam_betas": (0.9, 0.999),
-                 "evolve_every": 1, "averaging": 0.6},
+    "evolving output layer": {"evolve_output": True},
+    "half of the rate": {"learning_rate_init": PRESET["learning_rate_init"] / 2},
+    "200 epochs": {"max_iter": 200},
+    "the preset before": {"hidden_layer_sizes": (300,), "alpha": 0.04, "beta": 10, "gamma": 40,
+                          "zeta_schedule": "cosine", "max_iter": 160},
 }  # fmt: skip
 #: Methods, widths of both layers, densities and tables.
 WIDTHS = (
