@@ -316,13 +316,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         decay, shrinkage = self.weight_decay, self.shrinkage
         signal = None
         if "auto" in (decay, shrinkage):
-            signal = self._find_signal(numeric, select, conditioner)
+            # A chunk of a stream does not tell of the others.
+            signal = self._find_signal(numeric, select, conditioner) if whole_data else Signal()
             if decay == "auto":
                 n_batches = -(-len(samples.target) // self._batch_size(samples))
-                reach, bounds = self.learning_rate_init * n_batches, self._DECAY_BY_SIGNAL
-                decay = signal.decay(network, reach, *bounds) if whole_data else bounds[1]
+                reach = self.learning_rate_init * n_batches
+                decay = signal.decay(network, reach, *self._DECAY_BY_SIGNAL)
             if shrinkage == "auto":
-                shrinkage = signal.shrinkage if whole_data else 0.0
+                shrinkage = signal.shrinkage
         optimizer = self._make_optimizer(select, decay)
         network.start_optimizer(optimizer)
         model = Model(

@@ -51,8 +51,8 @@ class Model(Learner):
 
     @property
     def learns_smoothed_values(self) -> bool:
-        """Whether it is a regressor that reads all inputs."""
-        reads_all = self.network.features is None
+        """Whether it is a regressor that reads all inputs, and will until the end."""
+        reads_all = self.network.features is None and self.evolution.select is None
         return reads_all and self.targets.loss.name in ("squared_error", "huber")
 
     def calibrate(self, samples: Samples, signal: Signal, n_threads: int) -> None:

@@ -97,7 +97,7 @@ class KernelRidge:
         size, basis = linalg.eigh(K, driver="evd")
         self.size, self.basis = size, basis = np.maximum(size, 0), basis
         projected, squared = basis.T @ Y, basis**2
-        best = np.inf
+        best, self.ridge = np.inf, float(RIDGES[-1])  # if all errors overflow
         for ridge in RIDGES:
             _, left_out = self._residuals(ridge, projected, squared, share)
             error = float(np.square(left_out).sum())
@@ -108,7 +108,7 @@ class KernelRidge:
             self.coef *= root[:, None]
             Y = Y * ((n - 1) / (n - weight))[:, None]
         total = float(np.square(Y).sum()) * (n / (n - 1)) ** 2
-        self.error = best / total if total > 0 else 1.0
+        self.error = best / total if 0 < total < np.inf else 1.0
 
     def predict(self, K: np.ndarray) -> np.ndarray:
         """Targets of other samples, from their kernel with those that were learned from."""

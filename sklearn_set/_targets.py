@@ -227,7 +227,13 @@ class Values(Target):
                 scale = mean
             else:
                 offset = mean
-                scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+                with np.errstate(over="ignore"):
+                    scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+                if not np.isfinite(scale).all():
+                    raise ValueError(
+                        f"y reaches {np.abs(y).max():.3g}, too far for a standard deviation in "
+                        "float64. Divide y by a constant."
+                    )
             constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
             scale = np.where(constant, 1.0, scale)
         return cls(offset, scale, single, loss)

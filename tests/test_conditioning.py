@@ -424,3 +424,14 @@ def test_a_weighted_sample_is_a_repeated_one_where_values_are_smoothed(rng):
     repeated = SETRegressor(**options).fit(X.repeat(weight, axis=0), y.repeat(weight))
     assert weighted.shrinkage_ == 0  # predictions vary
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_values_are_learned_as_they_are_where_inputs_are_selected(rng, kind):
+    X = kind(rng.normal(size=(60, 12)))
+    y = X.sum(axis=1) + rng.normal(size=60)
+    options = dict(SMALL, select_inputs=4, weight_decay=0.1)
+    found = SETRegressor(**options).fit(X, y)
+    given = SETRegressor(**options, shrinkage=found.shrinkage_).fit(X, y)
+    assert found.n_iter_ > 3 and len(np.flatnonzero(found.feature_importances_)) == 4
+    np.testing.assert_array_equal(found.predict(X), given.predict(X))

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_regression
 
-from sklearn_set import SETRegressor
+from sklearn_set import InputConditioner, SETRegressor
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "random_state": 0}
 
@@ -65,3 +65,12 @@ def test_scale_target_can_be_switched_off():
     X, y = make_regression(60, 5, random_state=0)
     model = SETRegressor(**SMALL, scale_target=False).fit(X, y)
     assert model._targets.offset == 0 and model._targets.scale == 1
+
+
+def test_targets_that_are_too_large_are_refused():
+    X, y = make_regression(40, 5, random_state=0)
+    y *= 1e200 / np.abs(y).max()
+    with pytest.raises(ValueError, match=r"y reaches 1e\+200, too far .* Divide y by a constant"):
+        SETRegressor(**SMALL).fit(X, y)
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        assert InputConditioner().fit(X, y).method_ == "scale"

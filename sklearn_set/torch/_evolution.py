@@ -145,7 +145,8 @@ def evolve(
 "path"} or DropRule, \
             default="magnitude"
         Which connections go, as in `SETClassifier`; for both sensitivities the layers must track
-        "sensitivity"; "path" and "dead_ends" follow layers that feed each other.
+        "sensitivity"; "path" and "dead_ends" follow layers that feed each other, and
+        "weak_inputs" are those of the first of these.
     grow : {"random", "gradient", "path", "ch3"} or GrowthRule, default="random"
         Where new ones come, as in `SETClassifier`; for "gradient", that of the last batch,
         the layers must track "gradient"; "path" follows layers that feed each other.
