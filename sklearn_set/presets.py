@@ -51,11 +51,10 @@ PAPER_NPSET: dict[str, Any] = {
 }
 
 #: Few connections, well used: `NPSETClassifier` with it is nearly as accurate as the defaults with
-#: a thirtieth of their connections; `NPSETRegressor` loses about 0.03 of R² (the benchmark of the
-#: sparse frontier has the figures). One hidden layer of many neurons, nearly all of which leave
-#: within the first 23 epochs, so that each of the others has enough inputs; the number of
-#: connections stays; new ones where the loss is steepest; large steps, since few weights have to
-#: do all the learning.
+#: a thirtieth of their connections, `NPSETRegressor` too (the benchmark of the sparse frontier has
+#: the figures). One hidden layer of many neurons, nearly all of which leave within the first 23
+#: epochs, so that each of the others has enough inputs; the number of connections stays; new ones
+#: where the loss is steepest; large steps, since few weights have to do all the learning.
 ULTRA_SPARSE: dict[str, Any] = {
     "hidden_layer_sizes": (600,),
     "epsilon": 1,
