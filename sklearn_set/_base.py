@@ -179,7 +179,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             raise
         self._commit(model, keep_state=self.warm_start)
         _reporting.warn_of_incomplete_training(model)
-        constant = targets.loss_of_constant(samples.target, samples.weight)
+        constant = targets.loss_of_constant(learned, samples.weight)
         _reporting.warn_of_absurd_loss(model, constant, samples, self)
         context.call_on_fit_task_end(**given, reconstruction_attributes=dict)
         return self

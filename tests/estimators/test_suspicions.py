@@ -82,6 +82,13 @@ def test_a_target_that_is_not_scaled(target):
         SETRegressor(**UNSCALED).fit(X, target)
 
 
+def test_a_target_that_is_neither_scaled_nor_learned_as_it_is():
+    """The loss and the constant prediction's are those of the same smoothed values."""
+    target = 1e3 * (X[:, 0] + 2 * np.random.default_rng(0).normal(size=60))
+    with pytest.warns(ConvergenceWarning, match=r"learned nothing: .*scale_target=True"):
+        SETRegressor(**{**UNSCALED, "shrinkage": "auto", "max_iter": 3}).fit(X, target)
+
+
 def test_a_loss_that_is_absurd_without_being_infinite():
     wild = {**SMALL, "learning_rate_init": 1.0, "weight_decay": 0}
     with pytest.warns(
