@@ -288,7 +288,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = checkpoint or (self._learner.copy() if self._learner else None)
-            return self._resumed_model(samples, conditioner, rng, kept), None, samples
+            numeric = replace(samples, target=targets.as_numbers(samples.target))
+            return self._resumed_model(numeric, conditioner, rng, kept), None, samples
         conditioner = self._fit_conditioner(samples, targets)
         samples = replace(samples, X=conditioner._apply(samples.X))
         model, signal = self._new_model(samples, targets, conditioner, rng, whole_data)
@@ -340,11 +341,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         return model, signal
 
     def _resumed_model(
-        self, samples: Samples, conditioner: InputConditioner, rng, kept: Model | None
+        self, numeric: Samples, conditioner: InputConditioner, rng, kept: Model | None
     ) -> Model:
         """A model that goes on from another fit, with its optimizer's and rules' state if kept."""
         old = kept.evolution if kept else Evolution()
-        select = self._make_selection(samples, old, conditioner)
+        select = self._make_selection(numeric, old, conditioner)
         decay = self.weight_decay
         if decay == "auto":
             decay = kept.optimizer.weight_decay if kept else self.weight_decay_

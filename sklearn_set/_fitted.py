@@ -165,8 +165,9 @@ class FittedNetwork(_Fitted, Declared):
             Activation of the output neurons.
         loss_ : float
             Mean loss in the last epoch of what the network learned from: while its weights
-            moved and, with `mixup`, of mixtures, which are harder than the samples themselves.
-            Without `weight_decay`'s part.
+            moved and, with `mixup`, of mixtures, which are harder than the samples themselves;
+            of regressors on values that are easier, see `shrinkage`. Without `weight_decay`'s
+            part.
         loss_curve_ : list of float
             The same for every epoch.
         best_loss_ : float or None

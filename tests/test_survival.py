@@ -398,6 +398,14 @@ def test_the_network_reads_weighed_columns():
     assert slope == pytest.approx(change[0], rel=1e-3)
 
 
+def test_errors_of_a_selection_are_the_same_when_the_fit_goes_on():
+    X, y = sample(80)
+    model = SETSurvivalAnalysis((20,), max_iter=6, select_inputs=3, warm_start=True, random_state=0)
+    errors = model.fit(X, y).selection_errors_
+    assert set(errors) == {"all", 3}
+    assert model.fit(X, y).selection_errors_ == errors
+
+
 def test_weighing_survives_what_comes_after():
     X, y = wide()
     model = SETSurvivalAnalysis(**SMALL, warm_start=True).fit(X, y)
