@@ -187,7 +187,7 @@ class InputConditioner(TransformerMixin, Declared):
 
     def _choose(self, scaling: Scaling, X, target, weight) -> None:
         rows = few_rows(X, MAX_KERNEL_ROWS)
-        if len(rows) < 10:
+        if len(rows) < 10 or np.isinf(scaling.deviation).all():  # too few, or constant columns
             return
         X, target = X[rows], target[rows]
         weight = None if weight is None else weight[rows]

@@ -435,3 +435,12 @@ def test_values_are_learned_as_they_are_where_inputs_are_selected(rng, kind):
     given = SETRegressor(**options, shrinkage=found.shrinkage_).fit(X, y)
     assert found.n_iter_ > 3 and len(np.flatnonzero(found.feature_importances_)) == 4
     np.testing.assert_array_equal(found.predict(X), given.predict(X))
+
+
+def test_columns_that_are_constant_but_for_rounding_tell_nothing(rng):
+    X, y = 1 + 2.3e-16 * rng.integers(0, 2, size=(40, 6)), rng.normal(size=40)
+    assert len(distinct_rows(X)) > 10
+    conditioner = InputConditioner().fit(X, y)
+    assert conditioner.method_ == "scale" and conditioner.errors_ == {}
+    assert not conditioner.transform(X).any()
+    np.testing.assert_allclose(SETRegressor(**SMALL).fit(X, y).predict(X), y.mean(), atol=0.3)
