@@ -196,12 +196,15 @@ class InputConditioner(TransformerMixin, Declared):
         self.errors_["scale"] = scaled.error
         components = Components(scaling.standardise(X), weight)
         unit = smooth_clip(scaling.standardise(X) @ components.basis)
-        best = _GAIN * scaled.error
+        best, before = _GAIN * scaled.error, np.inf
         for strength in _STRENGTHS:
-            tried = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target)
-            self.errors_[strength] = tried.error
-            if tried.error <= best:
-                best, self.strength_ = tried.error, strength
+            error = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target).error
+            self.errors_[strength] = error
+            if error <= best:
+                best, self.strength_ = error, strength
+            if error > before:  # it would go on to rise
+                break
+            before = error
 
     # ------------------------------------------------------------ there and back
 
