@@ -50,8 +50,8 @@ def small_networks(options, report):
                 )
     report.table(
         "Small networks",
-        f"Milliseconds per epoch, from a fit of {n_epochs} epochs, evolution included, choices before "
-        "training not",
+        f"Milliseconds per epoch, from a fit of {n_epochs} epochs, evolution included, choices "
+        "before training not",
         ["data", "hidden", "batch", "densities", "SETClassifier", "MLPClassifier", "ratio"],
         rows,
     )
@@ -98,7 +98,9 @@ def _grid_search(options, report):
         ["data", "SETClassifier", "with memory", "MLPClassifier", "ratio"],
         rows,
     )
-    report.target("2b", "GridSearchCV with memory against MLPClassifier's", worst, 1, at_least=False)
+    report.target(
+        "2b", "GridSearchCV with memory against MLPClassifier's", worst, 1, at_least=False
+    )
 
 
 def _overheads(options, report):
