@@ -62,7 +62,7 @@ def test_early_stopping_that_never_stops_is_a_fit_of_the_other_rows():
     assert endless.best_validation_score_ == endless.score(X_val, y_val)
 
 
-def test_as_many_epochs_on_all_rows_follow_the_same_dates():
+def test_as_many_epochs_on_all_rows_follow_the_same_schedule():
     """What the user guide advises: all rows, for as long as early stopping found to be enough."""
     lazy = {**SMALL, "averaging": 0.4, "max_iter": 100, "n_iter_no_change": 9}
     stopped = SETClassifier(**lazy, tol=10, early_stopping=True)
