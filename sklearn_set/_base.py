@@ -21,6 +21,7 @@ from ._conditioning import InputConditioner
 from ._data import Data
 from ._evolution import Evolution
 from ._fitted import FittedNetwork, Model
+from ._losses import Loss
 from ._mixtures import Mixtures
 from ._network import Network
 from ._network_parameters import Conditioning, Layers
@@ -54,6 +55,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
     def _make_targets(self, y, weight: np.ndarray | None, **given) -> Target:
         """What the targets of a first fit mean."""
         raise NotImplementedError
+
+    def _loss_of(self, targets: Any) -> Loss:
+        """The loss that the parameters stand for with the targets of an earlier fit."""
+        return targets.loss
 
     def _weigh_classes(
         self, y, target: np.ndarray, weight: np.ndarray | None, targets: Any
@@ -265,6 +270,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         X, y = self._validated(X, y, dtype=dtype, reset=reset)
         weight = bounded_weight(check_weight(sample_weight, X, "sample_weight"))
         targets = self._make_targets(y, weight, **given) if reset else self._targets
+        if not reset and (loss := self._loss_of(targets)) != targets.loss:
+            raise ValueError(
+                f"The network has learned with the loss {targets.loss}, not with {loss}. Set the "
+                "loss of the first fit again, or fit anew (warm_start=False)."
+            )
         target = targets.encode(y, X.dtype)
         weight = bounded_weight(self._weigh_classes(y, target, weight, targets))
         return Samples(X, target, weight).without_zero_weights(), targets

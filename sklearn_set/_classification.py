@@ -15,6 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from ._base import BaseSparseMLP
 from ._data import Data
+from ._losses import Loss
 from ._mixtures import Mixtures, noise_for
 from ._targets import Classes
 from ._training_parameters import Classification
@@ -70,6 +71,9 @@ class BaseSparseMLPClassifier(_Fitted, ClassifierMixin, Classification, BaseSpar
 
     def _make_targets(self, y, weight: np.ndarray | None, **given) -> Classes:
         return Classes.of(y, self.loss, given.get("classes"))
+
+    def _loss_of(self, targets: Classes) -> Loss:
+        return Classes.known(targets.labels, targets.multilabel, self.loss).loss
 
     def _weigh_classes(
         self, y, target: np.ndarray, weight: np.ndarray | None, targets: Any

@@ -37,6 +37,10 @@ class Loss:
     name: str
     huber_delta: float = 1.0
 
+    def __str__(self) -> str:
+        delta = f" (huber_delta={self.huber_delta:g})" if self.name == "huber" else ""
+        return f"{self.name}{delta}"
+
     @property
     def code(self) -> int:
         return _native.LOSSES[self.name]

@@ -31,8 +31,10 @@ class BaseSparseMLPRegressor(_Fitted, RegressorMixin, Regression, BaseSparseMLP)
     _NOISE_SELECTED = 0.2
 
     def _make_targets(self, y, weight: np.ndarray | None, **given) -> Values:
-        loss = Loss(self.loss, self.huber_delta)
-        return Values.of(y, loss, weight, scaled=self.scale_target)
+        return Values.of(y, self._loss_of(None), weight, scaled=self.scale_target)
+
+    def _loss_of(self, targets: Values | None) -> Loss:
+        return Loss(self.loss, self.huber_delta)
 
     def predict(self, X):
         """Predict targets.

@@ -111,3 +111,22 @@ def test_warm_start_needs_the_same_problem():
     regressor = SETRegressor(**SMALL, warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="outputs"):
         regressor.fit(X, np.eye(3)[Y])
+
+
+@pytest.mark.parametrize(
+    "model, change, message",
+    [
+        (SETClassifier(**SMALL), {"loss": "squared_error"}, "softmax_log_loss, not with"),
+        (SETRegressor(**SMALL), {"loss": "huber"}, r"squared_error, not with huber \("),
+        (SETRegressor(**SMALL, loss="huber"), {"huber_delta": 2.0}, r"not with .*=2\)"),
+    ],
+)
+def test_another_loss_is_refused(model, change, message):
+    model = copy.copy(model).set_params(warm_start=True).fit(X, Y)
+    expected = model.predict(X)
+    model.set_params(**change)
+    for go_on in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            go_on(X, Y)
+    np.testing.assert_array_equal(model.predict(X), expected)
+    model.set_params(warm_start=False).fit(X, Y)
