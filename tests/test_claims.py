@@ -62,7 +62,7 @@ def test_figures_of_the_first_page_are_those_of_the_benchmarks():
         accuracy["static"]["dense"] + " %",
         connections["ULTRA_SPARSE"]["1"],
         connections["SET"]["30"],
-        f"({float(ratios[0]):.0f})",
+        f"({float(ratios[0]):.1f})",
         f"({round(float(ratios[-1].replace(',', '')), -2):,.0f})",
     ]
     for path in ("README.md", "doc/index.md"):

@@ -55,7 +55,7 @@ def costs(results):
         elsewhere = [f"{name} × {times(ratio)}" for name, ratio in ratios.items()]
         lines.append([what, "; ".join(elsewhere), f"{ours:.3g} ms"])
     for row in rows_of(results, "GridSearchCV"):
-        for way, ours in (("", "SETClassifier"), (", `memory`", "with memory")):
+        for way, ours in (("", "without memory"), (", `memory`", "with memory")):
             ratio = float(row["MLPClassifier"]) / float(row[ours])
             what = f"GridSearchCV, {row['data']}, 120 fits of 15 epochs{way}"
             lines.append([what, f"MLPClassifier × {times(ratio)}", f"{row[ours]} s"])

@@ -64,7 +64,7 @@ def small_networks(options, report):
 
 def _grid_search(options, report):
     n_epochs = 3 if options.quick else 15
-    rows, worst = [], 0.0
+    rows, ratios = [], []
     for dataset, load in (("digits", load_digits), ("breast_cancer", load_breast_cancer)):
         X, y = load(return_X_y=True)
         X = StandardScaler().fit_transform(X).astype(np.float32)
@@ -88,19 +88,18 @@ def _grid_search(options, report):
             quietly(search.fit, X, y)
             seconds[name] = CPU() - began
         folder.cleanup()
-        ratio = seconds["with memory"] / seconds["MLPClassifier"]
-        worst = max(worst, ratio)
-        rows.append([dataset, *(f"{v:.1f}" for v in seconds.values()), f"{ratio:.2f}"])
+        ratios.append([seconds[k] / seconds["MLPClassifier"] for k in ("ours", "with memory")])
+        shown = [f"{v:.1f}" for v in seconds.values()] + [f"{ratio:.2f}" for ratio in ratios[-1]]
+        rows.append([dataset, *shown])
     report.table(
         "GridSearchCV",
         f"5 folds × 24 candidates of {n_epochs} epochs, each estimator's own "
         "batch size (32 and 200), seconds",
-        ["data", "SETClassifier", "with memory", "MLPClassifier", "ratio"],
+        ["data", "without memory", "with memory", "MLPClassifier", "ratio", "ratio with memory"],
         rows,
     )
-    report.target(
-        "2b", "GridSearchCV with memory against MLPClassifier's", worst, 1, at_least=False
-    )
+    for what, each in zip(("GridSearchCV", "GridSearchCV with memory"), zip(*ratios)):
+        report.target("2b", f"{what} against MLPClassifier's", max(each), 1, at_least=False)
 
 
 def _overheads(options, report):
