@@ -158,7 +158,7 @@ def test_components_are_uncorrelated_and_come_back(rng):
     conditioner = InputConditioner(1e-4).fit(X, y)
     Z = conditioner.transform(X)
     correlation = np.corrcoef(Z[:, :10].T) - np.eye(10)
-    assert np.abs(correlation).max() < 0.2  # but for what levels off
+    assert np.abs(correlation).max() < 0.2  # but for what is clipped
     np.testing.assert_allclose(conditioner.inverse_transform(Z), X, atol=1e-6)
     names = conditioner.get_feature_names_out()
     assert list(names[:2]) == ["component0", "component1"] and len(names) == Z.shape[1]
