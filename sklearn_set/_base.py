@@ -32,7 +32,7 @@ from ._samples import Samples, bounded_weight, check_weight, has_held_out, valid
 from ._scoring import make_validator
 from ._sklearn_compat import CallbackSupportMixin, fit_context
 from ._targets import Target
-from ._threads import effective_n_threads
+from ._threads import effective_n_threads, one_blas_thread
 from ._training import Generators, Learner, NonFiniteLossError, Patience, Progress, train
 from ._training_parameters import Training
 
@@ -153,7 +153,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             watched = held_out is not None or hasattr(self, "_skl_callbacks")
             checkpoints = None if continued or watched else self._checkpoints(samples)
             checkpoint = checkpoints.latest() if checkpoints else None
-            model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
+            with one_blas_thread():
+                model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
             learned = samples.target
             if self.shrinkage == "auto" and model.learns_smoothed_values:
                 signal = signal or cached(Signal.of, self.memory)(samples)
@@ -227,7 +228,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 X, y, sample_weight, reset=not continued, **given
             )
             rng = check_random_state(self.random_state)
-            model, _, samples = self._start(samples, targets, rng, continued, whole_data=False)
+            with one_blas_thread():
+                model, _, samples = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
             _reporting.report(model, self.verbose)
         except BaseException:

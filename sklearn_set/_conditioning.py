@@ -6,6 +6,7 @@ May not touch: networks, the strength of regularisation.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from numbers import Real
 from typing import Any, Self
 
@@ -233,8 +234,9 @@ class InputConditioner(TransformerMixin, Declared):
         if sparse.issparse(X) or self.conditioning is None:
             return self._columns.apply(X).astype(X.dtype, copy=False)
         conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)
-        for part in blocks(*X.shape):
-            conditioned[part] = self._columns.apply(X[part])
+        with one_blas_thread() if self.method_ == "decorrelate" else nullcontext():
+            for part in blocks(*X.shape):
+                conditioned[part] = self._columns.apply(X[part])
         return conditioned
 
     def inverse_transform(self, X):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import joblib
 from joblib.parallel import get_active_backend
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from . import _native
 
@@ -24,20 +27,68 @@ _forked = False
 cpu_count = cache(joblib.cpu_count)
 
 
-# To look through the loaded libraries takes a millisecond; NumPy's and SciPy's are there by now.
-_libraries = cache(ThreadpoolController)
+class _Inside:
+    """Which threads of Python are inside of `one_blas_thread`."""
+
+    def __init__(self) -> None:
+        self.lock, self.number = threading.Lock(), 0
+        self.before: _Numbers = []  # when the first one entered
 
 
-def one_blas_thread():
-    """A context in which products have the same bits whatever the number of threads."""
-    return _libraries().limit(limits=1, user_api="blas")
+_Numbers = list[tuple[LibController, int]]
+_inside = _Inside()
+
+
+@cache
+def _libraries() -> tuple[list[LibController], list[LibController]]:
+    """The libraries of BLAS with one number of threads, and with one for each thread of Python.
+
+    To look through all that is loaded takes a millisecond; NumPy's and SciPy's are there by now.
+    """
+    both: tuple[list, list] = [], []
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        layer = getattr(library, "threading_layer", None)
+        both[library.internal_api == "blis" or layer == "openmp"].append(library)
+    return both
+
+
+def _limited(libraries: list[LibController]) -> _Numbers:
+    """The numbers of threads, which become 1."""
+    before = [(library, library.num_threads) for library in libraries]
+    _set([(library, 1) for library in libraries])
+    return before
+
+
+def _set(numbers: _Numbers) -> None:
+    for library, number in numbers:
+        # threadpoolctl obeys one thread of Python only, and keeps silent with others.
+        getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Within this, products have the same bits whatever the number of threads."""
+    (shared, own), inside = _libraries(), _inside
+    with inside.lock:
+        inside.number += 1
+        if inside.number == 1:
+            inside.before = _limited(shared)
+    before = _limited(own)
+    try:
+        yield
+    finally:
+        _set(before)
+        with inside.lock:
+            inside.number -= 1
+            if inside.number == 0:
+                _set(inside.before)
 
 
 def _after_fork() -> None:
     # libgomp's threads do not survive a fork; a parallel region in the child
-    # would wait for them for ever.
-    global _forked
-    _forked = True
+    # would wait for them for ever. Nor do Python's, which may hold the lock.
+    global _forked, _inside
+    _forked, _inside = True, _Inside()
 
 
 if hasattr(os, "register_at_fork"):

@@ -15,10 +15,10 @@ import pytest
 import scipy.sparse
 from estimators.common import SMALL, X, Y
 from helpers import assert_same
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_set import NPSETClassifier, SETClassifier, _network
-from sklearn_set._threads import effective_n_threads
+from sklearn_set._threads import effective_n_threads, one_blas_thread
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -81,11 +81,65 @@ def test_predictions_from_several_threads_at_once():
 
 
 def test_fits_from_several_threads_at_once():
-    data, y = wide_data()
-    alone = SETClassifier(**WIDE).fit(data, y)
-    with ThreadPoolExecutor(3) as pool:
-        for model in pool.map(lambda n: SETClassifier(**WIDE, n_jobs=n).fit(data, y), [1, 2, None]):
-            assert_same(model, alone)
+    for (data, y), settings in ((wide_data(), WIDE), (collinear_data(), COLLINEAR)):
+        alone = SETClassifier(**settings).fit(data, y)
+
+        def fit(n_jobs, data=data, y=y, settings=settings):
+            return SETClassifier(**settings, n_jobs=n_jobs).fit(data, y)
+
+        with ThreadPoolExecutor(3) as pool:
+            for model in pool.map(fit, [1, 2, None] * 3):
+                assert_same(model, alone)
+
+
+def collinear_data():
+    """Products with their components have other bits on two threads of BLAS than on one."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(105, 30))
+    return hidden @ rng.normal(size=(30, 300)), hidden[:, 12] > 0
+
+
+COLLINEAR = {
+    "hidden_layer_sizes": (20,), "max_iter": 5, "conditioning": 0.001, "random_state": 0,
+}  # fmt: skip
+
+
+def test_threads_of_blas_change_no_bits():
+    data, y = collinear_data()
+    models = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, "blas"):
+            model = SETClassifier(**COLLINEAR).fit(data, y)
+            models.append((model, model.decision_function(data)))
+    (one, values), (two, others) = models
+    assert_same(one, two)
+    np.testing.assert_array_equal(values, others)
+
+
+def blas_threads():
+    libraries = threadpool_info()
+    return {library["num_threads"] for library in libraries if library["user_api"] == "blas"}
+
+
+def test_a_thread_does_not_lift_the_limit_of_another():
+    """Threads of Python share the limit of BLAS, which is the process's."""
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with one_blas_thread():
+            entered.set()
+            left.wait(60)
+            return blas_threads()
+
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with ThreadPoolExecutor(1) as pool:
+            with one_blas_thread():
+                seen = pool.submit(other)
+                entered.wait(60)
+            left.set()
+            assert seen.result() == {1}
+        assert blas_threads() == before == {2}
 
 
 def test_growth_by_gradient_on_several_threads():
