@@ -6,6 +6,7 @@ rules (Mocanu et al. 2018; Liu et al. 2019; kernels.h and topology.h), not from 
 """
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -23,19 +24,43 @@ def splitmix64(seed, counter):
     return z ^ (z >> 31)
 
 
-def draw_below(bound, seed, counter):
-    return splitmix64(seed, counter) * bound >> 64
+def log_of_half(f):
+    """-log2(1 - f / 2), both in 2^-32, by the core's polynomial."""
+    p = 0
+    for c in (
+        0x1ABE92D, -0x2FD47C9, 0x45AC4B3, 0x8EE171, 0x63E5301, 0xF53D787, 0x2E2B5178, 0xB8AA39A3,
+    ):  # fmt: skip
+        p = c - (-p * f >> 32) if p < 0 else c + (p * f >> 32)
+    return p * f >> 32
+
+
+def gap(seed, counter):
+    """An exponential variate of mean 2^32 / log(2), by how often a half is missed."""
+    z = splitmix64(seed, counter)
+    n_missed = 32 - (z >> 32 | 1).bit_length()
+    return (n_missed << 32) + log_of_half(z % 2**32) + 1
+
+
+def sorted_draws(bound, count, seed, counter):
+    """`count` uniform draws below `bound`, ascending: sums of gaps over the sum of all."""
+    if count == 0:
+        return []
+    sums = list(itertools.accumulate(gap(seed, counter + i) for i in range(count + 1)))
+    total = sums.pop()
+    zeros = 63 - bound.bit_length() - 64 + total.bit_length()
+    scale = int(math.ldexp(float(bound) / float(total) * (1 - 2**-50), 64 + zeros))
+    return [s * scale >> 64 + zeros for s in sums]
 
 
 def sample_without_replacement(bound, count, seed):
-    """The first `count` distinct draws, ascending; of more than half, those left out."""
+    """Distinct draws, those missing drawn anew; of more than half, those left out."""
     if count > bound // 2:
         omitted = sample_without_replacement(bound, bound - count, seed)
         return np.setdiff1d(np.arange(bound), omitted)
     chosen, counter = set(), 0
-    while len(chosen) < count:
-        chosen.add(draw_below(bound, seed, counter))
-        counter += 1
+    while (n_missing := count - len(chosen)) > 0:
+        chosen.update(sorted_draws(bound, n_missing, seed, counter))
+        counter += n_missing + 1
     return np.array(sorted(chosen), dtype=np.int64)
 
 
@@ -68,7 +93,7 @@ def erdos_renyi(n_in, n_out, n_draws, seed):
     if n_draws // 50 >= mask.size:
         mask[:] = True
     else:
-        mask[[draw_below(mask.size, seed, i) for i in range(n_draws)]] = True
+        mask[sorted_draws(mask.size, n_draws, seed, 0)] = True
     return mask.reshape(n_out, n_in)
 
 

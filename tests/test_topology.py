@@ -64,6 +64,25 @@ def test_sample_of_a_large_share_and_of_many(bound, count):
     np.testing.assert_array_equal(sample, reference.sample_without_replacement(bound, count, 5))
 
 
+def test_gaps_are_exponential():
+    for f in np.linspace(0, 2**32 - 1, 1001).astype(int).tolist():
+        assert abs(reference.log_of_half(f) / 2**32 + np.log2(1 - f / 2**33)) < 2e-7
+    gaps = np.array([reference.gap(3, i) for i in range(5000)])
+    assert scipy.stats.kstest(gaps * np.log(2) / 2**32, "expon").pvalue > 0.001
+
+
+def test_a_sample_is_of_the_law_of_sorted_uniform_draws():
+    """Over many samples each rank has its Beta law; in a large one gaps are exponential."""
+    n, bound = 9, 2**50
+    samples = np.array([_native.sample_without_replacement(bound, n, seed) for seed in range(3000)])
+    for rank, values in enumerate(samples.T, 1):
+        law = scipy.stats.beta(rank, n + 1 - rank).cdf
+        assert scipy.stats.kstest(values / bound, law).pvalue > 0.001
+    sample = _native.sample_without_replacement(bound, 100_000, 1) / bound
+    assert scipy.stats.kstest(sample, "uniform").pvalue > 0.001
+    assert scipy.stats.kstest(np.diff(sample) * 100_000, "expon").pvalue > 0.001
+
+
 def test_sample_errors():
     for count in (-1, 11):
         with pytest.raises(ValueError, match="count"):

@@ -224,8 +224,8 @@ template <class T> struct Kernels {
     // keep[k] = whether values[k] lies outside of [low, high].
     void (*mark_outside)(const T *values, int64_t n, T low, T high, uint8_t *keep);
 
-    // values[i] = floor(draw * bound / 2^64) for the draws first + i of a stream, i < n.
-    void (*draw)(uint64_t seed, uint64_t first, int64_t n, uint64_t bound, int64_t *values);
+    // gaps[i] = an exponential variate of mean 2^32 / log(2) from draw first + i of a stream, i < n.
+    void (*draw_gaps)(uint64_t seed, uint64_t first, int64_t n, int64_t *gaps);
 };
 
 }  // namespace sklearn_set

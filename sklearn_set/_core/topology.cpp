@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <type_traits>
 
 #include "dispatch.h"
@@ -12,54 +13,48 @@ namespace sklearn_set {
 
 namespace {
 
-// The distinct values of the draws first .. first + count - 1, reduced below `bound`, ascending;
-// there is room for one more. They are sorted into buckets of equal width, twice as many as draws
-// if they stay in a near cache, and then by insertion.
+// The distinct ones of `count` uniform draws below `bound`, ascending; there is room for one more.
+// They are drawn in this order, by the gaps between them: exponential ones over their sum (as
+// between the arrivals of a Poisson process). These are made of the draws first .. first + count.
 Array<int64_t> distinct_draws(int64_t bound, int64_t count, uint64_t seed, uint64_t first) {
-    const int64_t n_buckets = std::min<int64_t>(count < (1 << 19) ? 2 * count : count / 2, 1 << 22);
-    int shift = 0;
-    while ((bound - 1) >> shift >= std::max<int64_t>(n_buckets, 1)) ++shift;
-    // Drawn twice: that takes less than to read them from memory.
-    const auto for_each_draw = [=](auto visit) {
-        constexpr int64_t BLOCK = 512;
-        int64_t draws[BLOCK];
-        for (int64_t i = 0; i < count; i += BLOCK) {
-            const int64_t n = std::min(BLOCK, count - i);
-            active_kernels<float>().draw(seed, first + i, n, bound, draws);
-            std::for_each(draws, draws + n, visit);
-        }
-    };
-    std::vector<int32_t> next(((bound - 1) >> shift) + 2, 0);
-    for_each_draw([&](int64_t draw) { ++next[(draw >> shift) + 1]; });
-    for (size_t b = 1; b < next.size(); ++b) next[b] += next[b - 1];
-    Array<int64_t> values(count + 1);
-    for_each_draw([&](int64_t draw) { values[next[draw >> shift]++] = draw; });
-    if (count > 16 * n_buckets) {  // more draws than the buckets are made for
-        int64_t begin = 0;
-        for (size_t b = 0; b + 1 < next.size(); begin = next[b++])
-            std::sort(&values[begin], &values[next[b]]);
-    } else {
-        int64_t largest = 0;  // in a register: to read it back from memory takes longer
-        for (int64_t i = 0; i < count; ++i) {
-            const int64_t draw = values[i];
-            if (draw >= largest) {
-                largest = draw;
-                continue;
-            }
-            int64_t j = i;
-            for (; j > 0 && values[j - 1] > draw; --j) values[j] = values[j - 1];
-            values[j] = draw;
-        }
-    }
+    if (count == 0) return {};
+    Array<int64_t> values(count + 1);  // the gaps at first
+    active_kernels<float>().draw_gaps(seed, first, count + 1, values.data());
+    const uint64_t total = std::accumulate(values.begin(), values.end(), uint64_t{0});
+    // bound / total as a whole number of 64 bits, rounded down.
+    const int zeros = __builtin_clzll(total), more_zeros = __builtin_clzll(bound) - 1;
+    const double ratio = double(bound) / double(total) * (1 - 0x1p-50);
+    const auto scale = uint64_t(std::ldexp(ratio, 64 - zeros + more_zeros));
+    uint64_t sum = 0;
     int64_t n = 0, last = -1;
     for (int64_t i = 0; i < count; ++i) {
-        const int64_t value = values[i];
+        sum += values[i];
+        const uint64_t product = static_cast<unsigned __int128>(sum << zeros) * scale >> 64;
+        const int64_t value = product >> more_zeros;
         values[n] = value;
         n += value != last;
         last = value;
     }
     values.resize(n);
     return values;
+}
+
+// Adds those of `more` that are not there; both ascend.
+void insert(Array<int64_t> &values, const Array<int64_t> &more) {
+    constexpr int64_t MANY = 8;  // looked at together, since most are not near
+    int64_t from = values.size(), to = from + more.size();
+    values.resize(to);
+    int64_t *const v = values.data();
+    for (auto next = more.crbegin(); next != more.crend(); ++next) {
+        int64_t begin = from;
+        while (begin >= MANY && v[begin - MANY] > *next) begin -= MANY;
+        while (begin > 0 && v[begin - 1] > *next) --begin;
+        std::copy_backward(v + begin, v + from, v + to);
+        to -= from - begin;
+        from = begin;
+        if (from == 0 || v[from - 1] != *next) v[--to] = *next;
+    }
+    values.erase(values.begin() + from, values.begin() + to);
 }
 
 }  // namespace
@@ -77,21 +72,11 @@ Array<int64_t> sample_without_replacement(int64_t bound, int64_t count, uint64_t
         return values;
     }
     Array<int64_t> values = distinct_draws(bound, count, seed, 0);
-    uint64_t drawn = count;
+    uint64_t drawn = count + 1;
     while (static_cast<int64_t>(values.size()) < count) {
         const int64_t missing = count - static_cast<int64_t>(values.size());
-        Array<int64_t> more = distinct_draws(bound, missing, seed, drawn);
-        drawn += missing;
-        Array<int64_t> merged(values.size() + more.size() + 1);  // room for one more
-        auto end = merged.begin();
-        auto value = values.cbegin();
-        for (const int64_t drawn_now : more) {
-            while (value != values.cend() && *value < drawn_now) *end++ = *value++;
-            if (value == values.cend() || *value != drawn_now) *end++ = drawn_now;
-        }
-        end = std::copy(value, values.cend(), end);
-        merged.resize(end - merged.begin());
-        values.swap(merged);
+        insert(values, distinct_draws(bound, missing, seed, drawn));
+        drawn += missing + 1;
     }
     return values;
 }
