@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from . import _reporting
 from ._caching import Checkpoints, cached
@@ -447,10 +446,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     def _raw_predict(self, X) -> np.ndarray:
         """Raw outputs of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        X = validated(self, X, accept_sparse="csr", dtype=self._network.dtype, reset=False)
+        network = self._fitted_network()
+        X = validated(self, X, accept_sparse="csr", dtype=network.dtype, reset=False)
         data = Data(self.conditioner_._apply(X), X.dtype)
-        return self._network.predict(data, effective_n_threads(self.n_jobs))
+        n_threads = 1 if data.n_samples == 1 else effective_n_threads(self.n_jobs)
+        return network.predict(data, n_threads)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -36,8 +36,11 @@ _BLOCK_VALUES = 2**22  # values
 
 def smooth_clip(Z: np.ndarray) -> np.ndarray:
     """Clip values smoothly to the bound, in place: z / sqrt(1 + (z / bound)²)."""
-    np.clip(Z, -1e6, 1e6, out=Z)  # the square of what is larger could overflow
-    Z /= np.sqrt(1 + np.square(Z / BOUND))
+    np.minimum(np.maximum(Z, -1e6, out=Z), 1e6, out=Z)  # squares of what is larger could overflow
+    size = Z / BOUND
+    size *= size
+    size += 1
+    Z /= np.sqrt(size, out=size)
     return Z
 
 
@@ -136,14 +139,16 @@ class Scaling:
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Columns of mean 0 and deviation 1, heavy tails as they are."""
         with np.errstate(over="ignore"):
-            return (X.astype(np.float64) - self.mean) / self.deviation
+            return (X - self.mean) / self.deviation
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Scaled columns, not yet clipped."""
-        Z = self.standardise(X)
         with np.errstate(over="ignore"):
-            values = np.arcsinh((X[:, self.heavy] - self.median) / self.size)
-        Z[:, self.heavy] = (values - self.heavy_mean) / self.heavy_deviation
+            Z = X - self.mean
+            Z /= self.deviation
+            if len(self.heavy):
+                values = np.arcsinh((X.take(self.heavy, axis=1) - self.median) / self.size)
+                Z[:, self.heavy] = (values - self.heavy_mean) / self.heavy_deviation
         return Z
 
     def slopes(self, X: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ May not touch: networks, the strength of regularisation.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from numbers import Real
 from typing import Any, Self
 
@@ -231,12 +230,20 @@ class InputConditioner(TransformerMixin, Declared):
         """Condition validated samples."""
         if sparse.issparse(X):
             check_sparse(X)
-        if sparse.issparse(X) or self.conditioning is None:
+        elif self.method_ == "decorrelate":
+            with one_blas_thread():
+                return self._in_blocks(X)
+        elif self.conditioning is not None:
+            return self._in_blocks(X)
+        return self._columns.apply(X).astype(X.dtype, copy=False)
+
+    def _in_blocks(self, X: np.ndarray) -> np.ndarray:
+        """Condition dense samples, some at a time."""
+        if len(X) == 1:
             return self._columns.apply(X).astype(X.dtype, copy=False)
         conditioned = np.empty((len(X), self._n_features_out), dtype=X.dtype)
-        with one_blas_thread() if self.method_ == "decorrelate" else nullcontext():
-            for part in blocks(*X.shape):
-                conditioned[part] = self._columns.apply(X[part])
+        for part in blocks(*X.shape):
+            conditioned[part] = self._columns.apply(X[part])
         return conditioned
 
     def inverse_transform(self, X):

@@ -15,7 +15,8 @@ __all__ = ["Data", "check_sparse"]
 
 def _readable(values, dtype) -> np.ndarray:
     """The values as the core takes them: of this type, in C order and aligned."""
-    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+    values = np.ascontiguousarray(values, dtype)
+    return values if values.flags.aligned else values.copy()
 
 
 def check_sparse(X: sparse.csr_array) -> None:

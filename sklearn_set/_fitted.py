@@ -209,7 +209,8 @@ class FittedNetwork(_Fitted, Declared):
         self.__dict__.update(before)
 
     def _fitted_network(self) -> Network:
-        check_is_fitted(self)  # its error is an AttributeError, too
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # its error is an AttributeError, too
         return self._network
 
     @property

@@ -86,8 +86,9 @@ class Classes(Target):
     @classmethod
     def of(cls, y, loss: str, classes=None) -> Classes:
         """The classes of some targets (or those given), learned with an estimator's `loss`."""
-        check_classification_targets(y)
-        kind = type_of_target(y)
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multilabel-indicator"):  # it looks at the targets again
+            check_classification_targets(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
                 f"y should be a 1d array, got {y.shape[1]} columns with classes in each. For a "
@@ -127,8 +128,9 @@ class Classes(Target):
 
     def encode(self, y, dtype: DTypeLike) -> np.ndarray:
         """Class indices (n_samples,), or a 0/1 matrix if multilabel."""
-        check_classification_targets(y)
-        kind = type_of_target(y)
+        kind = type_of_target(y, input_name="y")
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            check_classification_targets(y)
         if (kind == "multilabel-indicator") != self.multilabel:
             raise ValueError(
                 "The targets changed between a single label per sample and multilabel indicators: "
