@@ -284,6 +284,29 @@ def test_gradient(isa, dtype, row_bytes, kind_of_layer):
     )
 
 
+@per_isa
+@per_dtype
+@pytest.mark.parametrize("row_bytes", [16, 32, 64, 128, 192])
+def test_gradients_of_many_destinations_have_the_bits_of_few(isa, dtype, row_bytes):
+    """2000 destinations and more are computed in another way than 700 at a time."""
+    rng = np.random.default_rng(0)
+    stride, n = row_bytes // np.dtype(dtype).itemsize, 2300
+    mask = rng.random((n, 90)) < rng.choice([0, 0.1, 0.5], size=(n, 1))
+    W = scipy.sparse.csr_array(mask)
+    indptr, indices = W.indptr.astype(np.int32), W.indices.astype(np.int32)
+    a, delta = (rows(rng.normal(size=(m, stride)).astype(dtype)) for m in (90, n))
+    given, wanted = np.full((2, W.nnz), np.nan, dtype)
+    biases = np.empty(n, dtype)
+    _native.gradient(indptr, indices, a, delta, given, biases, isa=isa)
+    for d in range(0, n, 700):
+        part = slice(indptr[d], indptr[min(d + 700, n)])
+        _native.gradient(
+            indptr[d : d + 701] - indptr[d], indices[part], a, rows(delta[d : d + 700]),
+            wanted[part], biases[d : d + 700], isa=isa,
+        )  # fmt: skip
+    np.testing.assert_array_equal(given, wanted)
+
+
 # ------------------------------------------------------------------ dropout
 
 

@@ -314,17 +314,34 @@ NOINLINE typename X::Mask kept(uint32_t neuron, uint32_t column, uint32_t seed,
     return (typename X::Mask)(h >> 8 >= U(threshold));
 }
 
-// The epilogue of row d: activation, dropout, derivative.
+// The three kinds without an exponential are f = z > 0 ? z : slope * z. The mask turns RELU's
+// 0 * -inf into 0. NaN stays NaN.
+template <class T> struct Bend {
+    T slope;
+    bool relu;
+    template <class F>
+    explicit Bend(const F &f)
+        : slope(f.kind == IDENTITY ? T(1) : f.kind == RELU ? T(0) : f.slope),
+          relu(f.kind == RELU) {}
+    template <class S> INLINE typename S::V value(const Bend &f, typename S::V x) {
+        typedef typename S::Mask Mask;
+        Mask no_relu = (typename S::U)(f.relu ? 0 : -1) - Mask{};
+        return S::select((Mask)(x <= 0), (typename S::V)((Mask)(f.slope * x) & no_relu), x);
+    }
+    template <class S> INLINE typename S::V derivative(const Bend &f, typename S::V x) {
+        return S::select((typename S::Mask)(x > 0), S::splat(1), S::splat(f.slope));
+    }
+};
+
+// The epilogue of row d, of which `sums` are those from `column` on: activation, dropout,
+// derivative.
 template <class S>
-INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
+NOINLINE void finish(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
                      int64_t column, const Activation<typename S::T> &f) {
     typedef typename S::T T;
     typedef typename S::V V;
     typedef typename S::Mask Mask;
-    // The three kinds without an exponential are f = z > 0 ? z : slope * z. The
-    // mask turns RELU's 0 * -inf into 0. NaN stays NaN.
-    T slope = f.kind == IDENTITY ? T(1) : f.kind == RELU ? T(0) : f.slope;
-    Mask no_relu = (typename S::U)(f.kind == RELU ? 0 : -1) - Mask{};
+    const Bend<T> bend(f);
     UNROLL for (int v = 0; v < S::count; v++) {
         V x = sums[v], derivative;
         if (f.kind == TANH) {
@@ -338,8 +355,8 @@ INLINE void activate(const typename S::V *sums, typename S::T *z, int64_t stride
             x = gelu<typename S::Self>(x, stored);
             derivative = stored;
         } else {
-            derivative = S::select((Mask)(x > 0), S::splat(1), S::splat(slope));
-            x = S::select((Mask)(x <= 0), (V)((Mask)(slope * x) & no_relu), x);
+            derivative = Bend<T>::template derivative<S>(bend, x);
+            x = Bend<T>::template value<S>(bend, x);
         }
         int64_t at = column + v * S::width;
         if (f.dropout_threshold) {
@@ -372,18 +389,41 @@ void product(const int32_t *indptr, const int32_t *indices, const T *weights, co
              const Activation<T> &f) {
     for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
         typedef decltype(strip) S;
-        for (int32_t d = begin; d < end; d++) {
-            typename S::V sums[S::count];
-            UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(bias[d]);
-            for (int64_t k = indptr[d], last = indptr[d + 1]; k < last; k++) {
-                const T *row = a + indices[k] * stride + column;
-                typename S::V weight = S::splat(weights[k]);
-                UNROLL for (int v = 0; v < S::count; v++)
-                    sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
+        auto rows = [&](auto use) __attribute__((always_inline)) {
+            for (int32_t d = begin; d < end; d++) {
+                typename S::V sums[S::count];
+                UNROLL for (int v = 0; v < S::count; v++) sums[v] = S::splat(bias[d]);
+                for (int64_t k = indptr[d], last = indptr[d + 1]; k < last; k++) {
+                    const T *row = a + indices[k] * stride + column;
+                    typename S::V weight = S::splat(weights[k]);
+                    UNROLL for (int v = 0; v < S::count; v++)
+                        sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
+                }
+                use(sums, d);
             }
-            activate<S>(sums, z, stride, d, column, f);
-        }
+        };
+        // Two loops, since a choice and a call for each row took a tenth of the time.
+        if (f.kind <= LEAKY_RELU && !f.dropout_threshold && !f.derivative)
+            rows([&, bend = Bend<T>(f)](const typename S::V *sums, int32_t d)
+                     __attribute__((always_inline)) {
+                         T *row = z + d * stride + column;
+                         UNROLL for (int v = 0; v < S::count; v++)
+                             S::store_row(row + v * S::width,
+                                          Bend<T>::template value<S>(bend, sums[v]));
+                     });
+        else
+            rows([&](const typename S::V *sums, int32_t d) __attribute__((always_inline)) {
+                finish<S>(sums, z, stride, d, column, f);
+            });
     });
+}
+
+// The epilogue of a row of propagated deltas: times f' at `at`.
+template <class S>
+NOINLINE void finish_delta(const typename S::V *sums, typename S::T *out, int64_t at,
+                           const Derivative<typename S::T> &f) {
+    UNROLL for (int v = 0; v < S::count; v++)
+        S::store_row(out + at + v * S::width, sums[v] * derivative_at<S>(at + v * S::width, f));
 }
 
 template <class T>
@@ -392,19 +432,31 @@ void transposed_product(const int32_t *indptr, const int32_t *positions, const i
                         int32_t end, const Derivative<T> &f) {
     for_strips<T>(stride, [=, &f](auto strip, int64_t column) {
         typedef decltype(strip) S;
-        for (int32_t s = begin; s < end; s++) {
-            typename S::V sums[S::count] = {};
-            for (int64_t k = indptr[s], last = indptr[s + 1]; k < last; k++) {
-                const T *row = delta + indices[k] * stride + column;
-                typename S::V weight = S::splat(weights[positions[k]]);
-                UNROLL for (int v = 0; v < S::count; v++)
-                    sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
+        auto rows = [&](auto use) __attribute__((always_inline)) {
+            for (int32_t s = begin; s < end; s++) {
+                typename S::V sums[S::count] = {};
+                for (int64_t k = indptr[s], last = indptr[s + 1]; k < last; k++) {
+                    const T *row = delta + indices[k] * stride + column;
+                    typename S::V weight = S::splat(weights[positions[k]]);
+                    UNROLL for (int v = 0; v < S::count; v++)
+                        sums[v] = S::fused(weight, S::load_row(row + v * S::width), sums[v]);
+                }
+                use(sums, s * stride + column);
             }
-            UNROLL for (int v = 0; v < S::count; v++) {
-                int64_t at = s * stride + column + v * S::width;
-                S::store_row(out + at, sums[v] * derivative_at<S>(at, f));
-            }
-        }
+        };
+        if (f.kind <= LEAKY_RELU && !f.derivative && f.activation)
+            rows([&, bend = Bend<T>(f)](const typename S::V *sums, int64_t at)
+                     __attribute__((always_inline)) {
+                         UNROLL for (int v = 0; v < S::count; v++) {
+                             typename S::V x = S::load_row(f.activation + at + v * S::width);
+                             S::store_row(out + at + v * S::width,
+                                          sums[v] * Bend<T>::template derivative<S>(bend, x));
+                         }
+                     });
+        else
+            rows([&](const typename S::V *sums, int64_t at) __attribute__((always_inline)) {
+                finish_delta<S>(sums, out, at, f);
+            });
     });
 }
 
@@ -416,7 +468,7 @@ void activate(T *z, int64_t stride, int32_t begin, int32_t end, const Activation
         for (int32_t d = begin; d < end; d++) {
             UNROLL for (int v = 0; v < S::count; v++)
                 row[v] = S::load_row(z + d * stride + column + v * S::width);
-            activate<S>(row, z, stride, d, column, f);
+            finish<S>(row, z, stride, d, column, f);
         }
     });
 }
@@ -464,9 +516,10 @@ void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T shar
 
 // ---------------------------------------------------------------- gradients
 
-constexpr int CHUNK = 512;  // gradients that descend holds on the stack
-constexpr int SLACK = 4;    // values that dots may write past its end
-constexpr int AHEAD = 16;   // connections from a row's prefetch to its use
+constexpr int CHUNK = 512;       // gradients that are held on the stack
+constexpr int SLACK = 16;        // values that dots may write past its end
+constexpr int AHEAD = 32;        // connections from a row's prefetch to its use
+constexpr int MANY_ROWS = 2000;  // the processor does not remember the lengths of so many
 
 // Calls body(Strip) once, for a strip that divides the row.
 template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
@@ -478,6 +531,14 @@ template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
     else body(Strip<T, WIDEST, 1>{});
 }
 
+// Two indices in one load: the processor has no more than two loads a cycle beside wide ones.
+INLINE void load_pair(const int32_t *p, int64_t *pair) {
+    uint64_t both;
+    __builtin_memcpy(&both, p, sizeof both);
+    pair[0] = both & UINT32_MAX;
+    pair[1] = both >> 32;
+}
+
 // out[j] = the sum over the batch of rows[indices[j]] * factor for j < GROUP;
 // PADDED: indices after `last` repeat it. Each sum runs over the vectors of a
 // row in order, then over the lanes as a tree: the bits do not depend on GROUP.
@@ -487,8 +548,11 @@ INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T 
     constexpr int strip = S::count * S::width;
     typename S::V sums[GROUP] = {};
     auto add = [&](int64_t at) __attribute__((always_inline)) {
+        int64_t i[2];
         UNROLL for (int j = 0; j < GROUP; j++) {
-            const typename S::T *row = rows + indices[PADDED && last < j ? last : j] * stride;
+            if (PADDED) i[j % 2] = indices[last < j ? last : j];
+            else if (j % 2 == 0) load_pair(indices + j, i);
+            const typename S::T *row = rows + i[j % 2] * stride;
             UNROLL for (int v = 0; v < S::count; v++)
                 sums[j] = S::fused(S::load_row(row + at + v * S::width),
                                    S::load_row(factor + at + v * S::width), sums[j]);
@@ -499,36 +563,15 @@ INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T 
     sum_lanes<S, GROUP>(sums, out);
 }
 
-// Starts to load the rows AHEAD connections ahead, unless they lie past `limit`.
-// The shuffles of sum_lanes fill the queues of the processor, which otherwise meets
-// the next rows too late. This saves 10 % of the time at 128 bytes a row; it gained
-// nothing with longer rows and lost time with shorter ones.
-template <class S, int GROUP>
-INLINE void prefetch(const int32_t *indices, const int32_t *limit, const typename S::T *rows,
-                     int64_t stride) {
-    constexpr int strip = S::count * S::width, line = 64 / sizeof(typename S::T);
-    if (strip < line || strip > 2 * line || stride > 2 * line) return;
-    if (limit - indices < AHEAD + GROUP) return;
-    UNROLL for (int j = 0; j < GROUP; j++)
-        UNROLL for (int at = 0; at < strip; at += line)
-            __builtin_prefetch(rows + indices[AHEAD + j] * stride + at);
-}
-
-// The same for j < n; indices[n..] are those that follow, up to `limit`. Writes
-// up to SLACK - 1 values past out[n - 1].
+// The same for j < n. Writes up to SLACK - 1 values past out[n - 1].
 template <class S>
-INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
-                 const typename S::T *rows, const typename S::T *factor, int64_t stride,
-                 typename S::T *out) {
+INLINE void dots(const int32_t *indices, int64_t n, const typename S::T *rows,
+                 const typename S::T *factor, int64_t stride, typename S::T *out) {
     int64_t j = 0;
-    for (; j + S::width <= n; j += S::width) {
-        prefetch<S, S::width>(indices + j, limit, rows, stride);
+    for (; j + S::width <= n; j += S::width)
         dot_group<S, S::width, false>(indices + j, 0, rows, factor, stride, out + j);
-    }
-    for (; j < n; j += S::block) {
-        prefetch<S, S::block>(indices + j, limit, rows, stride);
+    for (; j < n; j += S::block)
         dot_group<S, S::block, true>(indices + j, n - j - 1, rows, factor, stride, out + j);
-    }
 }
 
 // The gradients of the connections [k, last), of which the first belongs to
@@ -536,17 +579,98 @@ INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
 template <class T>
 NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const T *a,
                            const T *delta, int64_t stride, int32_t d, int64_t k, int64_t last,
-                           T *out) {
+                           int64_t, T *out) {
     for_row<T>(stride, [&](auto strip) {
         typedef decltype(strip) S;
         for (; k < last; d++) {
             int64_t stop = indptr[d + 1] < last ? indptr[d + 1] : last;
-            dots<S>(indices + k, stop - k, indices + last, a, delta + d * stride, stride, out);
+            dots<S>(indices + k, stop - k, a, delta + d * stride, stride, out);
             out += stop - k;
             k = stop;
         }
     });
     return d > 0 && indptr[d] > last ? d - 1 : d;
+}
+
+// out[j] = the sum over the batch of a[sources[j]] * delta[destinations[j]] for j < S::width, in
+// the order of dot_group, of rows of one strip. PREFETCH: starts to load the rows of the
+// sources AHEAD connections ahead; the shuffles of sum_lanes fill the queues of the processor,
+// which otherwise meets the next rows too late.
+template <class S, bool PREFETCH>
+INLINE void dot_pairs(const int32_t *sources, const int32_t *destinations, const typename S::T *a,
+                      const typename S::T *delta, typename S::T *out) {
+    constexpr int stride = S::count * S::width, line = 64 / sizeof(typename S::T);
+    typename S::V sums[S::width] = {};
+    int64_t s[2], d[2];
+    UNROLL for (int j = 0; j < S::width; j++) {
+        if (j % 2 == 0) {
+            load_pair(sources + j, s);
+            load_pair(destinations + j, d);
+        }
+        const typename S::T *row = a + s[j % 2] * stride, *factor = delta + d[j % 2] * stride;
+        UNROLL for (int v = 0; v < S::count; v++)
+            sums[j] = S::fused(S::load_row(row + v * S::width), S::load_row(factor + v * S::width),
+                               sums[j]);
+    }
+    if (PREFETCH && stride >= line)
+        UNROLL for (int j = 0; j < S::width; j++) {
+            if (j % 2 == 0) load_pair(sources + AHEAD + j, s);
+            UNROLL for (int at = 0; at < stride; at += line)
+                __builtin_prefetch(a + s[j % 2] * stride + at);
+        }
+    sum_lanes<S, S::width>(sums, out);
+}
+
+// The same as gradients() for short rows, in groups that do not end where a destination does:
+// that branch would be guessed wrong for most of many destinations. `all`: the end of `indices`.
+template <class T>
+NOINLINE int32_t gradients_of_many(const int32_t *indptr, const int32_t *indices, const T *a,
+                                   const T *delta, int64_t stride, int32_t d, int64_t k,
+                                   int64_t last, int64_t all, T *out) {
+    constexpr int at_once = 32;
+    int32_t destinations[CHUNK + at_once];
+    const int64_t n = last - k;
+    for (int64_t i = 0; i < n; d++) {
+        int64_t stop = (indptr[d + 1] < last ? indptr[d + 1] : last) - k;
+        for (; i < stop; i += at_once)  // past the end, which the next one overwrites
+            UNROLL for (int j = 0; j < at_once; j++) destinations[i + j] = d;
+        i = stop;
+    }
+    for_row<T>(stride, [&](auto strip) {
+        typedef decltype(strip) S;
+        if (stride != S::count * S::width) return;
+        const int64_t far = all - k - AHEAD;
+        int64_t i = 0;
+        for (; i + S::width <= (n < far ? n : far); i += S::width)
+            dot_pairs<S, true>(indices + k + i, destinations + i, a, delta, out + i);
+        for (; i + S::width <= n; i += S::width)
+            dot_pairs<S, false>(indices + k + i, destinations + i, a, delta, out + i);
+        if (i == n) return;
+        int32_t rest[2][S::width];
+        for (int j = 0; j < S::width; j++) {
+            int64_t at = i + j < n ? i + j : n - 1;
+            rest[0][j] = indices[k + at];
+            rest[1][j] = destinations[at];
+        }
+        dot_pairs<S, false>(rest[0], rest[1], a, delta, out + i);
+    });
+    return d > 0 && indptr[d] > last ? d - 1 : d;
+}
+
+// Calls use(gradients, k, n) for parts of the connections of the destinations in [begin, end).
+template <class T, class Use>
+INLINE void for_gradients(const int32_t *indptr, const int32_t *indices, const T *a,
+                          const T *delta, int64_t stride, int32_t begin, int32_t end, Use use) {
+    T chunk[CHUNK + SLACK];
+    const bool many = end - begin >= MANY_ROWS && stride * sizeof(T) <= 2 * WIDEST;
+    auto compute = many ? gradients_of_many<T> : gradients<T>;
+    int32_t d = begin;
+    const int64_t all = indptr[end];
+    for (int64_t k = indptr[begin], last; k < all; k = last) {
+        last = k + CHUNK < all ? k + CHUNK : all;
+        d = compute(indptr, indices, a, delta, stride, d, k, last, all, chunk);
+        use(chunk, k, last - k);
+    }
 }
 
 template <class T>
@@ -566,20 +690,13 @@ void bias_gradient(const T *delta, T *out, int64_t stride, int32_t begin, int32_
     });
 }
 
-// Calls body(first, last) for the chunks of [begin, end).
-template <class Body> INLINE void for_chunks(int64_t begin, int64_t end, Body body) {
-    for (int64_t k = begin; k < end; k += CHUNK) body(k, k + CHUNK < end ? k + CHUNK : end);
-}
-
 template <class T>
 void gradient(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
               T *out, T *bias_out, int64_t stride, int32_t begin, int32_t end) {
-    T chunk[CHUNK + SLACK];
-    int32_t d = begin;
-    for_chunks(indptr[begin], indptr[end], [&](int64_t k, int64_t last) {
-        d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
-        __builtin_memcpy(out + k, chunk, (last - k) * sizeof(T));
-    });
+    for_gradients(indptr, indices, a, delta, stride, begin, end,
+                  [&](const T *part, int64_t k, int64_t n) {
+                      __builtin_memcpy(out + k, part, n * sizeof(T));
+                  });
     bias_gradient(delta, bias_out, stride, begin, end);
 }
 
@@ -673,16 +790,16 @@ void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T 
              const Update<T> &rule) {
     Stepped<T> weights = {p.weights, p.first, p.second, p.sensitivity};
     Stepped<T> biases = {p.bias, p.bias_first, p.bias_second, nullptr};
-    T chunk[CHUNK + SLACK];
-    int32_t d = begin;
-    for_chunks(indptr[begin], indptr[end], [&](int64_t k, int64_t last) {
-        d = gradients(indptr, indices, a, delta, stride, d, k, last, chunk);
-        step(chunk, weights.from(k), last - k, rule, rule.l2, rule.shrink);
-    });
-    for_chunks(begin, end, [&](int64_t first, int64_t last) {
-        bias_gradient(delta + first * stride, chunk, stride, 0, last - first);
-        step_bias(chunk, biases.from(first), last - first, rule);
-    });
+    for_gradients(indptr, indices, a, delta, stride, begin, end,
+                  [&](const T *part, int64_t k, int64_t n) {
+                      step(part, weights.from(k), n, rule, rule.l2, rule.shrink);
+                  });
+    T chunk[CHUNK];
+    for (int32_t first = begin, n; first < end; first += n) {
+        n = end - first < CHUNK ? end - first : CHUNK;
+        bias_gradient(delta + first * stride, chunk, stride, 0, n);
+        step_bias(chunk, biases.from(first), n, rule);
+    }
 }
 
 // ---------------------------------------------------------------- gathering
