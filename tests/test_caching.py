@@ -1,10 +1,16 @@
 """What fits to the same samples share in `memory`."""
 
 import itertools
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from helpers import assert_same
+from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -46,7 +52,7 @@ def epochs(monkeypatch):
 
 
 def networks(folder):
-    return set(folder.rglob("*.pickle"))
+    return set(folder.rglob("network-*.pickle"))
 
 
 def assert_resumed(model, X, y, epochs, **fit):
@@ -61,13 +67,15 @@ def assert_resumed(model, X, y, epochs, **fit):
         assert model.history_[name] == alone.history_[name]
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_a_search_has_the_same_scores(samples, tmp_path, n_jobs):
+@pytest.mark.parametrize("backend", ["sequential", "loky", "threading", "multiprocessing"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_search_has_the_same_scores(samples, tmp_path, backend):
     X, y = samples
     model = NPSETClassifier(**FEW)
     without = GridSearchCV(model, LETTERS, cv=2).fit(X, y)
     model.set_params(memory=tmp_path)
-    search = GridSearchCV(model, LETTERS, cv=2, n_jobs=n_jobs).fit(X, y)
+    with parallel_config(backend, n_jobs=2):
+        search = GridSearchCV(model, LETTERS, cv=2).fit(X, y)
     for name in ("split0_test_score", "split1_test_score"):
         np.testing.assert_array_equal(search.cv_results_[name], without.cv_results_[name])
     assert_same(search.best_estimator_, without.best_estimator_)
@@ -186,18 +194,66 @@ def test_a_file_for_each_point(samples, tmp_path):
     for alpha, gamma in itertools.product((0.1, 0.2), (1, 4)):
         NPSETClassifier(**FEW | {"alpha": alpha, "gamma": gamma}, memory=str(folder)).fit(*samples)
     assert len(networks(folder)) == 1 + 4
-    assert not list(folder.rglob("tmp*"))
+    assert not list(folder.rglob("*.unfinished"))
 
 
 def test_a_file_that_fails_leaves_nothing(samples, tmp_path, monkeypatch):
-    def full(model, file, protocol):
+    def full(value, file, protocol):
         file.write(b"half of it")
         raise OSError("No space left on device")
 
     monkeypatch.setattr(_caching.pickle, "dump", full)
     with pytest.raises(OSError, match="No space"):
         NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
-    assert not networks(tmp_path) and not list(tmp_path.rglob("tmp*"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_files_that_are_not_whole_are_made_again(samples, tmp_path):
+    model = NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
+    whole = {path: path.read_bytes() for path in tmp_path.rglob("*.pickle")}
+    for size in (0, 1, 1000, -1):
+        for path, content in whole.items():
+            path.write_bytes(content[:size])
+        assert_same(clone(model).fit(*samples), model)
+        assert all(len(path.read_bytes()) >= len(whole[path]) - 100 for path in whole)
+
+
+def test_what_a_killed_process_leaves_is_not_read_and_goes(samples, tmp_path):
+    code = (
+        "import os, sys, numpy as np\n"
+        "from sklearn_set import NPSETClassifier, _caching\n"
+        "def die(value, file, protocol):\n"
+        "    file.write(b'half of it')\n"
+        "    file.flush()\n"
+        "    os._exit(9)\n"
+        "_caching.pickle.dump = die\n"
+        "X = np.arange(80.0).reshape(20, 4) % 7\n"
+        "NPSETClassifier((9,), random_state=0, memory=sys.argv[1]).fit(X, X[:, 0] > 3)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == 9
+    (left,) = tmp_path.rglob("*.unfinished")
+    model = NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
+    assert left.exists()  # it could be another process's, which goes on to write it
+    assert_same(model, NPSETClassifier(**FEW).fit(*samples))
+    os.utime(left, (0, 0))
+    _caching._remove_abandoned.cache_clear()  # as in another process
+    NPSETClassifier(**FEW | {"random_state": 1}, memory=tmp_path).fit(*samples)
+    assert not left.exists()
+
+
+def test_threads_wait_for_a_value_that_one_of_them_makes(tmp_path):
+    made = []
+
+    def slow(number):
+        made.append(number)
+        time.sleep(0.2)
+        return number + 1
+
+    with ThreadPoolExecutor(4) as pool:
+        values = list(pool.map(_caching.cached(slow, tmp_path), [1, 1, 2, 1]))
+    assert values == [2, 2, 3, 2]
+    assert sorted(made) == [1, 2]
 
 
 @pytest.mark.parametrize("cls", [SETClassifier, SETRegressor, DSRRegressor])
