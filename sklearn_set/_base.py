@@ -73,11 +73,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The conditioner of a first fit, which is not fitted yet."""
         return InputConditioner(self.conditioning)
 
-    def _fit_conditioner(self, samples: Samples, targets: Target) -> InputConditioner:
-        """The conditioner, fitted to the samples."""
-        learned = cached(InputConditioner._learn, self.memory)
+    def _fit_conditioner(self, samples, targets) -> tuple[InputConditioner, Signal | None]:
+        """The conditioner, fitted to the samples, and the signal if that has chosen it."""
+        learn = cached(InputConditioner._learn, self.memory)
         target = targets.as_numbers(samples.target)
-        return learned(self._make_conditioner(), samples.X, target, samples.weight)
+        conditioner, found = learn(self._make_conditioner(), samples.X, target, samples.weight)
+        return conditioner, found and Signal.found(*found)
 
     def _make_selection(
         self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
@@ -85,11 +86,9 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The selection of inputs; `before` is the evolution of a fit that is continued."""
         return None
 
-    def _find_signal(
-        self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
-    ) -> Signal:
-        """The signal in the samples, which regularisation follows."""
-        return cached(Signal.of, self.memory)(samples)
+    def _find_signal(self, samples: Samples, select, conditioner, known: Signal | None) -> Signal:
+        """The signal in the samples, which regularisation follows, if it is not known."""
+        return known or cached(Signal.of, self.memory)(samples)
 
     def _mixtures(self, data: Data, *, whole_data: bool) -> Mixtures:
         """What to learn from in place of the samples, which may be a chunk of a stream."""
@@ -153,11 +152,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             checkpoints = None if continued or watched else self._checkpoints(samples)
             checkpoint = checkpoints.latest() if checkpoints else None
             with one_blas_thread():
-                model, signal, samples = self._start(samples, targets, rng, continued, checkpoint)
+                model, samples = self._start(samples, targets, rng, continued, checkpoint)
             learned = samples.target
             if self.shrinkage == "auto" and model.learns_smoothed_values:
-                signal = signal or cached(Signal.of, self.memory)(samples)
-                learned = signal.smoothed(samples)
+                model.signal = model.signal or cached(Signal.of, self.memory)(samples)
+                learned = model.signal.smoothed(samples)
             metadata = {"sample_weight": sample_weight}
             given = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context = self._init_callback_context(max_subtasks=self.max_iter)
@@ -173,8 +172,8 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 on_epoch=lambda _: self._end_epoch(model, checkpoints, context, given),
             )
             if self.shrinkage == "auto" and model.has_temperature:
-                signal = signal or cached(Signal.of, self.memory)(samples)
-                model.calibrate(samples, signal, effective_n_threads(self.n_jobs))
+                model.signal = model.signal or cached(Signal.of, self.memory)(samples)
+                model.calibrate(samples, effective_n_threads(self.n_jobs))
         except BaseException as error:
             diverged = isinstance(error, NonFiniteLossError)
             if diverged and not self.__sklearn_is_fitted__() and model.progress.epoch > 0:
@@ -228,7 +227,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             )
             rng = check_random_state(self.random_state)
             with one_blas_thread():
-                model, _, samples = self._start(samples, targets, rng, continued, whole_data=False)
+                model, samples = self._start(samples, targets, rng, continued, whole_data=False)
             self._train(model, samples, None, n_epochs=1, whole_data=False)
             _reporting.report(model, self.verbose)
         except BaseException:
@@ -293,23 +292,22 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     def _start(
         self, samples, targets, rng, continued, checkpoint=None, *, whole_data=True
-    ) -> tuple[Model, Signal | None, Samples]:
-        """The model to train, the signal if it was needed, and the conditioned samples."""
+    ) -> tuple[Model, Samples]:
+        """The model to train, and the conditioned samples."""
         if continued or checkpoint:
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
             samples = replace(samples, X=conditioner._apply(samples.X))
             kept = checkpoint or (self._learner.copy() if self._learner else None)
             numeric = replace(samples, target=targets.as_numbers(samples.target))
-            return self._resumed_model(numeric, conditioner, rng, kept), None, samples
-        conditioner = self._fit_conditioner(samples, targets)
+            return self._resumed_model(numeric, conditioner, rng, kept), samples
+        conditioner, signal = self._fit_conditioner(samples, targets)
         samples = replace(samples, X=conditioner._apply(samples.X))
-        model, signal = self._new_model(samples, targets, conditioner, rng, whole_data)
-        return model, signal, samples
+        return self._new_model(samples, targets, conditioner, signal, rng, whole_data), samples
 
     def _new_model(
-        self, samples: Samples, targets: Target, conditioner: InputConditioner, rng, whole_data
-    ) -> tuple[Model, Signal | None]:
-        """A model with a new network, and the signal that its regularisation follows."""
+        self, samples: Samples, targets: Target, conditioner, signal: Signal | None, rng, whole_data
+    ) -> Model:
+        """A model with a new network, whose regularisation follows the signal."""
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         features = conditioner._read
         n_inputs = samples.X.shape[1] if features is None else len(features)
@@ -326,10 +324,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         numeric = replace(samples, target=targets.as_numbers(samples.target))
         select = self._make_selection(numeric, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
-        signal = None
         if "auto" in (decay, shrinkage):
             # A chunk of a stream does not tell of the others.
-            signal = self._find_signal(numeric, select, conditioner) if whole_data else Signal()
+            known = signal if whole_data else Signal()
+            signal = self._find_signal(numeric, select, conditioner, known)
             if decay == "auto":
                 n_batches = -(-len(samples.target) // self._batch_size(samples))
                 reach = self.learning_rate_init * n_batches
@@ -338,18 +336,18 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
                 shrinkage = signal.shrinkage
         optimizer = self._make_optimizer(select, decay)
         network.start_optimizer(optimizer)
-        model = Model(
+        return Model(
             network,
             optimizer,
             self._make_evolution(select),
             generators,
             conditioner=conditioner,
             targets=targets,
+            signal=signal,
             stops_early=self.early_stopping,
             shrinkage=shrinkage,
             constant=targets.constant(samples.target, samples.weight),
         )
-        return model, signal
 
     def _resumed_model(
         self, numeric: Samples, conditioner: InputConditioner, rng, kept: Model | None

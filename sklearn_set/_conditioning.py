@@ -7,7 +7,7 @@ May not touch: networks, the strength of regularisation.
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -29,7 +29,7 @@ from ._columns import (
     spread_rows,
 )
 from ._data import check_sparse
-from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
+from ._kernel import CLEAR, KernelRidge, arc_cosine_kernel, numbers_of_rows, target_matrix
 from ._network_parameters import Conditioning
 from ._parameters import Declared, same_parameter
 from ._samples import bounded_weight, check_weight, validated
@@ -45,8 +45,12 @@ Lee, J., Bahri, Y., Novak, R., Schoenholz, S.S., Pennington, J., Sohl-Dickstein,
 "Deep neural networks as Gaussian processes", ICLR, 2018."""
 
 _GAIN = 0.95  # relative error below which decorrelation pays; .8 to .95 choose alike
+_HOPELESS = 1.2  # the same of the first strength, above which no other one is tried
 _STRENGTHS = (0.1, 0.01, 0.001, 1e-4, 1e-5)
 _ROWS_OF_COMPONENTS = 2000  # samples that principal components are computed from
+
+#: Rows, and the kernel ridge regression on their conditioned values.
+Found: TypeAlias = tuple[np.ndarray, KernelRidge]
 
 
 class InputConditioner(TransformerMixin, Declared):
@@ -78,10 +82,11 @@ class InputConditioner(TransformerMixin, Declared):
 
     The choice: the leave-one-out error of kernel ridge regression with the arc-cosine
     kernel of two ReLU layers [1]_, which is an infinitely wide network [2]_, is known in
-    closed form. Strengths are tried from 0.1 to 1e-5, until that error rises. Columns are
-    decorrelated, with the strength of the smallest error, if it is at most 0.95 of the one of
-    the scaled columns. Errors are computed on 400 distinct samples at most, components from
-    2,000 at most.
+    closed form. Strengths are tried from 0.1 to 1e-5, until that error rises, or at once is
+    above 1.2 of the one of the scaled columns. Columns are decorrelated, with the strength of
+    the smallest error, if it is at most 0.95 of the latter. Errors are computed on 200
+    distinct samples at most, or on 400 if they are not below one half or if the targets are
+    values; components are those of 2,000 samples at most.
 
     {references}
 
@@ -144,19 +149,25 @@ class InputConditioner(TransformerMixin, Declared):
             used = np.flatnonzero(weight)
             X, weight = X[used], weight[used]
             target = None if target is None else target[used]
-        return self._learn(X, target, weight)
+        return self._learn(X, target, weight)[0]
 
-    def _learn(self, X, target: np.ndarray | None, weight: np.ndarray | None) -> Self:
-        """Fit to validated samples; targets are class indices (n,) or values (n, n_outputs)."""
+    def _learn(
+        self, X, target: np.ndarray | None, weight: np.ndarray | None
+    ) -> tuple[Self, Found | None]:
+        """Fit to validated samples; targets are class indices (n,) or values (n, n_outputs).
+
+        Returns what was found by the way, too.
+        """
         self.n_features_in_ = X.shape[1]
         self._columns: Any
         self.errors_: dict[str | float, float] = {}
         self.strength_: float | None = None
         if self.conditioning is None:
             self.method_, self._columns = "none", AsTheyAre(X.shape[1])
-            return self
+            return self, None
         if sparse.issparse(X):
             check_sparse(X)
+        found = None
         with one_blas_thread():
             scaling = Scaling(X, weight)
             if isinstance(self.conditioning, Real):
@@ -167,7 +178,7 @@ class InputConditioner(TransformerMixin, Declared):
                     )
                 self.strength_ = float(self.conditioning)
             elif self.conditioning == "auto" and target is not None and not sparse.issparse(X):
-                self._choose(scaling, X, target, weight)
+                found = self._choose(scaling, X, target)
             self.method_, self._columns = "scale", Scaled(scaling)
             if self.strength_ is not None:
                 rows = spread_rows(X.shape[0], _ROWS_OF_COMPONENTS)
@@ -175,7 +186,7 @@ class InputConditioner(TransformerMixin, Declared):
                 components = Components(scaling.standardise(X[rows]), weight)
                 self.method_ = "decorrelate"
                 self._columns = Decorrelated(scaling, components, self.strength_)
-        return self
+        return self, found
 
     def _weigh(self, gain: np.ndarray) -> None:
         """Multiply scaled columns by numbers >= 0; those of 0 are not read."""
@@ -186,26 +197,38 @@ class InputConditioner(TransformerMixin, Declared):
         """The columns that are read; None: all of them."""
         return np.flatnonzero(self._columns.gain) if self.method_ == "weigh" else None
 
-    def _choose(self, scaling: Scaling, X, target, weight) -> None:
-        rows = few_rows(X, MAX_KERNEL_ROWS)
-        if len(rows) < 10 or np.isinf(scaling.deviation).all():  # too few, or constant columns
-            return
-        X, target = X[rows], target[rows]
-        weight = None if weight is None else weight[rows]
-        target = target_matrix(target)
-        scaled = KernelRidge(arc_cosine_kernel(smooth_clip(scaling.apply(X))), target)
-        self.errors_["scale"] = scaled.error
-        components = Components(scaling.standardise(X), weight)
-        unit = smooth_clip(scaling.standardise(X) @ components.basis)
-        best, before = _GAIN * scaled.error, np.inf
-        for strength in _STRENGTHS:
-            error = KernelRidge(arc_cosine_kernel(unit * components.gain(strength)), target).error
-            self.errors_[strength] = error
-            if error <= best:
-                best, self.strength_ = error, strength
-            if error > before:  # it would go on to rise
+    def _choose(self, scaling: Scaling, X, target) -> Found | None:
+        """Choose whether to decorrelate, and how strongly."""
+        if np.isinf(scaling.deviation).all():  # constant columns
+            return None
+        for number in numbers_of_rows(target):
+            rows = few_rows(X, number)
+            if len(rows) < 10:
+                return None
+            kernel = self._compare(scaling, X[rows], target_matrix(target[rows]))
+            if kernel.error < CLEAR or len(rows) < number:
                 break
-            before = error
+        return rows, kernel
+
+    def _compare(self, scaling: Scaling, X, target) -> KernelRidge:
+        """Try the strengths on some samples; returns what was found with the best."""
+        self.errors_, self.strength_ = {}, None
+        found = kernel = KernelRidge(arc_cosine_kernel(smooth_clip(scaling.apply(X))), target)
+        self.errors_["scale"] = found.error
+        Z = scaling.standardise(X)
+        components = Components(Z, None)
+        unit = smooth_clip(Z @ components.basis)
+        best, limit = _GAIN * found.error, _HOPELESS * found.error
+        for strength in _STRENGTHS:
+            K = arc_cosine_kernel(unit * components.gain(strength))
+            kernel = KernelRidge(K, target, start=kernel.ridge)
+            self.errors_[strength] = kernel.error
+            if kernel.error <= best:
+                best, self.strength_, found = kernel.error, strength, kernel
+            if kernel.error > limit:  # it would go on to rise
+                break
+            limit = kernel.error
+        return found
 
     # ------------------------------------------------------------ there and back
 

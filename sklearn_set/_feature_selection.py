@@ -308,7 +308,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
         with one_blas_thread():
             rows, weight = merged(X, Y, weight)
             X, Y = X[rows], Y[rows]
-            X = InputConditioner("scale")._learn(X, None, weight)._apply(X)
+            X = InputConditioner("scale")._learn(X, None, weight)[0]._apply(X)
             evidence = Evidence.of(X.astype(np.float64, copy=False), Y, weight, group)
             generator = np.random.default_rng(rng.randint(0, 2**31 - 1))
             if self.n_features_to_select == "auto":

@@ -31,6 +31,7 @@ class Model(Learner):
 
     conditioner: InputConditioner = field(kw_only=True)
     targets: Target = field(kw_only=True)
+    signal: Signal | None = field(default=None, kw_only=True)
     stops_early: bool = field(default=False, kw_only=True)
     shrinkage: float = field(default=0.0, kw_only=True)
     constant: np.ndarray | None = field(default=None, kw_only=True)  # raw outputs shrunk to
@@ -55,11 +56,12 @@ class Model(Learner):
         reads_all = self.network.features is None and self.evolution.select is None
         return reads_all and self.targets.loss.name in ("squared_error", "huber")
 
-    def calibrate(self, samples: Samples, signal: Signal, n_threads: int) -> None:
+    def calibrate(self, samples: Samples, n_threads: int) -> None:
         """Find the temperature by the signal in the samples."""
-        data = Data(samples.X[signal.rows], self.network.dtype)
+        assert self.signal is not None
+        data = Data(samples.X[self.signal.rows], self.network.dtype)
         raw = self.network.predict(data, n_threads)
-        self.temperature = signal.temperature(raw, samples, self.targets.loss)
+        self.temperature = self.signal.temperature(raw, samples, self.targets.loss)
 
     def current_attributes(self) -> dict:
         """The attributes if training ended now; training does not change them."""
@@ -198,6 +200,7 @@ class FittedNetwork(_Fitted, Declared):
         """Set the fitted attributes of a trained model."""
         if not keep_state:
             model.network.drop_optimizer()
+        model.signal = None  # it is that of these samples
         self.__dict__.update(model.attributes(model.calibrated(model.network)))
         self._learner = model if keep_state else None
 

@@ -139,11 +139,9 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             )
         return int(wanted)
 
-    def _find_signal(
-        self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
-    ) -> Signal:
+    def _find_signal(self, samples: Samples, select, conditioner, known: Signal | None) -> Signal:
         if select is None or not self.selection_errors_:
-            return super()._find_signal(samples, select, conditioner)
+            return super()._find_signal(samples, select, conditioner, known)
         # The signal in all inputs says little about that in the selected ones.
         error = self.selection_errors_[select.n_selected]
         shrinkage = self._SHRINKAGE_SELECTED * shrinkage_for(error)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ._columns import equal_rows, few_rows
-from ._kernel import MAX_KERNEL_ROWS, KernelRidge, arc_cosine_kernel, target_matrix
+from ._kernel import CLEAR, KernelRidge, arc_cosine_kernel, numbers_of_rows, target_matrix
 from ._losses import Loss
 from ._network import Network
 from ._samples import Samples
@@ -59,15 +59,23 @@ class Signal:
     @classmethod
     def of(cls, samples: Samples) -> Signal:
         """The signal in samples as a network reads them."""
-        rows = few_rows(samples.X, MAX_KERNEL_ROWS)
-        if len(rows) < _MIN_ROWS:
-            return cls()
-        with one_blas_thread():
-            with np.errstate(over="ignore", invalid="ignore"):
-                K = arc_cosine_kernel(samples.X[rows].astype(np.float64))
-            if not np.isfinite(K).all():
-                return cls()  # training will say what is wrong with these inputs
-            kernel = KernelRidge(K, target_matrix(samples.target[rows]))
+        for number in numbers_of_rows(samples.target):
+            rows = few_rows(samples.X, number)
+            if len(rows) < _MIN_ROWS:
+                return cls()
+            with one_blas_thread():
+                with np.errstate(over="ignore", invalid="ignore"):
+                    K = arc_cosine_kernel(samples.X[rows].astype(np.float64))
+                if not np.isfinite(K).all():
+                    return cls()  # training will say what is wrong with these inputs
+                kernel = KernelRidge(K, target_matrix(samples.target[rows]))
+            if kernel.error < CLEAR or len(rows) < number:
+                break
+        return cls.found(rows, kernel)
+
+    @classmethod
+    def found(cls, rows: np.ndarray, kernel: KernelRidge) -> Signal:
+        """The signal that a kernel ridge regression has found in some rows."""
         noise = kernel.error * kernel.ridge**0.5
         return cls(noise, shrinkage_for(kernel.error), kernel, rows)
 

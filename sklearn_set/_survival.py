@@ -7,7 +7,6 @@ clock of the targets (`_times.py`).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +16,6 @@ from ._base import BaseSparseMLP
 from ._caching import cached
 from ._column_weights import column_weights
 from ._conditioning import InputConditioner
-from ._pruning import InputSelection
 from ._regularization import Signal
 from ._samples import Samples, check_weight
 from ._threads import one_blas_thread
@@ -64,8 +62,8 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
         tags.target_tags.required = True
         return tags
 
-    def _fit_conditioner(self, samples: Samples, targets: Any) -> InputConditioner:
-        conditioner = super()._fit_conditioner(samples, targets)
+    def _fit_conditioner(self, samples, targets) -> tuple[InputConditioner, Signal | None]:
+        conditioner, signal = super()._fit_conditioner(samples, targets)
         chooses = self.select_inputs == "auto" and conditioner.method_ == "scale"
         if chooses and not sparse.issparse(samples.X):
             weigh = cached(column_weights, self.memory)
@@ -75,14 +73,12 @@ class BaseSparseMLPSurvival(_Fitted, Survival, BaseSparseMLP):
             weights, self.selection_errors_ = found
             if weights is not None:
                 conditioner._weigh(weights)
-        return conditioner
+        return conditioner, signal
 
-    def _find_signal(
-        self, samples: Samples, select: InputSelection | None, conditioner: InputConditioner
-    ) -> Signal:
+    def _find_signal(self, samples: Samples, select, conditioner, known: Signal | None) -> Signal:
         if conditioner.method_ == "weigh":
             return _WEIGHED
-        signal = super()._find_signal(samples, select, conditioner)
+        signal = super()._find_signal(samples, select, conditioner, known)
         return replace(signal, shrinkage=_SHARE_OF_SHRINKAGE * signal.shrinkage)
 
     def predict(self, X):

@@ -263,9 +263,12 @@ def test_what_is_found_before_training_is_found_once(tmp_path, monkeypatch, cls)
     alone = [clone(model).set_params(epsilon=epsilon).fit(X, y) for epsilon in (2, 4)]
     found = []
     ridge = _kernel.KernelRidge.__init__
-    monkeypatch.setattr(
-        _kernel.KernelRidge, "__init__", lambda *given: (found.append(1), ridge(*given))[1]
-    )
+
+    def counted(*given, **start):
+        found.append(1)
+        ridge(*given, **start)
+
+    monkeypatch.setattr(_kernel.KernelRidge, "__init__", counted)
     model.set_params(memory=tmp_path)
     for epsilon, other in zip((2, 4), alone):
         found.clear()

@@ -282,11 +282,12 @@ def test_outputs_left_out_are_those_of_a_kernel_that_has_not_seen_them(rng):
     X, Y = rng.normal(size=(20, 6)), rng.normal(size=(20, 2))
     K = X @ X.T
     whole = KernelRidge(K, Y)
+    centring = np.eye(20) - 1 / 20
+    centred = centring @ (K / np.trace(K) * 20) @ centring
     Z = rng.normal(size=(20, 3))
     for i in (0, 7, 19):
         kept = np.delete(np.arange(20), i)
         # The kernel stays centred and scaled by all samples; the intercept is free.
-        centred = (whole.basis * whole.size) @ whole.basis.T
         system = np.zeros((20, 20))
         system[:19, :19] = centred[np.ix_(kept, kept)] + whole.ridge * np.eye(19)
         system[19, :19] = system[:19, 19] = 1

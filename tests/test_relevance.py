@@ -60,4 +60,5 @@ def test_constant_features_are_ranked_last(dtype):
     X[:, ::2] = 3
     with np.errstate(all="raise"):
         errors = selection_errors(X, y, [10])
-    np.testing.assert_allclose(errors[10], selection_errors(X[:, 1::2], y, [10])[10])
+    without = selection_errors(X[:, 1::2], y, [10])
+    np.testing.assert_allclose(errors[10], without[10], rtol=1e-5 if dtype == "float32" else 1e-7)

@@ -178,7 +178,7 @@ def from_torch(module: nn.Sequential, estimator: BaseSparseMLP, *, classes=None)
         conditioner = conditions[0].conditioner
     else:
         unseen = np.empty((0, layers[0].n_in))
-        conditioner = InputConditioner(None)._learn(unseen, None, None)
+        conditioner, _ = InputConditioner(None)._learn(unseen, None, None)
     network = Network(layers)
     result = clone(estimator).set_params(
         hidden_layer_sizes=network.hidden_layer_sizes, activation=activation, dropout=dropout
