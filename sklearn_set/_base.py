@@ -8,15 +8,15 @@ targets mean.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from . import _reporting
 from ._caching import Checkpoints, cached
-from ._conditioning import InputConditioner
+from ._conditioning import InputConditioner, condition, learn
 from ._data import Data
 from ._evolution import Evolution
 from ._fitted import FittedNetwork, Model
@@ -38,6 +38,7 @@ from ._training_parameters import Training
 __all__ = ["BaseSparseMLP"]
 
 _AUTO_BATCH_SIZE = 32
+_MOST_KEPT = 2**26  # bytes of conditioned samples that `memory` keeps
 _LEAST_BATCHES = 2  # with one step an epoch, a network of few rows underfits
 
 
@@ -75,10 +76,14 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
 
     def _fit_conditioner(self, samples, targets) -> tuple[InputConditioner, Signal | None]:
         """The conditioner, fitted to the samples, and the signal if that has chosen it."""
-        learn = cached(InputConditioner._learn, self.memory)
-        target = targets.as_numbers(samples.target)
-        conditioner, found = learn(self._make_conditioner(), samples.X, target, samples.weight)
+        numeric = samples.with_target(targets.as_numbers(samples.target))
+        conditioner, found = cached(learn, self.memory)(self._make_conditioner(), numeric)
         return conditioner, found and Signal.found(*found)
+
+    def _condition(self, conditioner: InputConditioner, samples: Samples) -> Samples:
+        """The samples as a network reads them."""
+        small = not issparse(samples.X) and samples.X.nbytes <= _MOST_KEPT
+        return cached(condition, self.memory if small else None)(conditioner, samples)
 
     def _make_selection(
         self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
@@ -296,12 +301,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The model to train, and the conditioned samples."""
         if continued or checkpoint:
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
-            samples = replace(samples, X=conditioner._apply(samples.X))
+            samples = self._condition(conditioner, samples)
             kept = checkpoint or (self._learner.copy() if self._learner else None)
-            numeric = replace(samples, target=targets.as_numbers(samples.target))
+            numeric = samples.with_target(targets.as_numbers(samples.target))
             return self._resumed_model(numeric, conditioner, rng, kept), samples
         conditioner, signal = self._fit_conditioner(samples, targets)
-        samples = replace(samples, X=conditioner._apply(samples.X))
+        samples = self._condition(conditioner, samples)
         return self._new_model(samples, targets, conditioner, signal, rng, whole_data), samples
 
     def _new_model(
@@ -321,7 +326,7 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
             rng=generators.init,
         )
         network.features = features
-        numeric = replace(samples, target=targets.as_numbers(samples.target))
+        numeric = samples.with_target(targets.as_numbers(samples.target))
         select = self._make_selection(numeric, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
         if "auto" in (decay, shrinkage):

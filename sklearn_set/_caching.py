@@ -22,6 +22,7 @@ import joblib
 from ._fitted import Model
 from ._native import isa
 from ._pruning import NeuronPruning
+from ._samples import Samples
 from ._version import __version__
 
 __all__ = ["Checkpoints", "cached"]
@@ -30,8 +31,9 @@ _Function = TypeVar("_Function", bound=Callable)
 _ABANDONED = 3600  # seconds after which an unfinished file is taken for one of a killed process
 
 
-def _hash(value) -> str:
-    return joblib.hash(value, hash_name="sha1")  # processors have instructions for it
+def _hash(*values) -> str:
+    """A hash of values; samples, which fits hash several times, have theirs."""
+    return joblib.hash([value.key if isinstance(value, Samples) else value for value in values])
 
 
 class _Folder:
@@ -103,11 +105,13 @@ def cached(function: _Function, memory) -> _Function:
 
     @functools.wraps(function)
     def kept(*arguments):
-        name = f"{function.__qualname__}-{_hash(arguments)}"
+        name = f"{function.__qualname__}-{_hash(*arguments)}"
         with _locks[name]:
             found = folder.read(name)
             if found is None:
                 found = (function(*arguments),)
+                if isinstance(found[0], Samples):
+                    _hash(found[0])  # which is kept with them
                 folder.write(name, *found)
         return found[0]
 
@@ -122,14 +126,15 @@ class Checkpoints:
     Parameters
     ----------
     memory : str or path-like
-    task : object
-        All that decides over a fit but for its pruning and its end: samples, parameters.
+    samples : Samples
+    parameters : object
+        All else that decides over a fit but for its pruning and its end.
     pruning : NeuronPruning
     n_epochs : int
     """
 
-    def __init__(self, memory, task, pruning: NeuronPruning, n_epochs: int):
-        self.folder, self.task = _Folder(memory), _hash(task)
+    def __init__(self, memory, samples: Samples, parameters, pruning: NeuronPruning, n_epochs: int):
+        self.folder, self.task = _Folder(memory), _hash(samples, parameters)
         self.first, self.last = max(1, pruning.start), min(pruning.last_epoch + 1, n_epochs)
         # Prunings that begin alike are alike until the first of them ends.
         self.pruning = _hash(replace(pruning, n_epochs=0))

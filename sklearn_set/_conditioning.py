@@ -6,6 +6,7 @@ May not touch: networks, the strength of regularisation.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self, TypeAlias
 
@@ -32,11 +33,11 @@ from ._data import check_sparse
 from ._kernel import CLEAR, KernelRidge, arc_cosine_kernel, numbers_of_rows, target_matrix
 from ._network_parameters import Conditioning
 from ._parameters import Declared, same_parameter
-from ._samples import bounded_weight, check_weight, validated
+from ._samples import Samples, bounded_weight, check_weight, validated
 from ._sklearn_compat import check_feature_names_in, fit_context
 from ._threads import one_blas_thread
 
-__all__ = ["InputConditioner"]
+__all__ = ["InputConditioner", "condition", "learn"]
 
 CHO = """\
 Cho, Y., Saul, L.K., "Kernel methods for deep learning", NeurIPS 22, 2009."""
@@ -318,3 +319,13 @@ class InputConditioner(TransformerMixin, Declared):
         tags.input_tags.sparse = not isinstance(self.conditioning, Real)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def learn(conditioner: InputConditioner, samples: Samples) -> tuple[InputConditioner, Found | None]:
+    """The conditioner, fitted to samples with numbers as targets, and what was found by the way."""
+    return conditioner._learn(samples.X, samples.target, samples.weight)
+
+
+def condition(conditioner: InputConditioner, samples: Samples) -> Samples:
+    """Samples as a network reads them."""
+    return replace(samples, X=conditioner._apply(samples.X))

@@ -47,6 +47,14 @@ def _rule(given, named: dict):
     return named[given]() if isinstance(given, str) else copy.deepcopy(given)
 
 
+def _null_fraction(samples: Samples) -> float:
+    return null_fraction(samples.X, samples.target, samples.weight)
+
+
+def _best_number(samples: Samples) -> tuple[int | None, dict]:
+    return best_number(samples.X, samples.target)
+
+
 class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     """Rewiring between epochs, and the selection of inputs."""
 
@@ -119,11 +127,11 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         """How many inputs `select_inputs="auto"` leaves; None: all of them."""
         if sparse.issparse(samples.X):
             return None
-        null = cached(null_fraction, self.memory)(samples.X, samples.target, samples.weight)
+        null = cached(_null_fraction, self.memory)(samples)
         self.null_fraction_ = null
         if null < self._MOSTLY_NOISE:
             return None
-        best = cached(best_number, self.memory)(samples.X, samples.target)
+        best = cached(_best_number, self.memory)(samples)
         n_selected, self.selection_errors_ = best
         return n_selected
 
@@ -208,8 +216,8 @@ class _NPSET(NeuronPruning, _SET):
         if self.zeta_schedule == "constant":
             later.add("max_iter")
         before = {k: v for k, v in self.get_params(deep=False).items() if k not in later}
-        task = (type(self).__name__, before, samples)
-        return Checkpoints(self.memory, task, self._make_pruning(), self.max_iter)
+        parameters = (type(self).__name__, before)
+        return Checkpoints(self.memory, samples, parameters, self._make_pruning(), self.max_iter)
 
 
 class SETClassifier(_SET, BaseSparseMLPClassifier):

@@ -7,9 +7,11 @@ estimators, networks.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -26,6 +28,15 @@ class Samples:
     X: Any
     target: np.ndarray
     weight: np.ndarray | None
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of all of it, with SHA-1, for which processors have instructions."""
+        return joblib.hash((self.X, self.target, self.weight), hash_name="sha1")
+
+    def with_target(self, target: np.ndarray) -> Samples:
+        """The samples with other targets."""
+        return self if target is self.target else replace(self, target=target)
 
     def take(self, rows) -> Samples:
         """Some of the samples."""
