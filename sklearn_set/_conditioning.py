@@ -25,7 +25,9 @@ from ._columns import (
     Scaling,
     Weighed,
     blocks,
+    component_gain,
     few_rows,
+    own_components,
     smooth_clip,
     spread_rows,
 )
@@ -216,12 +218,11 @@ class InputConditioner(TransformerMixin, Declared):
         self.errors_, self.strength_ = {}, None
         found = kernel = KernelRidge(arc_cosine_kernel(smooth_clip(scaling.apply(X))), target)
         self.errors_["scale"] = found.error
-        Z = scaling.standardise(X)
-        components = Components(Z, None)
-        unit = smooth_clip(Z @ components.basis)
+        unit, variance = own_components(scaling.standardise(X))
+        smooth_clip(unit)
         best, limit = _GAIN * found.error, _HOPELESS * found.error
         for strength in _STRENGTHS:
-            K = arc_cosine_kernel(unit * components.gain(strength))
+            K = arc_cosine_kernel(unit * component_gain(variance, strength))
             kernel = KernelRidge(K, target, start=kernel.ridge)
             self.errors_[strength] = kernel.error
             if kernel.error <= best:

@@ -233,6 +233,28 @@ def test_noise_is_held_back_more(rng):
     assert one.weight_decay_ <= two.weight_decay_ and one.shrinkage_ < two.shrinkage_
 
 
+def test_more_samples_are_asked_where_the_signal_is_weak(rng):
+    X = rng.normal(size=(500, 5))
+    classes = {"clear": (X[:, 0] > 0).astype(int), "none": rng.integers(0, 2, 500)}
+    seen = {name: len(Signal.of(Samples(X, y, None)).rows) for name, y in classes.items()}
+    assert seen == {"clear": 200, "none": 400}
+    assert len(Signal.of(Samples(X, X[:, :1], None)).rows) == 400  # which can be smoothed
+
+
+@pytest.mark.parametrize("n_columns", [10, 120])
+def test_the_signal_is_that_in_the_conditioned_samples(rng, n_columns):
+    X, y = spectra(rng)
+    X = X[:, :n_columns]
+    model = SETRegressor(**SMALL).fit(X, y)
+    assert model.conditioner_.method_ == "decorrelate"
+    Z = model.conditioner_.transform(X)
+    signal = Signal.of(Samples(Z, ((y - y.mean()) / y.std())[:, None], None))
+    assert signal.kernel.error == pytest.approx(min(model.conditioner_.errors_.values()), rel=1e-6)
+    alone = SETRegressor(**SMALL, conditioning=None).fit(Z, y)
+    np.testing.assert_allclose(alone.weight_decay_, model.weight_decay_, rtol=1e-6)
+    np.testing.assert_allclose(alone.predict(Z), model.predict(X), rtol=1e-6)
+
+
 def test_pure_noise_is_told_like_the_class_frequencies(rng):
     """Log-loss at most 0.03 above that of the frequencies, where it was 0.3 without shrinkage."""
     X, y = rng.normal(size=(240, 60)), rng.integers(0, 2, 240)
