@@ -519,6 +519,7 @@ void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T shar
 constexpr int CHUNK = 512;       // gradients that are held on the stack
 constexpr int SLACK = 16;        // values that dots may write past its end
 constexpr int AHEAD = 32;        // connections from a row's prefetch to its use
+constexpr int64_t NEAR = 3 << 18;  // bytes of rows that the second cache holds beside all else
 constexpr int MANY_ROWS = 2000;  // the processor does not remember the lengths of so many
 
 // Calls body(Strip) once, for a strip that divides the row.
@@ -563,28 +564,52 @@ INLINE void dot_group(const int32_t *indices, int64_t last, const typename S::T 
     sum_lanes<S, GROUP>(sums, out);
 }
 
-// The same for j < n. Writes up to SLACK - 1 values past out[n - 1].
+// Starts to load the rows AHEAD connections ahead, for the next GROUP. The shuffles of
+// sum_lanes fill the queues of the processor, which otherwise meets the next rows too late.
+template <class S, int GROUP>
+INLINE void prefetch(const int32_t *indices, const typename S::T *rows, int64_t stride) {
+    constexpr int strip = S::count * S::width, line = 64 / sizeof(typename S::T);
+    int64_t i[2];
+    UNROLL for (int j = 0; j < GROUP; j++) {
+        if (j % 2 == 0) load_pair(indices + AHEAD + j, i);
+        UNROLL for (int at = 0; at < strip; at += line)
+            __builtin_prefetch(rows + i[j % 2] * stride + at);
+    }
+}
+
+// The same as dot_group for j < n. Writes up to SLACK - 1 values past out[n - 1]. Rows are
+// prefetched up to the index `limit`; null: not at all.
 template <class S>
-INLINE void dots(const int32_t *indices, int64_t n, const typename S::T *rows,
-                 const typename S::T *factor, int64_t stride, typename S::T *out) {
+INLINE void dots(const int32_t *indices, int64_t n, const int32_t *limit,
+                 const typename S::T *rows, const typename S::T *factor, int64_t stride,
+                 typename S::T *out) {
     int64_t j = 0;
-    for (; j + S::width <= n; j += S::width)
+    for (; j + S::width <= n; j += S::width) {
+        if (limit && limit - (indices + j) >= AHEAD + S::width)
+            prefetch<S, S::width>(indices + j, rows, stride);
         dot_group<S, S::width, false>(indices + j, 0, rows, factor, stride, out + j);
+    }
     for (; j < n; j += S::block)
         dot_group<S, S::block, true>(indices + j, n - j - 1, rows, factor, stride, out + j);
 }
 
 // The gradients of the connections [k, last), of which the first belongs to
-// destination d. Returns the first destination with connections after `last`.
+// destination d. `all`: the end of `indices`. Returns the first destination with connections
+// after `last`.
 template <class T>
 NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const T *a,
                            const T *delta, int64_t stride, int32_t d, int64_t k, int64_t last,
-                           int64_t, T *out) {
+                           int64_t all, T *out) {
+    const int64_t bytes = stride * sizeof(T);
     for_row<T>(stride, [&](auto strip) {
         typedef decltype(strip) S;
         for (; k < last; d++) {
             int64_t stop = indptr[d + 1] < last ? indptr[d + 1] : last;
-            dots<S>(indices + k, stop - k, a, delta + d * stride, stride, out);
+            if (k == stop) continue;
+            // The last source tells how many there are.
+            const bool far = bytes >= 64 && bytes <= 128 && indices[stop - 1] * bytes > NEAR;
+            dots<S>(indices + k, stop - k, far ? indices + all : nullptr, a, delta + d * stride,
+                    stride, out);
             out += stop - k;
             k = stop;
         }
@@ -593,9 +618,7 @@ NOINLINE int32_t gradients(const int32_t *indptr, const int32_t *indices, const 
 }
 
 // out[j] = the sum over the batch of a[sources[j]] * delta[destinations[j]] for j < S::width, in
-// the order of dot_group, of rows of one strip. PREFETCH: starts to load the rows of the
-// sources AHEAD connections ahead; the shuffles of sum_lanes fill the queues of the processor,
-// which otherwise meets the next rows too late.
+// the order of dot_group, of rows of one strip. PREFETCH: the rows of the sources.
 template <class S, bool PREFETCH>
 INLINE void dot_pairs(const int32_t *sources, const int32_t *destinations, const typename S::T *a,
                       const typename S::T *delta, typename S::T *out) {
@@ -612,17 +635,12 @@ INLINE void dot_pairs(const int32_t *sources, const int32_t *destinations, const
             sums[j] = S::fused(S::load_row(row + v * S::width), S::load_row(factor + v * S::width),
                                sums[j]);
     }
-    if (PREFETCH && stride >= line)
-        UNROLL for (int j = 0; j < S::width; j++) {
-            if (j % 2 == 0) load_pair(sources + AHEAD + j, s);
-            UNROLL for (int at = 0; at < stride; at += line)
-                __builtin_prefetch(a + s[j % 2] * stride + at);
-        }
+    if (PREFETCH && stride >= line) prefetch<S, S::width>(sources, a, stride);
     sum_lanes<S, S::width>(sums, out);
 }
 
 // The same as gradients() for short rows, in groups that do not end where a destination does:
-// that branch would be guessed wrong for most of many destinations. `all`: the end of `indices`.
+// that branch would be guessed wrong for most of many destinations.
 template <class T>
 NOINLINE int32_t gradients_of_many(const int32_t *indptr, const int32_t *indices, const T *a,
                                    const T *delta, int64_t stride, int32_t d, int64_t k,
