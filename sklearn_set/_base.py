@@ -316,9 +316,13 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         generators = Generators.spawn(rng.randint(0, 2**31 - 1, size=4).tolist())
         features = conditioner._read
         n_inputs = samples.X.shape[1] if features is None else len(features)
+        sizes = [n_inputs, *self._hidden_layer_sizes(), targets.n_outputs]
+        n_samples = len(samples.target) if whole_data else np.inf
+        first_epsilon, epsilon = self._epsilons((sizes[0], sizes[1]), n_samples)
         network = Network.random(
-            [n_inputs, *self._hidden_layer_sizes(), targets.n_outputs],
-            epsilon=self.epsilon,
+            sizes,
+            epsilon=epsilon,
+            first_epsilon=first_epsilon,
             init=self.init,
             activation=self.activation,
             dropout=self.dropout,

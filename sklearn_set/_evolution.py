@@ -45,9 +45,9 @@ class Evolution:
 
     A rewiring takes `fraction` of a layer's connections, 0 keeps the topology. `schedule` gives
     a factor of it by the share of `n_epochs` that has passed. It takes place at the start of
-    every `every`-th epoch or, if `every_steps` is given, between two batches, after
-    that number of steps. `redistribute` says how many of all new connections each layer gets (see
-    `_amounts.in_proportion`); without it, as many as it lost.
+    every `every`-th epoch, after `least_batches` at least, or, if `every_steps` is given,
+    between two batches, after that number of steps. `redistribute` says how many of all new
+    connections each layer gets (see `_amounts.in_proportion`); without it, as many as it lost.
     """
 
     fraction: float = 0.0
@@ -61,6 +61,7 @@ class Evolution:
     schedule: Callable[[float], float] = constant
     n_epochs: int = 1
     every: int = 1
+    least_batches: int = 1
     every_steps: int | None = None
 
     @property
@@ -85,8 +86,9 @@ class Evolution:
         if self.select is not None and before.select is not None:
             self.select.strength_ = before.select.strength_
 
-    def begin(self, network: Network) -> None:
-        """Prepare a network for training."""
+    def begin(self, network: Network, n_batches: int) -> None:
+        """Prepare a network for training with that number of batches an epoch."""
+        self.every = max(self.every, -(-self.least_batches // n_batches))
         if "sensitivity" in self.needs:
             network.measure_sensitivity()
 
@@ -100,6 +102,13 @@ class Evolution:
             return 0.0
         return self.fraction * self.schedule(min(1.0, epoch / self.n_epochs))
 
+    def is_due(self, epoch: int) -> bool:
+        """Whether anything may change at the start of `epoch`."""
+        if epoch == 0:  # what has not been trained yet cannot be judged
+            return False
+        prunes = self.prune is not None and self.prune.is_due(epoch)
+        return prunes or self.select is not None or self.fraction_at(epoch) > 0
+
     def start_epoch(
         self,
         epoch: int,
@@ -112,11 +121,10 @@ class Evolution:
         In this order: inputs leave; hidden neurons leave, if the layers keep
         their budget; connections are dropped and others grown, those of the
         inputs and neurons that left too; hidden neurons leave, if the budget shrinks.
-        Nothing happens at the start of epoch 0: what has not been trained yet
-        cannot be judged. `steepest` gives the places for growth by gradient.
+        `steepest` gives the places for growth by gradient.
         """
         changes = Changes()
-        if epoch == 0:
+        if not self.is_due(epoch):
             return changes
         pruning = self.prune if self.prune is not None and self.prune.is_due(epoch) else None
         before = [layer.nnz for layer in network.layers]

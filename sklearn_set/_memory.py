@@ -32,18 +32,18 @@ def expected_connections(shape: tuple[int, int], epsilon: float) -> float:
     return -places * math.expm1(-draws / places) if places else 0.0
 
 
-def check_memory(sizes: Sequence[int], epsilon: float, itemsize: int) -> None:
+def check_memory(sizes: Sequence[int], epsilons: Sequence[float], itemsize: int) -> None:
     """Raise MemoryError if layers between `sizes` can certainly not be trained here.
 
     Counted is the least that training needs of a connection: its place in three indices of
-    4 bytes and its weight.
+    4 bytes and its weight. `epsilons` has one value a layer.
     """
-    n = sum(expected_connections(shape, epsilon) for shape in pairwise(sizes))
+    n = sum(map(expected_connections, pairwise(sizes), epsilons))
     wanted, there = n * (12 + itemsize), machine_memory()
     if wanted > there:
         raise MemoryError(
             f"Layers of {list(sizes)} neurons (hidden_layer_sizes between the inputs and the "
-            f"outputs) and epsilon={epsilon:g} make {n:.3g} connections, which take at least "
+            f"outputs) and epsilon={max(epsilons):g} make {n:.3g} connections, which take at least "
             f"{wanted / 2**30:.3g} GiB; this machine has {there / 2**30:.3g} GiB. Lower epsilon "
             "(each layer has about epsilon * (n_in + n_out) connections) or the sizes."
         )

@@ -59,6 +59,7 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
     """Rewiring between epochs, and the selection of inputs."""
 
     _references: ClassVar[tuple[str, ...]] = (MOCANU,)
+    epsilon = "auto"
     _attribute_texts = """
         null_fraction_ : float or None
             Estimated share of features that are irrelevant one by one: from F tests of
@@ -81,6 +82,7 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             )
 
     def _make_evolution(self, select: InputSelection | None = None) -> Evolution:
+        every = self.evolve_every
         return Evolution(
             fraction=self.zeta,
             drop=_rule(self.drop, DROPS),
@@ -90,7 +92,8 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             evolve_output=self.evolve_output,
             schedule=SCHEDULES[self.zeta_schedule],
             n_epochs=self.max_iter,
-            every=self.evolve_every,
+            every=1 if every == "auto" else every,
+            least_batches=8 if every == "auto" else 1,  # to learn, before a judgement
         )
 
     def _make_conditioner(self) -> InputConditioner:
@@ -160,6 +163,7 @@ class _NPSET(NeuronPruning, _SET):
     """SET with pruning of hidden neurons."""
 
     _references = (MOCANU, LIU)
+    epsilon = 30  # many connections leave with their neurons
     select_inputs = False
 
     def _pruned_layers(self) -> tuple[int, ...]:
@@ -223,10 +227,10 @@ class _NPSET(NeuronPruning, _SET):
 class SETClassifier(_SET, BaseSparseMLPClassifier):
     """Sparse multilayer perceptron whose connections evolve while it learns.
 
-    Sparse Evolutionary Training [1]_: the layers start as sparse random graphs;
-    after every epoch the connections nearest to zero are dropped and as many grow
-    at random places. Weights exist only where there is a connection. Where most of the
-    features are noise, the network stops reading them while it learns (`select_inputs`).
+    Sparse Evolutionary Training [1]_: the layers start as sparse random graphs; after every
+    epoch (of few samples: after eight batches, `evolve_every`) the connections nearest to zero
+    are dropped and as many grow at random places. Weights exist only where there is a connection.
+    Where most features are noise, the network stops reading them (`select_inputs`).
 
     {parameters}
 
@@ -264,10 +268,10 @@ class SETClassifier(_SET, BaseSparseMLPClassifier):
 class SETRegressor(_SET, BaseSparseMLPRegressor):
     """Sparse multilayer perceptron for regression whose connections evolve while it learns.
 
-    Sparse Evolutionary Training [1]_: the layers start as sparse random graphs;
-    after every epoch the connections nearest to zero are dropped and as many grow
-    at random places. Where most of the features are noise, the network stops reading them
-    while it learns (`select_inputs`).
+    Sparse Evolutionary Training [1]_: the layers start as sparse random graphs; after every
+    epoch (of few samples: after eight batches, `evolve_every`) the connections nearest to zero
+    are dropped and as many grow at random places. Where most features are noise, the network
+    stops reading them (`select_inputs`).
 
     {parameters}
 

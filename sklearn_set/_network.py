@@ -176,6 +176,7 @@ class Network:
         sizes: list[int],
         *,
         epsilon: float,
+        first_epsilon: float | None = None,
         init: str,
         activation: str,
         dropout: float,
@@ -183,9 +184,11 @@ class Network:
         rng: np.random.Generator,
     ) -> Network:
         """Draw a network: Erdős–Rényi layers between ``sizes``, biases zero."""
-        check_memory(sizes, epsilon, np.dtype(dtype).itemsize)
+        shapes = list(itertools.pairwise(sizes))
+        epsilons = [first_epsilon or epsilon, *[epsilon] * (len(shapes) - 1)]
+        check_memory(sizes, epsilons, np.dtype(dtype).itemsize)
         layers = []
-        for shape in itertools.pairwise(sizes):
+        for shape, epsilon in zip(shapes, epsilons):
             connectivity = erdos_renyi(shape, epsilon, rng)
             weights = initial_weights(connectivity, init, dtype, rng)
             layers.append(Layer(connectivity, weights, np.zeros(shape[1], dtype=dtype)))
@@ -221,6 +224,11 @@ class Network:
     @property
     def n_outputs(self) -> int:
         return self.layers[-1].n_out
+
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        """The arrays of weights and biases, layer by layer."""
+        return [values for layer in self.layers for values in (layer.weights, layer.bias)]
 
     # ------------------------------------------------------------ topology
 
@@ -307,8 +315,8 @@ class Network:
 
     def set_parameters(self, source: Network) -> None:
         """Take the weights and biases of a network of the same topology."""
-        for layer, other in zip(self.layers, source.layers):
-            layer.weights[:], layer.bias[:] = other.weights, other.bias
+        for values, new in zip(self.parameters, source.parameters):
+            values[:] = new
 
     def _native(self, data: Data, *, train: bool = False):
         """The core's view of the arrays, bound anew when one of them was replaced.
@@ -411,11 +419,7 @@ class Network:
 
     def is_finite(self) -> bool:
         """Whether all weights and biases are."""
-        return all(
-            _native.all_finite(values)
-            for layer in self.layers
-            for values in (layer.weights, layer.bias)
-        )
+        return all(map(_native.all_finite, self.parameters))
 
 
 def _shrink(layer: Layer, **kept: np.ndarray) -> None:

@@ -37,6 +37,10 @@ MOSTAFA = """\
 Mostafa, H., Wang, X., "Parameter efficient training of deep convolutional
 neural networks by dynamic sparse reparameterization", ICML, 2019."""
 
+# epsilon="auto": its value, the least one of a first layer, and how many inputs are enough there.
+_EPSILON, _LEAST_EPSILON = 30.0, 5.0
+_ENOUGH_INPUTS, _INPUTS_PER_SAMPLE = 100, 4
+
 
 class Layers(Declared):
     """Size and connections of the layers."""
@@ -55,11 +59,14 @@ class Layers(Declared):
         default="relu",
         kw_only=False,
     )
-    epsilon: float = parameter(
-        "float > 0",
+    epsilon: Any = parameter(
+        'float > 0 or "auto"',
         """Density: each layer, the output included, starts with ``epsilon * (n_in + n_out)``
         places drawn with replacement, places drawn twice collapsed [1]_. (Not Adam's constant,
-        which is fixed at 1e-8.)""",
+        which is fixed at 1e-8.) "auto" is 30. If `fit` evolves the
+        topology by `zeta`, it is less in the first layer where a neuron would start with more than
+        four inputs for each sample (and more than 100): as much as gives it so many, but not less
+        than 5.""",
         default=30,
     )
     init: str = parameter(
@@ -80,7 +87,7 @@ class Layers(Declared):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.epsilon <= 1e-3:
+        if self.epsilon != "auto" and self.epsilon <= 1e-3:
             raise ValueError(
                 f"epsilon={self.epsilon} would leave layers without connections: here epsilon "
                 "sets the density, each layer starting with about epsilon * (n_in + n_out) "
@@ -101,6 +108,16 @@ class Layers(Declared):
             )
         return [int(size) for size in sizes]
 
+    def _epsilons(self, first_shape: tuple[int, int], n_samples: float) -> tuple[float, float]:
+        """The density of the first layer, and that of the others."""
+        if self.epsilon != "auto":
+            return self.epsilon, self.epsilon
+        if not getattr(self, "zeta", 0) > 0:
+            return _EPSILON, _EPSILON
+        enough = max(_ENOUGH_INPUTS, _INPUTS_PER_SAMPLE * n_samples)
+        enough *= first_shape[1] / sum(first_shape)
+        return min(max(enough, _LEAST_EPSILON), _EPSILON), _EPSILON
+
 
 class Rewiring(Declared):
     """SET's rewiring between epochs."""
@@ -119,8 +136,13 @@ class Rewiring(Declared):
         cosine or a line.""",
         default="constant",
     )
-    evolve_every: int = parameter(
-        "int >= 1", "Number of epochs from one rewiring to the next.", default=1
+    evolve_every: Any = parameter(
+        'int >= 1 or "auto"',
+        """Number of epochs from one rewiring to the next. SET's rule is 1, after every epoch.
+        "auto" is the least number of epochs that have eight batches: 1, but more for fewer than
+        225 samples in batches of 32, since connections that have learned in two steps only cannot
+        be judged yet.""",
+        default="auto",
     )
     drop: Any = parameter(
         '{"magnitude", "dead_ends", "weak_inputs", "sensitivity", "relative_sensitivity", "path"} '

@@ -54,7 +54,7 @@ class _Machine:
     def __init__(self, n_visible: int, n_hidden: int, epsilon: float, dtype, seeds: list[int]):
         self.generators = Generators.spawn(seeds)
         init = self.generators.init
-        check_memory([n_visible, n_hidden], epsilon, np.dtype(dtype).itemsize)
+        check_memory([n_visible, n_hidden], [epsilon], np.dtype(dtype).itemsize)
         connectivity = erdos_renyi((n_visible, n_hidden), epsilon, init)
         weights = _FIRST_WEIGHT_SCALE * init.standard_normal(connectivity.nnz)
         layer = Layer(connectivity, weights.astype(dtype), np.zeros(n_hidden, dtype=dtype))

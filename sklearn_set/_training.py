@@ -89,11 +89,10 @@ class WeightAverage:
     def add(self, network: Network) -> None:
         """Include the network's present weights."""
         self.n_epochs += 1
-        for mean, layer in zip(self.network.layers, network.layers):
-            for values, now in ((mean.weights, layer.weights), (mean.bias, layer.bias)):
-                change = now - values
-                change /= self.n_epochs
-                values += change
+        for values, now in zip(self.network.parameters, network.parameters):
+            change = now - values
+            change /= self.n_epochs
+            values += change
 
 
 @dataclass
@@ -162,10 +161,21 @@ class _Epochs:
         self.data = data.of_features(learner.network.features)
         self.starts = batch_starts(data.n_samples, batch_size)
         self.shuffle, self.mixtures, self.n_threads = shuffle, mixtures, n_threads
+        self.kept: list[np.ndarray] = []  # parameters that a divergence goes back to
+
+    def keep_parameters(self) -> None:
+        """Copy the parameters, into the arrays of the last copy where they have its shapes."""
+        now = self.learner.network.parameters
+        if [values.shape for values in now] != [values.shape for values in self.kept]:
+            self.kept = [np.empty_like(values) for values in now]
+        for kept, values in zip(self.kept, now):
+            kept[:] = values
 
     def evolve(self) -> Changes:
         """Change the topology at the start of an epoch."""
         learner, network = self.learner, self.learner.network
+        if not learner.evolution.is_due(learner.progress.epoch):
+            return Changes()
         features = network.features
         with network.whole_or_unchanged():
             changes = learner.evolution.start_epoch(
@@ -204,7 +214,7 @@ class _Epochs:
                     changes += learner.evolution.between_batches(
                         optimizer.n_steps, network, generators.evolution, self.steepest
                     )
-            before = network.copy()
+            self.keep_parameters()
             part_loss, part_weight = network.train_batches(
                 self.data,
                 order,
@@ -217,7 +227,8 @@ class _Epochs:
             )
             loss, weight = loss + part_loss, weight + part_weight
             if not (np.isfinite(loss) and network.is_finite()):
-                network.set_parameters(before)
+                for values, kept in zip(network.parameters, self.kept):
+                    values[:] = kept
                 raise NonFiniteLossError(_diverged(loss, learner))
         progress.n_samples_seen += n_samples
         return loss / weight, changes
@@ -288,7 +299,7 @@ def train(
     """
     network, evolution, progress = learner.network, learner.evolution, learner.progress
     epochs = _Epochs(learner, data, batch_size, shuffle, mixtures, n_threads)
-    evolution.begin(network)
+    evolution.begin(network, len(epochs.starts) - 1)
     progress.interrupted, progress.kept_epoch = False, None
     schedule = _Schedule(progress.epoch - n_done, n_epochs, averaging, evolution.last_pruning_epoch)
     diverged: NonFiniteLossError | None = None

@@ -34,6 +34,7 @@ PAPER_SET: dict[str, Any] = {
     "init": "normal",
     "new_weights": "init",
     "evolve_output": True,
+    "evolve_every": 1,
     "select_inputs": False,
     "conditioning": None,
     "shrinkage": 0.0,

@@ -91,7 +91,7 @@ def estimators():
     classes = np.digitize(X[:, 0] + X[:, 1], [-0.2, 0.2])
     settings = dict(
         hidden_layer_sizes=(30, 20), epsilon=4, max_iter=5, conditioning=None, shrinkage=0,
-        select_inputs=False, random_state=0,
+        select_inputs=False, evolve_every=1, random_state=0,
     )  # fmt: skip
     pruning = dict(beta=1, gamma=2, alpha=0.1)
     decay = dict(weight_decay=0.02, decay_rule="per_epoch")

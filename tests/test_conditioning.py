@@ -264,7 +264,7 @@ def test_pure_noise_is_told_like_the_class_frequencies(rng):
         model.fit(X[:120], y[:120])
         p = model.predict_proba(X[120:])[np.arange(120), y[120:]]
         log_loss[shrinkage] = -np.log(p).mean()
-    assert log_loss["auto"] < np.log(2) + 0.03 < log_loss[0.0] - 0.1
+    assert log_loss["auto"] < np.log(2) + 0.03 < log_loss[0.0] - 0.09
 
 
 @pytest.mark.parametrize("targets", ["two", "three", "labels", "values", "poisson"])

@@ -173,7 +173,7 @@ def test_full_density_is_scikit_learns_mlp(kind, solver, activation, batch_size,
 SMALL = {
     "hidden_layer_sizes": (30, 25), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "random_state": 3, "mixup": 0, "averaging": 0, "conditioning": None,
-    "weight_decay": 0.01, "decay_rule": "l2", "shrinkage": 0,
+    "weight_decay": 0.01, "decay_rule": "l2", "shrinkage": 0, "evolve_every": 1,
 }  # fmt: skip
 EVOLVED = {"dropout": 0.2, "activation": "all_relu", "evolve_output": True}
 

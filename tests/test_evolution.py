@@ -251,6 +251,15 @@ def test_intervals_and_schedules_reach_the_history(digits):
     assert n_dropped[0] == 0 and (np.diff(n_dropped[1:]) < 0).all()
 
 
+@pytest.mark.parametrize("n, batch_size, every", [(48, "auto", 4), (90, 30, 3), (400, 50, 1)])
+def test_connections_learn_for_eight_batches_before_they_are_judged(digits, n, batch_size, every):
+    X, y = digits
+    options = {"max_iter": 10, "averaging": 0, "batch_size": batch_size, "random_state": 0}
+    for model in (SETClassifier((30,), **options), NPSETClassifier((30,), **options)):
+        n_dropped = model.fit(X[:n], y[:n]).history_["n_dropped"]
+        assert [i for i, number in enumerate(n_dropped) if number] == [*range(every, 10, every)]
+
+
 # ------------------------------------------------------------------ survivors
 
 
@@ -286,9 +295,9 @@ def test_survivors_are_counted_through_a_pruning():
 def test_newborns_are_counted_in_a_fit():
     X = np.random.default_rng(0).normal(size=(60, 30))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
-    model = NPSETClassifier(
-        (60, 60), epsilon=4, alpha=0.05, beta=5, gamma=5, max_iter=15, random_state=0
-    ).fit(X, y)
+    pruning = {"alpha": 0.05, "beta": 5, "gamma": 5}
+    options = {"epsilon": 4, "max_iter": 15, "evolve_every": 1, "random_state": 0}
+    model = NPSETClassifier((60, 60), **options, **pruning).fit(X, y)
     history = model.history_
     assert history["n_survived"][0] == history["n_survived"][1] == 0
     for epoch in range(2, 15):

@@ -129,17 +129,17 @@ def test_a_system_that_says_nothing(monkeypatch):
     monkeypatch.setattr(_memory.os, "sysconf", None)
     monkeypatch.delattr(_memory.os, "sysconf")
     assert machine_memory() == math.inf
-    check_memory([10**9, 10**9], 1e9, 8)
+    check_memory([10**9, 10**9], [1e9], 8)
 
 
 def test_the_least_that_training_needs_is_asked_for(monkeypatch):
     n = expected_connections((100, 50), 2) + expected_connections((50, 3), 2)
     monkeypatch.setattr(_memory, "machine_memory", lambda: n * 20)
-    check_memory([100, 50, 3], 2, 8)
+    check_memory([100, 50, 3], [2, 2], 8)
     monkeypatch.setattr(_memory, "machine_memory", lambda: n * 20 - 1)
     with pytest.raises(MemoryError):
-        check_memory([100, 50, 3], 2, 8)
-    check_memory([100, 50, 3], 2, 4)
+        check_memory([100, 50, 3], [2, 2], 8)
+    check_memory([100, 50, 3], [2, 2], 4)
 
 
 def test_a_network_that_cannot_fit_fails_at_once():

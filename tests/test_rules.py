@@ -83,7 +83,7 @@ def test_sensitivity_is_summed_over_the_batches():
     for layer in network.layers:
         layer.sensitivity = None
     evolution = Evolution(fraction=0.3, drop=DropSensitivity())
-    evolution.begin(network)
+    evolution.begin(network, n_batches=1)
     _, gradients, _ = loss_gradient(network, data)
     expected = [np.abs(la.weights * g) for la, g in zip(network.layers, gradients)]
     network.start_optimizer(optimizer := Optimizer("sgd", 0.01))
@@ -107,7 +107,7 @@ def test_sensitivity_is_measured_only_where_it_decides(drop, fraction):
     network = used_network([13, 17, 11, 4], 0)
     for layer in network.layers:
         layer.sensitivity = None
-    Evolution(fraction=fraction, drop=DROPS[drop]()).begin(network)
+    Evolution(fraction=fraction, drop=DROPS[drop]()).begin(network, n_batches=1)
     measured = [layer.sensitivity is not None for layer in network.layers]
     assert measured == [drop.endswith("sensitivity") and fraction > 0] * 3
 

@@ -27,6 +27,7 @@ SPARSE = {
     "hidden_layer_sizes": (400, 400),
     "epsilon": 8,
     "zeta": 0.3,
+    "evolve_every": 1,
     "max_iter": 30,
     "random_state": 0,
 }

@@ -11,7 +11,8 @@ from helpers import check, from_mask, keys_of, mask_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sklearn_set import _native
+from sklearn_set import SETRegressor, _native
+from sklearn_set._memory import expected_connections
 from sklearn_set._network import Layer, Network, initial_weights
 from sklearn_set._topology import Connectivity, decimal_floor, draw_seed, erdos_renyi
 from sklearn_set.rules import DropMagnitude
@@ -568,3 +569,25 @@ def test_growth_at_places_of_a_layer_that_is_not_square():
     check(after)
     assert after.shape == (7, 3)
     np.testing.assert_array_equal(mask_of(after).ravel(), wanted)
+
+
+@pytest.mark.parametrize(
+    "n_samples, n_inputs, epsilon",
+    [
+        (50, 200, 30),
+        (500, 3000, 2000 * 40 / 3040),
+        (10, 300, 100 * 40 / 340),
+        (10, 3000, 5),
+        (1000, 3000, 30),
+    ],
+)
+def test_neurons_start_with_enough_inputs_for_the_samples(n_samples, n_inputs, epsilon):
+    def n_connections(learn, **options):
+        model = SETRegressor((40, 30), max_iter=1, conditioning=None, random_state=0, **options)
+        X, y = np.zeros((n_samples, n_inputs), np.float32), np.arange(n_samples) % 2
+        return [coef.nnz for coef in getattr(model, learn)(X, y).coefs_]
+
+    (first, *others), given = n_connections("fit"), n_connections("fit", epsilon=30)
+    assert first == pytest.approx(expected_connections((n_inputs, 40), epsilon), rel=0.02)
+    assert others == pytest.approx(given[1:], rel=0.05)
+    assert n_connections("partial_fit") == n_connections("fit", zeta=0) == given

@@ -13,7 +13,7 @@ from sklearn_set._training import Generators, Learner, train
 from sklearn_set.callback import ValidationMonitor
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
-    "select_inputs": False, "shrinkage": 0, "random_state": 0,
+    "select_inputs": False, "shrinkage": 0, "evolve_every": 1, "random_state": 0,
 }  # fmt: skip
 
 

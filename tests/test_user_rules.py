@@ -92,15 +92,15 @@ def test_a_fit_leaves_the_instance_that_it_was_given(digits):
     before = {name: copy.deepcopy(vars(rule)) for name, rule in MINE.items()}
     model = SETClassifier(**SHORT, **MINE, max_iter=4, warm_start=True)
     for _ in range(2):
-        model.fit(X[:200], y[:200])
-    model.partial_fit(X[:200], y[:200])
+        model.fit(X[:240], y[:240])
+    model.partial_fit(X[:240], y[:240])
     assert {name: vars(rule) for name, rule in MINE.items()} == before
     assert model.drop is MINE["drop"] and model.grow is MINE["grow"]
 
 
 @pytest.mark.parametrize("how", ["warm_start", "partial_fit"])
 def test_continued_fits_take_over_the_state_of_rules(digits, how):
-    X, y = (part[:200] for part in digits)
+    X, y = (part[:240] for part in digits)
     whole = SETClassifier(**SHORT, **MINE, max_iter=8).fit(X, y)
     assert whole.history_["n_rewirings"][-1] == 7
     if how == "warm_start":
@@ -117,7 +117,7 @@ def test_continued_fits_take_over_the_state_of_rules(digits, how):
 
 
 def test_only_what_was_learned_is_taken_over_and_only_by_its_like(digits):
-    X, y = (part[:200] for part in digits)
+    X, y = (part[:240] for part in digits)
     model = SETClassifier(**SHORT, **MINE, max_iter=4, warm_start=True).fit(X, y)
     model.set_params(drop=DropInTurns("strong")).fit(X, y)
     assert model._learner.evolution.drop.first == "strong"
@@ -129,7 +129,7 @@ def test_only_what_was_learned_is_taken_over_and_only_by_its_like(digits):
 
 
 def test_a_search_over_instances(digits):
-    X, y = (part[:200] for part in digits)
+    X, y = (part[:240] for part in digits)
     candidates = {"drop": ["magnitude", DropInTurns(), DropInTurns("strong")], "grow": ["random"]}
     candidates["grow"].append(GrowInTurns())
     search = GridSearchCV(SETClassifier(**SHORT, max_iter=3), candidates, cv=2)

@@ -111,7 +111,7 @@ def classifier(name, model, n_learn, seed):
         options["max_iter"] *= 4
     if model != "DSR":
         return SETClassifier(hidden, **options)
-    for other in ("zeta", "evolve_output", "select_inputs"):
+    for other in ("zeta", "evolve_every", "evolve_output", "select_inputs"):
         options.pop(other)
     every = -(-n_learn // options["batch_size"])  # once an epoch, as SET
     return DSRClassifier(hidden, **{**options, "new_weights": "zero"}, rewire_every=every)

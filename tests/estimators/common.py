@@ -13,7 +13,7 @@ from sklearn_set import NPSETClassifier, NPSETRegressor, SETClassifier, SETRegre
 SMALL = {
     "hidden_layer_sizes": (30, 20), "epsilon": 3, "max_iter": 8, "batch_size": 16,
     "learning_rate_init": 0.01, "mixup": 0.0, "averaging": 0.0, "n_iter_no_change": 10,
-    "conditioning": None, "shrinkage": 0, "random_state": 3,
+    "conditioning": None, "shrinkage": 0, "evolve_every": 1, "random_state": 3,
 }  # fmt: skip
 PRUNING = {**SMALL, "alpha": 0.2, "beta": 2, "gamma": 2}
 BOTH = pytest.mark.parametrize("cls", [NPSETClassifier, NPSETRegressor])
