@@ -516,11 +516,12 @@ void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T shar
 
 // ---------------------------------------------------------------- gradients
 
-constexpr int CHUNK = 512;       // gradients that are held on the stack
-constexpr int SLACK = 16;        // values that dots may write past its end
-constexpr int AHEAD = 32;        // connections from a row's prefetch to its use
-constexpr int64_t NEAR = 3 << 18;  // bytes of rows that the second cache holds beside all else
-constexpr int MANY_ROWS = 2000;  // the processor does not remember the lengths of so many
+constexpr int CHUNK = 512;             // gradients that are held on the stack
+constexpr int SLACK = 16;              // values that dots may write past its end
+constexpr int AHEAD = 32;              // connections from a row's prefetch to its use
+constexpr int64_t NEAR = 3 << 18;      // bytes of rows that stay in the second cache beside all else
+constexpr int MANY_WEIGHTS = 3 << 16;  // do not stay there, nor near it, until the next step
+constexpr int MANY_ROWS = 2000;        // have more lengths than the processor remembers
 
 // Calls body(Strip) once, for a strip that divides the row.
 template <class T, class Body> INLINE void for_row(int64_t stride, Body body) {
@@ -802,15 +803,26 @@ void update_bias(const T *gradient, T *bias, T *first, T *second, int64_t begin,
     step_bias(gradient + begin, p.from(begin), end - begin, rule);
 }
 
+template <class T> INLINE void prefetch_weights(const Stepped<T> &p, int64_t k, int64_t last) {
+    const T *const arrays[] = {p.weights, p.first, p.second};
+    for (const T *array : arrays)
+        for (int64_t i = k; array && i < last; i += 64 / sizeof(T))
+            __builtin_prefetch(array + i, 1);
+}
+
 template <class T>
 void descend(const int32_t *indptr, const int32_t *indices, const T *a, const T *delta,
              int64_t stride, int32_t begin, int32_t end, const Parameters<T> &p,
              const Update<T> &rule) {
     Stepped<T> weights = {p.weights, p.first, p.second, p.sensitivity};
     Stepped<T> biases = {p.bias, p.bias_first, p.bias_second, nullptr};
+    const int64_t all = indptr[end];
+    const bool far = all - indptr[begin] >= MANY_WEIGHTS;
     for_gradients(indptr, indices, a, delta, stride, begin, end,
                   [&](const T *part, int64_t k, int64_t n) {
                       step(part, weights.from(k), n, rule, rule.l2, rule.shrink);
+                      k += n;  // meanwhile the next ones arrive
+                      if (far) prefetch_weights(weights, k, k + CHUNK < all ? k + CHUNK : all);
                   });
     T chunk[CHUNK];
     for (int32_t first = begin, n; first < end; first += n) {
