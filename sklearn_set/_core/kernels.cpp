@@ -520,7 +520,7 @@ constexpr int CHUNK = 512;             // gradients that are held on the stack
 constexpr int SLACK = 16;              // values that dots may write past its end
 constexpr int AHEAD = 32;              // connections from a row's prefetch to its use
 constexpr int64_t NEAR = 3 << 18;      // bytes of rows that stay in the second cache beside all else
-constexpr int MANY_WEIGHTS = 3 << 16;  // do not stay there, nor near it, until the next step
+constexpr int MANY_WEIGHTS = 1 << 15;  // do not stay there from one step to the next
 constexpr int MANY_ROWS = 2000;        // have more lengths than the processor remembers
 
 // Calls body(Strip) once, for a strip that divides the row.
