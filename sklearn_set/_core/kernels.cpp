@@ -336,7 +336,7 @@ template <class T> struct Bend {
 // The epilogue of row d, of which `sums` are those from `column` on: activation, dropout,
 // derivative.
 template <class S>
-NOINLINE void finish(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
+INLINE void finish(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
                      int64_t column, const Activation<typename S::T> &f) {
     typedef typename S::T T;
     typedef typename S::V V;
@@ -383,6 +383,8 @@ INLINE typename S::V derivative_at(int64_t at, const Derivative<typename S::T> &
 
 // ---------------------------------------------------------------- products
 
+template <bool B> struct Flag { static constexpr bool value = B; };
+
 template <class T>
 void product(const int32_t *indptr, const int32_t *indices, const T *weights, const T *bias,
              const T *a, T *z, int64_t stride, int32_t begin, int32_t end,
@@ -402,25 +404,34 @@ void product(const int32_t *indptr, const int32_t *indices, const T *weights, co
                 use(sums, d);
             }
         };
-        // Two loops, since a choice and a call for each row took a tenth of the time.
-        if (f.kind <= LEAKY_RELU && !f.dropout_threshold && !f.derivative)
+        auto bent = [&](auto with_derivative) __attribute__((always_inline)) {
             rows([&, bend = Bend<T>(f)](const typename S::V *sums, int32_t d)
                      __attribute__((always_inline)) {
-                         T *row = z + d * stride + column;
-                         UNROLL for (int v = 0; v < S::count; v++)
-                             S::store_row(row + v * S::width,
-                                          Bend<T>::template value<S>(bend, sums[v]));
-                     });
-        else
+                const int64_t at = d * stride + column;
+                UNROLL for (int v = 0; v < S::count; v++) {
+                    typedef Bend<T> B;
+                    S::store_row(z + at + v * S::width, B::template value<S>(bend, sums[v]));
+                    if constexpr (decltype(with_derivative)::value)
+                        S::store_row(f.derivative + at + v * S::width,
+                                     B::template derivative<S>(bend, sums[v]));
+                }
+            });
+        };
+        // Loops of their own, since a choice for each row took a tenth of the time.
+        if (f.kind <= LEAKY_RELU && !f.dropout_threshold) {
+            if (f.derivative) bent(Flag<true>{});
+            else bent(Flag<false>{});
+        } else {
             rows([&](const typename S::V *sums, int32_t d) __attribute__((always_inline)) {
                 finish<S>(sums, z, stride, d, column, f);
             });
+        }
     });
 }
 
 // The epilogue of a row of propagated deltas: times f' at `at`.
 template <class S>
-NOINLINE void finish_delta(const typename S::V *sums, typename S::T *out, int64_t at,
+INLINE void finish_delta(const typename S::V *sums, typename S::T *out, int64_t at,
                            const Derivative<typename S::T> &f) {
     UNROLL for (int v = 0; v < S::count; v++)
         S::store_row(out + at + v * S::width, sums[v] * derivative_at<S>(at + v * S::width, f));
