@@ -641,13 +641,13 @@ INLINE void dot_pairs(const int32_t *sources, const int32_t *destinations, const
         if (j % 2 == 0) {
             load_pair(sources + j, s);
             load_pair(destinations + j, d);
+            if (PREFETCH && stride >= line) prefetch<S, 2>(sources + j, a, stride);
         }
         const typename S::T *row = a + s[j % 2] * stride, *factor = delta + d[j % 2] * stride;
         UNROLL for (int v = 0; v < S::count; v++)
             sums[j] = S::fused(S::load_row(row + v * S::width), S::load_row(factor + v * S::width),
                                sums[j]);
     }
-    if (PREFETCH && stride >= line) prefetch<S, S::width>(sources, a, stride);
     sum_lanes<S, S::width>(sums, out);
 }
 
