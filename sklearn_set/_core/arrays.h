@@ -56,18 +56,6 @@ template <class T> using Out1 = Contiguous<T, 1>;
 template <class T> using Out2 = Contiguous<T, 2>;
 template <class T> using Numpy = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
-// Lets other threads of Python run during work of some 100 µs and more. After shorter work a
-// thread would wait longer for its turn than the others gain.
-class Unlocked {
-public:
-    explicit Unlocked(double nanoseconds) {
-        if (nanoseconds > 1e5) release_.emplace();
-    }
-
-private:
-    std::optional<nb::gil_scoped_release> release_;
-};
-
 [[noreturn]] inline void fail(const std::string &what) { throw nb::value_error(what.c_str()); }
 
 inline void require_size(const char *name, int64_t actual, int64_t wanted) {

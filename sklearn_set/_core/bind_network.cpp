@@ -239,7 +239,7 @@ public:
         int64_t done = 0;
         Signals signals;
         {
-            const Unlocked unlocked(nanoseconds(3 * order.shape(0)));
+            nb::gil_scoped_release release;
             const Batches<T> batches{n_batches, starts.data(), rows, dropout_seed};
             done = network_.train(data.samples, data.targets, batches, optimizer, first_step,
                                   n_threads, std::ref(signals), loss, weight);
@@ -277,7 +277,7 @@ public:
         if (n == 0) return 0;
         const Batch<T> batch{{order.data(), n},
                              static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
-        const Unlocked unlocked(nanoseconds(3 * n));
+        nb::gil_scoped_release release;
         return network_.gradient(data.samples, data.targets, batch, weights, biases, n_threads);
     }
 
@@ -306,7 +306,7 @@ public:
                              static_cast<uint32_t>(splitmix64(dropout_seed, 0))};
         std::vector<std::vector<int64_t>> found;
         {
-            const Unlocked unlocked(nanoseconds(3 * order.shape(0)));
+            nb::gil_scoped_release release;
             found = network_.steepest_places(data.samples, data.targets, batch, wanted, n_threads);
         }
         nb::list result;
@@ -322,20 +322,13 @@ public:
         require_size("a row of out", out.shape(1), network_.layers().back().connections.n_out);
         Signals signals;
         {
-            const Unlocked unlocked(nanoseconds(data.samples.n_rows));
+            nb::gil_scoped_release release;
             network_.predict(data.samples, out.data(), n_threads, std::ref(signals));
         }
         if (signals.raised) throw nb::python_error();
     }
 
 private:
-    // About how long a pass takes.
-    double nanoseconds(int64_t n_rows) const {
-        double n_connections = 0;
-        for (const auto &layer : network_.layers()) n_connections += layer.connections.nnz();
-        return 0.05 * n_connections * n_rows;
-    }
-
     static std::vector<LayerView<T>> views(nb::list layers, bool sparse, bool trainable,
                                            std::vector<nb::object> &owners) {
         std::vector<LayerView<T>> result;

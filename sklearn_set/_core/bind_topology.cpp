@@ -28,7 +28,7 @@ nb::tuple py_erdos_renyi(int64_t n_in, int64_t n_out, int64_t draws, uint64_t se
              std::to_string(draws) + " draws may exceed 2**31 - 1 connections; lower epsilon.");
     Rewired r;
     {
-        const Unlocked unlocked(8.0 * draws);
+        nb::gil_scoped_release release;
         if (n_in * n_out == 0) r.indptr.assign(n_out + 1, 0);
         else r = erdos_renyi(int32_t(n_in), int32_t(n_out), draws, seed);
     }
@@ -55,7 +55,7 @@ nb::tuple py_grow_random(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in
     if (kept + n_new > INT32_MAX) fail("A layer holds at most 2**31 - 1 connections.");
     Rewired result;
     {
-        const Unlocked unlocked(4.0 * (kept + n_new));
+        nb::gil_scoped_release release;
         result = grow_random(before, keep.data(), n_new, regrow_dropped, seed);
     }
     return rewired(std::move(result));
@@ -93,7 +93,7 @@ nb::tuple py_transpose(In1<int32_t> indptr, In1<int32_t> indices, int64_t n_in) 
     const ConnectivityView view = connectivity(indptr, indices, n_in);
     Transposed t;
     {
-        const Unlocked unlocked(2.0 * view.nnz());
+        nb::gil_scoped_release release;
         t = transpose(view);
     }
     return nb::make_tuple(to_numpy(std::move(t.indptr)), to_numpy(std::move(t.positions)),
