@@ -374,7 +374,47 @@ Rewired remove_neurons(const ConnectivityView &before, const uint8_t *keep_in,
     return result;
 }
 
+namespace {
+
+// Calls visit(k, source, destination) for the connections in storage order.
+template <class Visit> void each_connection(const ConnectivityView &view, Visit visit) {
+    for (int32_t d = 0; d < view.n_out; ++d)
+        for (int32_t k = view.indptr[d]; k < view.indptr[d + 1]; ++k) visit(k, view.indices[k], d);
+}
+
+// Fills positions and indices by way of blocks of sources, whose places fit into a near cache:
+// connections go to their block first. indptr[s + 1] is where the next one of source s goes.
+void place_in_blocks(const ConnectivityView &view, Transposed &result) {
+    constexpr int64_t SIZE = 1 << 15;  // connections in a block, about
+    int shift = 0;
+    while ((view.n_in - 1) >> shift >= view.nnz() / SIZE) ++shift;
+    std::vector<int32_t> next;
+    for (int64_t s = 0; s < view.n_in; s += int64_t{1} << shift)
+        next.push_back(result.indptr[s + 1]);
+    Array<int32_t> sources(view.nnz()), positions, indices;
+    each_connection(view, [&](int32_t k, int32_t source, int32_t d) {
+        const int32_t place = next[source >> shift]++;
+        sources[place] = source;
+        result.positions[place] = k;
+        result.indices[place] = d;
+    });
+    int32_t begin = 0;
+    for (const int32_t end : next) {
+        positions.assign(result.positions.data() + begin, result.positions.data() + end);
+        indices.assign(result.indices.data() + begin, result.indices.data() + end);
+        for (int32_t k = 0; k < end - begin; ++k) {
+            const int32_t place = result.indptr[sources[begin + k] + 1]++;
+            result.positions[place] = positions[k];
+            result.indices[place] = indices[k];
+        }
+        begin = end;
+    }
+}
+
+}  // namespace
+
 Transposed transpose(const ConnectivityView &view) {
+    constexpr int64_t MANY = 1 << 21;  // more than a far cache holds the places of
     Transposed result;
     const int64_t nnz = view.nnz();
     result.indptr.assign(size_t{2} + view.n_in, 0);
@@ -382,12 +422,15 @@ Transposed transpose(const ConnectivityView &view) {
     for (int64_t i = 2; i <= view.n_in; ++i) result.indptr[i] += result.indptr[i - 1];
     result.positions.resize(nnz);
     result.indices.resize(nnz);
-    for (int32_t d = 0; d < view.n_out; ++d)
-        for (int32_t k = view.indptr[d]; k < view.indptr[d + 1]; ++k) {
-            const int32_t place = result.indptr[view.indices[k] + 1]++;
+    if (nnz > MANY) {
+        place_in_blocks(view, result);
+    } else {
+        each_connection(view, [&](int32_t k, int32_t source, int32_t d) {
+            const int32_t place = result.indptr[source + 1]++;
             result.positions[place] = k;
             result.indices[place] = d;
-        }
+        });
+    }
     result.indptr.pop_back();
     return result;
 }
