@@ -7,9 +7,26 @@
 #include <numeric>
 #include <type_traits>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include "dispatch.h"
 
 namespace sklearn_set {
+
+void prefer_huge_pages(void *begin, size_t n_bytes) {
+#ifdef __linux__
+    constexpr uintptr_t LARGE = 1 << 22, PAGE = 4096;
+    if (n_bytes < LARGE) return;
+    const uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + PAGE - 1) / PAGE * PAGE;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(begin) + n_bytes;
+    // Where that fails, pages are small, and nothing else.
+    madvise(reinterpret_cast<void *>(first), end - first, MADV_HUGEPAGE);
+#else
+    (void)begin, (void)n_bytes;
+#endif
+}
 
 namespace {
 

@@ -14,10 +14,19 @@
 
 namespace sklearn_set {
 
+// Asks for pages of 2 MB, if the array is large and the system has them, as NumPy does: most of the
+// time that a new array takes is that of its first pages.
+void prefer_huge_pages(void *begin, size_t n_bytes);
+
 // An allocator whose vectors start uninitialised: what is overwritten anyway need
 // not be zeroed first.
 template <class T> struct Unset : std::allocator<T> {
     template <class U> struct rebind { using other = Unset<U>; };
+    T *allocate(size_t n) {
+        T *values = std::allocator<T>::allocate(n);
+        prefer_huge_pages(values, n * sizeof(T));
+        return values;
+    }
     template <class U> void construct(U *p) noexcept { ::new (static_cast<void *>(p)) U; }
     template <class U, class... A> void construct(U *p, A &&...a) {
         ::new (static_cast<void *>(p)) U(std::forward<A>(a)...);
