@@ -125,6 +125,17 @@ def test_degrees_and_transposition(mask):
     assert connectivity.transposed is connectivity.transposed  # made once
 
 
+@pytest.mark.parametrize("shape", [(300_000, 20), (40, 200_000)])
+def test_a_layer_of_many_connections_by_source(shape):
+    """Of two million, the index by source is filled in blocks."""
+    connectivity = erdos_renyi(shape, 3.2e6 / sum(shape), np.random.default_rng(0))
+    assert connectivity.nnz > 2**21
+    indptr, positions, indices = connectivity.transposed
+    np.testing.assert_array_equal(positions, np.argsort(connectivity.indices, kind="stable"))
+    np.testing.assert_array_equal(indices, connectivity.destinations()[positions])
+    np.testing.assert_array_equal(np.diff(indptr), connectivity.out_degree())
+
+
 def test_a_connectivity_is_a_value():
     connectivity = erdos_renyi((30, 20), 2, np.random.default_rng(0))
     with pytest.raises(AttributeError):
