@@ -78,8 +78,8 @@ def write_page(template, page, parts):
 # ------------------------------------------------------------------ clocks and memory
 
 
-def interleave(tasks, budget, *, least=3, most=60, clock=CPU):
-    """Seconds of each task (the median), the tasks taken in turn so that all see the same machine.
+def interleave(tasks, budget, *, least=3, most=60, clock=CPU, summary=statistics.median):
+    """Seconds of each task, the tasks taken in turn so that all see the same machine.
 
     Each task is run once before, then at least `least` times, and on until it has
     used `budget` seconds or `most` repetitions.
@@ -94,7 +94,7 @@ def interleave(tasks, budget, *, least=3, most=60, clock=CPU):
             if len(taken) < least or (len(taken) < most and sum(taken) < budget)
         ]
         if not due:
-            return {name: statistics.median(taken) for name, taken in times.items()}
+            return {name: summary(taken) for name, taken in times.items()}
         for name in due:
             began = clock()
             tasks[name]()

@@ -22,14 +22,17 @@ def two_threads(options, report):
 
             return task
 
-        n_batches = max(2, 7000 // width)
-        tasks = {
+        n_batches = max(1, 7000 // width)
+        steps = {
             "one": steps_of(network, data, 128, n_batches),
             "two": steps_of(network, data, 128, n_batches, n_threads=2),
-            "sgemm one": sgemm(1),
-            "sgemm two": sgemm(2),
         }
-        s = interleave(tasks, options.budget(1.0), least=5, clock=WALL)
+        products = {"sgemm one": sgemm(1), "sgemm two": sgemm(2)}
+        # The least: while another program holds either core, two threads wait for it. Apart,
+        # since BLAS's second thread spins for some 25 ms after a product.
+        s = {}
+        for tasks in (steps, products):
+            s |= interleave(tasks, options.budget(1.0), least=15, clock=WALL, summary=min)
         gain, sgemm_gain = s["one"] / s["two"], s["sgemm one"] / s["sgemm two"]
         rows.append(
             [width, network.n_connections, ms(s["one"] / n_batches), f"{gain:.2f}"]
@@ -42,7 +45,7 @@ def two_threads(options, report):
             report.target("4b", f"width {width}: gain of two threads", gain, 0.97, at_least=True)
     report.table(
         "Two threads",
-        "Batch 128, wall time",
+        "Batch 128, wall time, the least of up to 60 repetitions",
         ["width", "connections", "one thread, ms", "gain of two", "sgemm's gain"],
         rows,
     )
