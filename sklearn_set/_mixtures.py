@@ -41,7 +41,7 @@ def noise_for(data: Data) -> float:
 class Mixtures:
     """Random mixtures of samples to learn from in their place.
 
-    Each is a mixture of two samples (mixup, Zhang et al. 2018), moved along the
+    Each is a mixture of two samples of one batch (mixup, Zhang et al. 2018), moved along the
     difference of two samples of one class, any class. A linear model that learns
     from such moved samples pays for its response to the covariance within the
     classes, as in linear discriminant analysis. The share of a mixture's first sample is drawn
@@ -64,40 +64,59 @@ class Mixtures:
         self.class_at = np.repeat(np.arange(len(self.cuts) - 1), np.diff(self.cuts))
         self.weight_before = None
         if self.weight is not None:
-            self.weight_before = np.r_[0.0, np.cumsum(self.weight[self.by_class], dtype=float)]
+            self.weight_before = _summed(self.weight[self.by_class])
 
     def draw(
-        self, rng: np.random.Generator, noise_rng: np.random.Generator
+        self,
+        order: np.ndarray,
+        starts: np.ndarray,
+        rng: np.random.Generator,
+        noise_rng: np.random.Generator,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The other samples of each mixture, and all samples' shares of it.
 
-        Samples are drawn in proportion to their weights. Returns partners of shape
-        (m, n_samples) and shares of shape (m + 1, n_samples), those of the first
-        sample at the front, in the order in which an epoch goes through the samples.
+        The first samples are those of `order`, whose batches begin at `starts`; the last start
+        is the end. Partners are a permutation of the batch or, with weights, drawn from it in
+        proportion to them. Returns partners of shape (m, n_samples) and shares of shape
+        (m + 1, n_samples), those of the first sample at the front, in that order.
         """
         n = self.n
-        if self.weight is None:
-            partners = rng.permutation(n)
-        else:
-            partners = rng.choice(n, size=n, p=self.weight / self.weight.sum())
+        partners = order[self._partners(order, starts, rng)]
         n_partners = 1 if self.noise == 0 else 3
         shares = np.empty((n_partners + 1, n), dtype=self.dtype)
         shares[0] = rng.beta(self.mixup, self.mixup, n)
         np.subtract(1, shares[0], out=shares[1])
         if self.noise == 0:
             return partners[None], shares
-        one = self._between(0, n, noise_rng)
+        one = _between(np.zeros(n, np.int64), n, self.weight_before, noise_rng)
         label = self.class_at[one]
-        other = self._between(self.cuts[label], self.cuts[label + 1], noise_rng)
+        ends = self.cuts[label], self.cuts[label + 1]
+        other = _between(*ends, self.weight_before, noise_rng)
         shares[2] = self.noise * noise_rng.standard_normal(n)
         np.negative(shares[2], out=shares[3])
         return np.array([partners, self.by_class[one], self.by_class[other]]), shares
 
-    def _between(self, start, end, rng: np.random.Generator) -> np.ndarray:
-        """Places in `by_class`, from `start` to before `end`, in proportion to the weights."""
-        drawn = rng.random(self.n)
-        if self.weight_before is None:
-            return start + (drawn * (end - start)).astype(np.int64)
-        low, high = self.weight_before[start], self.weight_before[end]
-        places = np.searchsorted(self.weight_before, low + drawn * (high - low), side="right")
-        return np.minimum(places, end) - 1
+    def _partners(self, order: np.ndarray, starts: np.ndarray, rng) -> np.ndarray:
+        """The partners' places in the order."""
+        size = np.diff(starts)
+        if self.weight is None:
+            return np.argsort(np.repeat(np.arange(len(size)), size) + rng.random(self.n))
+        first, end = (np.repeat(cuts, size) for cuts in (starts[:-1], starts[1:]))
+        return _between(first, end, _summed(self.weight[order]), rng)
+
+
+def _summed(weight: np.ndarray) -> np.ndarray:
+    """The sums of the weights before each place, and that of all."""
+    return np.r_[0.0, np.cumsum(weight, dtype=float)]
+
+
+def _between(start, end, weight_before: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """A place from each `start` to before its `end`, in proportion to the weights."""
+    drawn = rng.random(len(start))
+    if weight_before is None:
+        return start + (drawn * (end - start)).astype(np.int64)
+    low = weight_before[start]
+    drawn *= weight_before[end] - low
+    drawn += low
+    places = np.searchsorted(weight_before, drawn, side="right")
+    return np.minimum(places, end, out=places) - 1

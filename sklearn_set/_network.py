@@ -363,8 +363,9 @@ class Network:
         """One optimizer step for each batch ``order[starts[i]:starts[i + 1]]``.
 
         With `partners` (m, n) sample i is ``shares[0, i] * X[order[i]]`` plus the sum
-        of ``shares[k + 1, i] * X[partners[k, i]]``; its target is mixed of those of
-        ``order[i]`` and, for the rest of ``shares[0, i]``, ``partners[0, i]``.
+        of ``shares[k + 1, i] * X[partners[k, i]]``, where its shares sum to 1; its target
+        is mixed of those of ``order[i]`` and, for the rest of ``shares[0, i]``,
+        ``partners[0, i]``.
 
         Returns the weighted sum of the losses and the sum of the weights. Stops
         early, after the batch in question, if a loss is not finite.

@@ -202,7 +202,7 @@ class _Epochs:
         n_samples = self.data.n_samples
         order = generators.shuffle.permutation(n_samples) if self.shuffle else np.arange(n_samples)
         draw = self.mixtures.draw if self.mixtures else lambda *_: (None, None)
-        partners, shares = draw(generators.mixup, generators.noise)
+        partners, shares = draw(order, self.starts, generators.mixup, generators.noise)
         optimizer.epoch, optimizer.steps_per_epoch = progress.epoch, len(self.starts) - 1
         loss, weight = 0.0, 0.0
         parts = [self.starts]

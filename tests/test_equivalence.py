@@ -604,6 +604,7 @@ def test_sparse_samples_mixed_with_partners_are_dense_samples(dtype):
     X = (rng.normal(size=(40, 60)) * (rng.random((40, 60)) < 0.1)).astype(dtype)
     y, order, partners = rng.integers(0, 2, 40), rng.permutation(40), rng.integers(0, 40, (3, 40))
     shares = rng.normal(size=(4, 40)).astype(dtype)
+    shares[0] = 1 - shares[1:].sum(axis=0)
     weights = []
     for samples in (X, scipy.sparse.csr_array(X)):
         network = random_network([60, 30, 2], 1, epsilon=5, activation="tanh", dtype=dtype)

@@ -78,11 +78,12 @@ def test_memory_of_mixtures(dtype, weighted):
     X, y = rng.normal(size=(n, 3)).astype(dtype), rng.integers(0, 9, n).astype(np.int32)
     weight = rng.uniform(1, 2, n).astype(dtype) if weighted else None
     data, streams = Data(X, dtype, Loss("softmax_log_loss"), y, weight), Generators.spawn(0)
+    order, starts = np.arange(n), np.arange(0, n + 1, 20)
     for noise, bound in ((0.5, 150), (0.0, 60)):
         tracemalloc.start()
         if noise:
             noise_for(data)
-        Mixtures(data, 0.3, noise).draw(streams.mixup, streams.noise)
+        Mixtures(data, 0.3, noise).draw(order, starts, streams.mixup, streams.noise)
         peak = tracemalloc.get_traced_memory()[1] / n
         tracemalloc.stop()
         assert 0.4 * bound < peak <= bound

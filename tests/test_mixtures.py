@@ -1,17 +1,20 @@
 """Mixup, and noise from within classes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import random_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.stats import chisquare
 
 from sklearn_set import SETClassifier
 from sklearn_set._data import Data
 from sklearn_set._losses import Loss
 from sklearn_set._mixtures import Mixtures, noise_for
 from sklearn_set._optimizers import Optimizer
-from sklearn_set._training import Generators
+from sklearn_set._training import Generators, batch_starts
 
 SMALL = {"hidden_layer_sizes": (30, 20), "epsilon": 8, "max_iter": 12, "conditioning": None,
     "select_inputs": False, "shrinkage": 0, "random_state": 0,
@@ -23,21 +26,44 @@ def generators(seed):
     return streams.mixup, streams.noise
 
 
-def test_mixup_draws_each_partner_once_without_weights():
+def draw(mixtures, seed, n_batches=1):
+    """Partners, shares, and the batches as parts of an order."""
+    order = np.random.default_rng(seed).permutation(mixtures.n)
+    starts = batch_starts(mixtures.n, -(-mixtures.n // n_batches))
+    partners, shares = mixtures.draw(order, starts, *generators(seed))
+    return partners, shares, order, starts
+
+
+def test_mixup_draws_each_partner_once_from_the_batch_without_weights():
     data = Data(np.zeros((50, 2)), np.float64)
-    (partners,), (mix, rest) = Mixtures(data, 0.5).draw(*generators(0))
-    assert_array_equal(np.sort(partners), np.arange(50))
-    assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
-    assert_array_equal(rest, 1 - mix)
+    drawn = []
+    for seed in range(200):
+        (partners,), (mix, rest), order, starts = draw(Mixtures(data, 0.5), seed, 4)
+        assert len(starts) == 5
+        for begin, end in pairwise(starts):
+            assert_array_equal(np.sort(partners[begin:end]), np.sort(order[begin:end]))
+        drawn.append(np.argmax(order[:12] == partners[0]))
+        assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
+        assert_array_equal(rest, 1 - mix)
+    assert chisquare(np.bincount(drawn, minlength=12)).pvalue > 0.001
 
 
-def test_mixup_draws_partners_in_proportion_to_weights():
+def test_mixup_draws_partners_from_the_batch_in_proportion_to_weights():
     weight = np.array([0.0, 1.0, 3.0] * 2000)
     loss = Loss("squared_error")
     data = Data(np.zeros((6000, 2)), np.float64, loss, np.zeros((6000, 1)), weight)
-    (partners,), _ = Mixtures(data, 1.0).draw(*generators(0))
+    (partners,), _, order, starts = draw(Mixtures(data, 1.0), 0, 300)
     counts = np.bincount(np.arange(6000)[partners] % 3, minlength=3) / 6000
     assert_allclose(counts, [0, 0.25, 0.75], atol=0.03)
+    for begin, end in pairwise(starts):
+        assert np.isin(partners[begin:end], order[begin:end]).all()
+
+
+def test_a_batch_of_one_sample_or_without_weight_is_drawn():
+    for weight in (None, np.array([1.0, 0.0, 0.0])):
+        data = Data(np.zeros((3, 2)), np.float64, Loss("squared_error"), np.zeros((3, 1)), weight)
+        (partners,), _, order, _ = draw(Mixtures(data, 1.0), 0, 3)
+        assert_array_equal(partners, order)
 
 
 @pytest.mark.parametrize("as_sparse", [False, True])
@@ -90,9 +116,8 @@ def test_noise_is_the_difference_of_two_samples_of_a_class(multilabel, weighted)
     weight = rng.choice([0.0, 1.0, 3.0], size=4000) if weighted else None
     loss = Loss("multilabel_log_loss" if multilabel else "softmax_log_loss")
     mixtures = Mixtures(Data(np.zeros((4000, 1)), np.float64, loss, target, weight), 1.0, 0.5)
-    drawn = [mixtures.draw(*generators(seed)) for seed in range(20)]
-    partners = np.stack([partners for partners, _ in drawn])
-    shares = np.stack([shares for _, shares in drawn])
+    drawn = [draw(mixtures, seed) for seed in range(20)]
+    partners, shares = (np.stack([d[i] for d in drawn]) for i in (0, 1))
     one, other = partners[:, 1].ravel(), partners[:, 2].ravel()
     assert_array_equal(label[one], label[other])
     given = np.ones(4000) if weight is None else weight
@@ -163,7 +188,7 @@ def test_automatic_noise_is_for_fit(samples, monkeypatch):
 def test_noise_without_a_second_sample_of_a_class_is_none():
     target = np.arange(6, dtype=np.int32)
     data = Data(np.zeros((6, 1)), np.float64, Loss("softmax_log_loss"), target)
-    (_, one, other), _ = Mixtures(data, 1.0, 1.0).draw(*generators(0))
+    (_, one, other), *_ = draw(Mixtures(data, 1.0, 1.0), 0)
     assert_array_equal(one, other)
 
 

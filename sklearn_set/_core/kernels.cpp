@@ -486,6 +486,8 @@ void activate(T *z, int64_t stride, int32_t begin, int32_t end, const Activation
 
 // ---------------------------------------------------------------- sparse input
 
+constexpr int CHUNK = 512;  // weights or gradients that are held on the stack
+
 INLINE float fused(float x, float y, float z) {
     return Vector<float, 16>::fused(x - Vector<float, 16>::V{}, y - Vector<float, 16>::V{},
                                     z - Vector<float, 16>::V{})[0];
@@ -495,39 +497,55 @@ INLINE double fused(double x, double y, double z) {
                                      z - Vector<double, 16>::V{})[0];
 }
 
+// Calls body(first, last) for the chunks of the connections of feature j.
+template <class Body> INLINE void for_chunks(const int32_t *indptr, int32_t j, Body body) {
+    for (int64_t k = indptr[j], end = indptr[j + 1]; k < end; k += CHUNK)
+        body(k, k + CHUNK < end ? k + CHUNK : end);
+}
+
+// Feature by feature, whose connections then are in the nearest cache for all its occurrences.
 template <class T>
-void scatter(const int32_t *columns, const T *values, int64_t n, T share, const int32_t *indptr,
-             const int32_t *positions, const int32_t *indices, const T *weights, T *sums) {
-    for (int64_t i = 0; i < n; i++) {
-        T x = share * values[i];
-        int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1];
-        if (positions)
-            for (; k < last; k++)
-                sums[indices[k]] = fused(weights[positions[k]], x, sums[indices[k]]);
-        else
-            for (; k < last; k++) sums[indices[k]] = fused(weights[k], x, sums[indices[k]]);
-    }
+void scatter(const Occurrences<T> &occurrences, int64_t begin, int64_t end, const int32_t *indptr,
+             const int32_t *positions, const int32_t *indices, const T *weights, T *sums,
+             int64_t ld) {
+    T found[CHUNK];
+    for (int64_t t = 0; t < occurrences.n; t++)
+        for_chunks(indptr, occurrences.features[t], [&](int64_t k, int64_t last) {
+            const T *w = weights + k;
+            if (positions) {
+                for (int64_t i = k; i < last; i++) found[i - k] = weights[positions[i]];
+                w = found;
+            }
+            for (int64_t o = occurrences.starts[t]; o < occurrences.starts[t + 1]; o++) {
+                if (occurrences.samples[o] < begin || occurrences.samples[o] >= end) continue;
+                T *sum = sums + occurrences.samples[o] * ld, x = occurrences.values[o];
+                for (int64_t i = k; i < last; i++)
+                    sum[indices[i]] = fused(w[i - k], x, sum[indices[i]]);
+            }
+        });
 }
 
 template <class T>
-void scatter_gradient(const int32_t *columns, const T *values, int64_t n, T share,
+void scatter_gradient(const Occurrences<T> &occurrences, int64_t begin, int64_t end,
                       const int32_t *indptr, const int32_t *positions, const int32_t *indices,
-                      const T *delta, T *gradient, int32_t begin, int32_t end) {
-    for (int64_t i = 0; i < n; i++) {
-        if (columns[i] < begin || columns[i] >= end) continue;
-        T x = share * values[i];
-        int64_t k = indptr[columns[i]], last = indptr[columns[i] + 1];
-        if (positions)
-            for (; k < last; k++)
-                gradient[positions[k]] = fused(x, delta[indices[k]], gradient[positions[k]]);
-        else
-            for (; k < last; k++) gradient[k] = fused(x, delta[indices[k]], gradient[k]);
-    }
+                      const T *delta, int64_t ld, T *gradient) {
+    T found[CHUNK];
+    for (int64_t t = begin; t < end; t++)
+        for_chunks(indptr, occurrences.features[t], [&](int64_t k, int64_t last) {
+            T *g = positions ? found : gradient + k;
+            for (int64_t i = k; i < last; i++) g[i - k] = 0;
+            for (int64_t o = occurrences.starts[t]; o < occurrences.starts[t + 1]; o++) {
+                const T *row = delta + occurrences.samples[o] * ld, x = occurrences.values[o];
+                for (int64_t i = k; i < last; i++)
+                    g[i - k] = fused(x, row[indices[i]], g[i - k]);
+            }
+            if (positions)
+                for (int64_t i = k; i < last; i++) gradient[positions[i]] = g[i - k];
+        });
 }
 
 // ---------------------------------------------------------------- gradients
 
-constexpr int CHUNK = 512;             // gradients that are held on the stack
 constexpr int SLACK = 16;              // values that dots may write past its end
 constexpr int AHEAD = 32;              // connections from a row's prefetch to its use
 constexpr int64_t NEAR = 3 << 18;      // bytes of rows that stay in the second cache beside all else

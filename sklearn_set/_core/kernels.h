@@ -99,6 +99,14 @@ template <class T> struct Rows {
     }
 };
 
+// Where features occur in some sparse samples: features[t], of which n ascend, in the samples
+// samples[o] with values[o], for o from starts[t] to before starts[t + 1].
+template <class T> struct Occurrences {
+    int64_t n;
+    const int32_t *features, *starts, *samples;
+    const T *values;
+};
+
 // What merge_row() merges: the connections begin .. end - 1 of a row that `keep` marks, and the
 // places (see topology.cpp) of that row, whose first one has the key `base`. It writes `indices`
 // and `source` (see Rewired) and moves on: behind what is written, and to the next row's places.
@@ -175,20 +183,20 @@ template <class T> struct Kernels {
     // f on rows [begin, end) of sums, in place.
     void (*activate)(T *z, int64_t stride, int32_t begin, int32_t end, const Activation<T> &f);
 
-    // Sparse input, one sample of n features: sums[d] += share * values[i] * w for
-    // the connections of feature columns[i] to d, i ascending. indptr, positions,
-    // indices: the index by source; positions are null if the weights are stored in its
-    // order. With sorted columns the same sum as `product`'s.
-    void (*scatter)(const int32_t *columns, const T *values, int64_t n, T share,
+    // Sparse input: sums[i * ld + d] += value * w for the occurrences in the samples i of
+    // [begin, end), features ascending, and the connections of their features to d: the same
+    // sum as `product`'s. indptr, positions, indices: the index by source; positions are null
+    // if the weights are stored in its order.
+    void (*scatter)(const Occurrences<T> &occurrences, int64_t begin, int64_t end,
                     const int32_t *indptr, const int32_t *positions, const int32_t *indices,
-                    const T *weights, T *sums);
+                    const T *weights, T *sums, int64_t ld);
 
-    // The same for the gradient: gradient[positions[k]] (or gradient[k]) += share * values[i] *
-    // delta[d], for the features in [begin, end) only.
-    void (*scatter_gradient)(const int32_t *columns, const T *values, int64_t n, T share,
+    // gradient[positions[k]] (or gradient[k]) = sum over the occurrences of a feature of value *
+    // delta[i * ld + d], for the connections k of the features begin .. end - 1 of those that
+    // occur.
+    void (*scatter_gradient)(const Occurrences<T> &occurrences, int64_t begin, int64_t end,
                              const int32_t *indptr, const int32_t *positions,
-                             const int32_t *indices, const T *delta, T *gradient,
-                             int32_t begin, int32_t end);
+                             const int32_t *indices, const T *delta, int64_t ld, T *gradient);
 
     // bias_gradient[d] = sum over the batch of delta[d].
     void (*bias_gradient)(const T *delta, T *bias_gradient, int64_t stride,

@@ -132,7 +132,7 @@ Network<T>::Network(std::vector<LayerView<T>> layers)
 
 template <class T> void Network<T>::rebind(std::vector<LayerView<T>> layers) {
     layers_ = std::move(layers);
-    work_.size = 0;  // nothing is prepared for them
+    work_.stride = 0;  // nothing is prepared for them
 }
 
 template <class T> int Network<T>::threads_for(int64_t batch, int wanted) const {
@@ -144,17 +144,18 @@ template <class T> int Network<T>::threads_for(int64_t batch, int wanted) const 
 template <class T>
 void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) const {
     const size_t n_layers = layers_.size();
-    if (work.size == size && work.training == training && work.sparse == sparse) return;
-    work.stride = stride_for<T>(size);
     work.size = size;
+    const int64_t stride = stride_for<T>(size);
+    if (work.stride == stride && work.training == training && work.sparse == sparse) return;
+    work.stride = stride;
     work.training = training;
     work.sparse = sparse;
     const size_t row_bytes = work.stride * sizeof(T);
     const auto &first = layers_.front().connections;
-    work.n_first = stride_for<T>(std::max<int64_t>(first.n_out, 64 / sizeof(T)));
-    work.a0 = static_cast<T *>(
-        work.input.reserve(sparse ? size * work.n_first * sizeof(T) : first.n_in * row_bytes));
-    work.counting.resize(sparse ? std::max<int64_t>(size, first.n_out) : 0);
+    const int64_t line = 256 / sizeof(T);
+    work.n_first = (first.n_out + line - 1) / line * line;
+    if (!sparse) work.a0 = static_cast<T *>(work.input.reserve(first.n_in * row_bytes));
+    work.counting.resize(sparse && training ? first.n_out : 0);
     std::iota(work.counting.begin(), work.counting.end(), int64_t{0});
     work.activation_buffers.resize(n_layers);
     work.delta_buffers.resize(n_layers);
@@ -172,11 +173,23 @@ void Network<T>::prepare(Work &work, int64_t size, bool training, bool sparse) c
     }
     if (!training) return;
     work.bias_gradient.reserve(widest * sizeof(T));
-    work.sample_loss.reserve(size * sizeof(double));
+    work.sample_loss.reserve(stride * sizeof(double));
     if (sparse) {
         T *gradient = static_cast<T *>(work.first_gradient.reserve(first.nnz() * sizeof(T)));
         std::fill(gradient, gradient + first.nnz(), T(0));
     }
+}
+
+// Sparse samples: memory for batches of up to `size` rows that hold n_values in all.
+template <class T>
+void Network<T>::prepare_sparse(Work &work, const Samples<T> &samples, int64_t size,
+                                int64_t n_partners, int64_t n_values) const {
+    if (!samples.sparse()) return;
+    work.words.reserve(samples, size, n_partners, n_values, work.n_first);
+    const size_t row_bytes = work.n_first * sizeof(T);
+    work.a0 = static_cast<T *>(work.input.reserve(size * (1 + n_partners) * row_bytes));
+    if (work.training)
+        work.mixed_deltas = static_cast<T *>(work.mixed.reserve(size * row_bytes));
 }
 
 template <class T> Parameters<T> Network<T>::first_parameters(const Work &work) const {
@@ -220,21 +233,7 @@ template <class T> void Network<T>::restore_by_destination(Work &work) const {
     }
 }
 
-// Calls visit(sample, share, columns, values, n) for each row of sparse samples that
-// makes up a sample of the batch.
-template <class T, class Visit>
-void each_sparse_row(const Samples<T> &samples, const Batch<T> &batch, int64_t begin,
-                     int64_t end, Visit visit) {
-    for (int64_t b = begin; b < end; ++b)
-        batch.each(b, [&](int64_t i, T share) {
-            const int64_t first = samples.indptr[i];
-            visit(b, share, samples.indices + first, samples.data + first,
-                  samples.indptr[i + 1] - first);
-        });
-}
-
-// Sparse samples are not loaded: the sums of the first layer are formed directly,
-// one sample at a time, so that they fit into the nearest cache.
+// Sparse samples are not loaded: the sums of the first layer are formed directly.
 template <class T>
 void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Work &work,
                             const Member &member) const {
@@ -245,18 +244,14 @@ void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Wo
         return;
     }
     const LayerView<T> &layer = layers_.front();
-    const Span span = even_share(batch.size, member.part, member.n_parts, 1);
-    for (int64_t b = span.begin; b < span.end; ++b)
+    const Span span = even_share(work.words.size(), member.part, member.n_parts, 1);
+    for (int64_t i = span.begin; i < span.end; ++i)
         std::copy(layer.parameters.bias, layer.parameters.bias + layer.connections.n_out,
-                  work.a0 + b * work.n_first);
-    const T *weights = first_parameters(work).weights;
+                  work.a0 + i * work.n_first);
     const int32_t *positions = work.by_source[0] ? nullptr : layer.by_source_positions;
-    each_sparse_row(samples, batch, span.begin, span.end,
-                    [&](int64_t b, T share, const int32_t *columns, const T *values, int64_t n) {
-                        kernels_.scatter(columns, values, n, share, layer.by_source_indptr,
-                                         positions, layer.by_source_indices, weights,
-                                         work.a0 + b * work.n_first);
-                    });
+    kernels_.scatter(work.words.occurrences(), span.begin, span.end, layer.by_source_indptr,
+                     positions, layer.by_source_indices, first_parameters(work).weights, work.a0,
+                     work.n_first);
 }
 
 template <class T>
@@ -274,8 +269,8 @@ void Network<T>::forward(size_t l, Work &work, bool training, uint32_t dropout_s
     }
     const Parameters<T> &p = layer.parameters;
     if (l == 0 && work.sparse) {
-        kernels_.gather_rows(work.a0, work.n_first, {work.counting.data(), work.size},
-                             work.activations[0], work.stride, range.begin, range.end);
+        kernels_.gather_rows(work.a0, work.n_first, work.words.rows(), work.activations[0],
+                             work.stride, range.begin, range.end);
         kernels_.activate(work.activations[0], work.stride, range.begin, range.end, f);
     } else {
         kernels_.product(c.indptr, c.indices, p.weights, p.bias,
@@ -389,32 +384,26 @@ void Network<T>::backward(size_t l, Work &work, const Member &member) const {
                                 range.end, f);
 }
 
-// Adds the gradient of the first layer's weights at the features that occur.
+// The deltas of the first layer in the distinct samples: what their mixtures' deltas hold of them.
 template <class T>
-void Network<T>::sparse_gradient(const Samples<T> &samples, const Batch<T> &batch, Work &work,
-                                 T *gradient, const Member &member) const {
-    const LayerView<T> &layer = layers_.front();
-    const ConnectivityView &c = layer.connections;
-    const Span span = even_share(batch.size, member.part, member.n_parts, 16);
-    kernels_.gather_rows(work.deltas[0], work.stride, {work.counting.data(), c.n_out}, work.a0,
-                         work.n_first, span.begin, span.end);
+void Network<T>::unmix_deltas(Work &work, const Member &member) const {
+    const int64_t n_out = layers_.front().connections.n_out, ld = work.n_first;
+    Span span = even_share(work.size, member.part, member.n_parts, 16);
+    kernels_.gather_rows(work.deltas[0], work.stride, {work.counting.data(), n_out},
+                         work.mixed_deltas, ld, span.begin, span.end);
     member.wait();
-    const Range range = share(layer.by_source_indptr, c.n_in, member.part, member.n_parts);
-    const int32_t *positions = work.by_source[0] ? nullptr : layer.by_source_positions;
-    each_sparse_row(samples, batch, 0, batch.size,
-                    [&](int64_t b, T share, const int32_t *columns, const T *values, int64_t n) {
-                        kernels_.scatter_gradient(
-                            columns, values, n, share, layer.by_source_indptr, positions,
-                            layer.by_source_indices, work.a0 + b * work.n_first, gradient,
-                            range.begin, range.end);
-                    });
+    span = even_share(work.words.size(), member.part, member.n_parts, 1);
+    for (int64_t i = span.begin; i < span.end; ++i) {
+        const Holders<T> h = work.words.holders(i);
+        kernels_.shifted_product(h.offsets, h.shares, h.n, T(0), work.mixed_deltas,
+                                 work.a0 + i * ld, ld);
+    }
     member.wait();
 }
 
 // Uses the deltas of layer l: steps its weights, or stores their gradients.
 template <class T>
-void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batch, Work &work,
-                       const Step &step, const Member &member) const {
+void Network<T>::learn(size_t l, Work &work, const Step &step, const Member &member) const {
     const LayerView<T> &layer = layers_[l];
     const ConnectivityView &c = layer.connections;
     const Parameters<T> &p = layer.parameters;
@@ -433,7 +422,13 @@ void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batc
                               : (*step.weight_gradients)[0];
     T *bias_gradient = step.update ? static_cast<T *>(work.bias_gradient.reserve(0))
                                    : (*step.bias_gradients)[0];
-    sparse_gradient(samples, batch, work, gradient, member);
+    unmix_deltas(work, member);
+    const Occurrences<T> &words = work.words.occurrences();
+    const Span features = even_share(words.n, member.part, member.n_parts, 1);
+    kernels_.scatter_gradient(words, features.begin, features.end, layer.by_source_indptr,
+                              work.by_source[0] ? nullptr : layer.by_source_positions,
+                              layer.by_source_indices, work.a0, work.n_first, gradient);
+    member.wait();
     kernels_.bias_gradient(work.deltas[0], bias_gradient, work.stride, range.begin, range.end);
     if (!step.update) return;
     const Range part = work.by_source[0]
@@ -444,7 +439,15 @@ void Network<T>::learn(size_t l, const Samples<T> &samples, const Batch<T> &batc
     const Parameters<T> stepped = first_parameters(work);
     kernels_.update(gradient, stepped.weights, stepped.first, stepped.second, stepped.sensitivity,
                     begin, end, *step.update);
-    std::fill(gradient + begin, gradient + end, T(0));
+    if (work.by_source[0]) {
+        for (int64_t t = 0; t < words.n; ++t) {  // of its own part, which it has read
+            const int32_t j = words.features[t];
+            if (part.begin <= j && j < part.end)
+                std::fill(gradient + indptr[j], gradient + indptr[j + 1], T(0));
+        }
+    } else {
+        std::fill(gradient + begin, gradient + end, T(0));
+    }
     kernels_.update_bias(bias_gradient, p.bias, p.bias_first, p.bias_second, range.begin,
                          range.end, *step.update);
 }
@@ -453,6 +456,7 @@ template <class T>
 void Network<T>::begin_batch(const Samples<T> &samples, const Targets<T> &targets,
                              const Batch<T> &batch) {
     prepare(work_, batch.size, true, samples.sparse());
+    if (samples.sparse()) work_.words.fill(samples, batch);
     work_.weight = 0;
     for (int64_t b = 0; b < batch.size; ++b)
         work_.weight += targets.weights ? targets.weights[batch.rows[b]] : T(1);
@@ -476,7 +480,7 @@ void Network<T>::pass(const Samples<T> &samples, const Targets<T> &targets,
             member.wait();
         }
         if (step.update || step.weight_gradients)
-            learn(l, samples, batch, work_, step, member);
+            learn(l, work_, step, member);
     }
 }
 
@@ -516,12 +520,16 @@ int64_t Network<T>::train(const Samples<T> &samples, const Targets<T> &targets,
                           const Batches<T> &batches, const Optimizer &optimizer,
                           int64_t first_step, int n_threads, const std::function<bool()> &stop,
                           double &loss, double &weight) {
-    int64_t largest = 0, done = 0;
-    for (int64_t i = 0; i < batches.n; ++i)
+    int64_t largest = 0, n_values = 0, done = 0;
+    for (int64_t i = 0; i < batches.n; ++i) {
         largest = std::max(largest, batches.starts[i + 1] - batches.starts[i]);
+        if (samples.sparse())
+            n_values = std::max(n_values, SparseBatch<T>::count(samples, batches[i]));
+    }
     if (largest == 0) return 0;
     // All memory is taken here, where an exception can be thrown.
     prepare(work_, largest, true, samples.sparse());
+    prepare_sparse(work_, samples, largest, batches.rows.n_partners, n_values);
     if (samples.sparse() && batches.n >= MIN_BATCHES_BY_SOURCE) store_by_source(work_);
     Batch<T> batch{};
     Update<T> update{};
@@ -557,6 +565,9 @@ template <class T>
 double Network<T>::single_pass(const Samples<T> &samples, const Targets<T> &targets,
                                const Batch<T> &batch, const Step &step, int n_threads) {
     double loss = 0, weight = 0;
+    prepare(work_, batch.size, true, samples.sparse());
+    if (samples.sparse())
+        prepare_sparse(work_, samples, batch.size, 0, SparseBatch<T>::count(samples, batch));
     begin_batch(samples, targets, batch);
     run_team(threads_for(batch.size, n_threads),
              [&](const Member &member) { pass(samples, targets, batch, step, member); });
@@ -685,8 +696,14 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
     std::vector<int64_t> rows(samples.n_rows);
     for (int64_t i = 0; i < samples.n_rows; ++i) rows[i] = i;
     std::vector<Work> works(n_threads);
-    for (Work &work : works)  // allocate here, where an exception can be thrown
+    int64_t n_values = 0;  // of a block, at most
+    for (int64_t i = 0; samples.sparse() && i < samples.n_rows; i += block)
+        n_values = std::max(n_values, samples.indptr[std::min(i + block, samples.n_rows)] -
+                                          samples.indptr[i]);
+    for (Work &work : works) {  // allocate here, where an exception can be thrown
         prepare(work, block, false, samples.sparse());
+        prepare_sparse(work, samples, block, 0, n_values);
+    }
     const int32_t k = layers_.back().connections.n_out;
     const Member alone{0, 1, nullptr};
     std::atomic<bool> stopped{false};
@@ -697,6 +714,7 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
             if (stopped.load(std::memory_order_relaxed)) return;
             const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
             const Batch<T> batch{{rows.data() + begin, size}, 0};
+            if (work.sparse) work.words.fill(samples, batch);
             load_input(samples, batch, work, alone);
             for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, alone);
             const T *z = work.activations.back();

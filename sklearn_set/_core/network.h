@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "sparse_batch.h"
 #include "topology.h"
 
 namespace sklearn_set {
@@ -68,17 +69,6 @@ template <class T> bool stores_derivative(const LayerView<T> &layer) {
            !derivative_from_output(layer.activation, layer.slope);
 }
 
-// Rows of samples: dense (x) or CSR (data, indices, indptr).
-template <class T> struct Samples {
-    int64_t n_rows = 0;
-    int32_t n_features = 0;
-    const T *x = nullptr;
-    const T *data = nullptr;
-    const int32_t *indices = nullptr;
-    const int64_t *indptr = nullptr;
-    bool sparse() const { return indptr != nullptr; }
-};
-
 // One label per row, or n_outputs values per row; sample weights or null. HAZARD has twice as
 // many values: in each interval the number of events, then in each interval the exposure.
 template <class T> struct Targets {
@@ -98,7 +88,7 @@ struct Optimizer {
     bool shrink_bias;
 };
 
-// Samples of one batch. With partners, the target of row b is shares[b] times that of
+// Samples of one batch. With partners, shares sum to 1, and the target of row b is shares[b] times that of
 // rows[b] plus 1 - shares[b] times that of the first partner. Row b weighs what rows[b] does:
 // with partners drawn in proportion to the weights, a weighted row counts as much as a
 // repeated one, both as the first sample of a mixture and as a partner.
@@ -209,10 +199,8 @@ private:
     void head(const Targets<T> &targets, const Batch<T> &batch, Work &work,
               const Member &member) const;
     void backward(size_t layer, Work &work, const Member &member) const;
-    void sparse_gradient(const Samples<T> &samples, const Batch<T> &batch, Work &work,
-                         T *gradient, const Member &member) const;
-    void learn(size_t layer, const Samples<T> &samples, const Batch<T> &batch, Work &work,
-               const Step &step, const Member &member) const;
+    void unmix_deltas(Work &work, const Member &member) const;
+    void learn(size_t layer, Work &work, const Step &step, const Member &member) const;
     void begin_batch(const Samples<T> &samples, const Targets<T> &targets,
                      const Batch<T> &batch);
     void pass(const Samples<T> &samples, const Targets<T> &targets, const Batch<T> &batch,
@@ -229,12 +217,14 @@ private:
     struct Work {
         int64_t size = 0, stride = 0;
         bool sparse = false, training = false;
-        Buffer input, first_gradient, bias_gradient, sample_loss;
+        Buffer input, mixed, first_gradient, bias_gradient, sample_loss;
         std::vector<Buffer> activation_buffers, delta_buffers;
-        // Of dense input a row for each feature. Of sparse input a row for each
+        // Of dense input a row for each feature. Of sparse input a row for each distinct
         // sample: the sums of the first layer, later its deltas.
         T *a0 = nullptr;
-        int64_t n_first = 0;  // stride of the latter
+        int64_t n_first = 0;      // stride of the latter
+        T *mixed_deltas = nullptr;  // of sparse input, a row for each mixture
+        SparseBatch<T> words;
         // In training on sparse input, the first layer's weights and optimizer state by source,
         // as a sample's features read them; null: they lie in their own arrays.
         Buffer by_source_buffers[4];
@@ -245,6 +235,8 @@ private:
     };
     Work work_;
     void prepare(Work &work, int64_t size, bool training, bool sparse) const;
+    void prepare_sparse(Work &work, const Samples<T> &samples, int64_t size,
+                        int64_t n_partners, int64_t n_values) const;
     void store_by_source(Work &work) const;
     void restore_by_destination(Work &work) const;
     Parameters<T> first_parameters(const Work &work) const;
