@@ -245,13 +245,14 @@ class Training(Declared):
     memory: Any = parameter(
         "str, path-like or None",
         """Folder in which fits keep what others to the same samples share, so that a search takes
-        less time, with the same results: how the inputs are conditioned, how strong the signal is,
-        which inputs are useless. NPSET's also keep the network when pruning begins and when it has
-        ended; fits with the same integer as `random_state` that differ in the parameters of
-        pruning, in `averaging` or, with a constant `zeta`, in `max_iter` only, go on from there
-        (with ``select_inputs=False`` and without held-out samples and callbacks). Files are
-        pickles, so that the folder must be one that you trust. They are never removed; two of
-        these networks have about 16 bytes a connection each.""",
+        less time, with the same results: how the inputs are conditioned, the conditioned inputs
+        (up to 64 MiB of samples), how strong the signal is, which inputs are useless. NPSET's also
+        keep the network when pruning begins and when it has ended; fits with the same integer as
+        `random_state` that differ in the parameters of pruning, in `averaging` or, with a constant
+        `zeta`, in `max_iter` only, go on from there (with ``select_inputs=False`` and without
+        held-out samples and callbacks). Files are pickles, so that the folder must be one that you
+        trust. They are never removed; two of these networks have about 16 bytes a connection
+        each.""",
         default=None,
         constraint=[str, os.PathLike, None],
     )

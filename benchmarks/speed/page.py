@@ -22,6 +22,8 @@ COMPARED = (
     ("SciPy CSR, ms", "ours, ms"),
     ("500 trees", "SETClassifier"),
     ("without memory", "with memory"),
+    ("as it is", "memory", "memory, threads", "memory, forked"),
+    ("second, as it is", "second, memory"),
     ("two, without memory", "two, with memory"),
 )
 
