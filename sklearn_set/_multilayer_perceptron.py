@@ -82,7 +82,7 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             )
 
     def _make_evolution(self, select: InputSelection | None = None) -> Evolution:
-        every = self.evolve_every
+        every, least_batches = self._rhythm()
         return Evolution(
             fraction=self.zeta,
             drop=_rule(self.drop, DROPS),
@@ -92,8 +92,8 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             evolve_output=self.evolve_output,
             schedule=SCHEDULES[self.zeta_schedule],
             n_epochs=self.max_iter,
-            every=1 if every == "auto" else every,
-            least_batches=8 if every == "auto" else 1,  # to learn, before a judgement
+            every=every,
+            least_batches=least_batches,
         )
 
     def _make_conditioner(self) -> InputConditioner:

@@ -40,6 +40,8 @@ neural networks by dynamic sparse reparameterization", ICML, 2019."""
 # epsilon="auto": its value, the least one of a first layer, and how many inputs are enough there.
 _EPSILON, _LEAST_EPSILON = 30.0, 5.0
 _ENOUGH_INPUTS, _INPUTS_PER_SAMPLE = 100, 4
+# evolve_every="auto": how long connections learn before they are judged, from which epsilon on.
+_BATCHES_TO_LEARN, _PLENTY = 8, 20
 
 
 class Layers(Declared):
@@ -141,7 +143,8 @@ class Rewiring(Declared):
         """Number of epochs from one rewiring to the next. SET's rule is 1, after every epoch.
         "auto" is the least number of epochs that have eight batches: 1, but more for fewer than
         225 samples in batches of 32, since connections that have learned in two steps only cannot
-        be judged yet.""",
+        be judged yet. With an `epsilon` below 20 it is 1: where connections are scarce, evolution
+        has to find the right ones.""",
         default="auto",
     )
     drop: Any = parameter(
@@ -172,6 +175,13 @@ class Rewiring(Declared):
         default="random",
         constraint=[StrOptions(set(GROWS)), GrowthRule],
     )
+
+    def _rhythm(self) -> tuple[int, int]:
+        """Epochs from one rewiring to the next, and the least number of batches."""
+        if self.evolve_every != "auto":
+            return self.evolve_every, 1
+        epsilon = getattr(self, "epsilon", "auto")
+        return 1, _BATCHES_TO_LEARN if epsilon == "auto" or epsilon >= _PLENTY else 1
 
 
 class Redistribution(Declared):

@@ -258,6 +258,8 @@ def test_connections_learn_for_eight_batches_before_they_are_judged(digits, n, b
     for model in (SETClassifier((30,), **options), NPSETClassifier((30,), **options)):
         n_dropped = model.fit(X[:n], y[:n]).history_["n_dropped"]
         assert [i for i, number in enumerate(n_dropped) if number] == [*range(every, 10, every)]
+        n_dropped = model.set_params(epsilon=3).fit(X[:n], y[:n]).history_["n_dropped"]
+        assert all(n_dropped[1:])  # few connections are rewired after every epoch
 
 
 # ------------------------------------------------------------------ survivors
