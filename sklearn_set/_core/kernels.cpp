@@ -533,9 +533,13 @@ void scatter_gradient(const Occurrences<T> &occurrences, int64_t begin, int64_t 
     for (int64_t t = begin; t < end; t++)
         for_chunks(indptr, occurrences.features[t], [&](int64_t k, int64_t last) {
             T *g = positions ? found : gradient + k;
-            for (int64_t i = k; i < last; i++) g[i - k] = 0;
-            for (int64_t o = occurrences.starts[t]; o < occurrences.starts[t + 1]; o++) {
-                const T *row = delta + occurrences.samples[o] * ld, x = occurrences.values[o];
+            int64_t o = occurrences.starts[t];
+            const T *row = delta + occurrences.samples[o] * ld;
+            T x = occurrences.values[o];
+            for (int64_t i = k; i < last; i++) g[i - k] = x * row[indices[i]];
+            while (++o < occurrences.starts[t + 1]) {
+                row = delta + occurrences.samples[o] * ld;
+                x = occurrences.values[o];
                 for (int64_t i = k; i < last; i++)
                     g[i - k] = fused(x, row[indices[i]], g[i - k]);
             }
