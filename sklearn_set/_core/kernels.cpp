@@ -512,11 +512,19 @@ void scatter(const Occurrences<T> &occurrences, int64_t begin, int64_t end, cons
     for (int64_t t = 0; t < occurrences.n; t++)
         for_chunks(indptr, occurrences.features[t], [&](int64_t k, int64_t last) {
             const T *w = weights + k;
+            int64_t o = occurrences.starts[t];
+            if (positions && occurrences.starts[t + 1] - o == 1) {  // as the loop below
+                if (occurrences.samples[o] < begin || occurrences.samples[o] >= end) return;
+                T *sum = sums + occurrences.samples[o] * ld, x = occurrences.values[o];
+                for (int64_t i = k; i < last; i++)
+                    sum[indices[i]] = fused(weights[positions[i]], x, sum[indices[i]]);
+                return;
+            }
             if (positions) {
                 for (int64_t i = k; i < last; i++) found[i - k] = weights[positions[i]];
                 w = found;
             }
-            for (int64_t o = occurrences.starts[t]; o < occurrences.starts[t + 1]; o++) {
+            for (; o < occurrences.starts[t + 1]; o++) {
                 if (occurrences.samples[o] < begin || occurrences.samples[o] >= end) continue;
                 T *sum = sums + occurrences.samples[o] * ld, x = occurrences.values[o];
                 for (int64_t i = k; i < last; i++)

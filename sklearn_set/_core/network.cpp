@@ -249,9 +249,15 @@ void Network<T>::load_input(const Samples<T> &samples, const Batch<T> &batch, Wo
         std::copy(layer.parameters.bias, layer.parameters.bias + layer.connections.n_out,
                   work.a0 + i * work.n_first);
     const int32_t *positions = work.by_source[0] ? nullptr : layer.by_source_positions;
-    kernels_.scatter(work.words.occurrences(), span.begin, span.end, layer.by_source_indptr,
-                     positions, layer.by_source_indices, first_parameters(work).weights, work.a0,
-                     work.n_first);
+    const T *weights = first_parameters(work).weights;
+    if (work.by_feature)
+        kernels_.scatter(work.words.occurrences(), span.begin, span.end, layer.by_source_indptr,
+                         positions, layer.by_source_indices, weights, work.a0, work.n_first);
+    else
+        for (int64_t i = span.begin; i < span.end; ++i)
+            kernels_.scatter(work.words.occurrences_in(samples, i), 0, 1, layer.by_source_indptr,
+                             positions, layer.by_source_indices, weights,
+                             work.a0 + i * work.n_first, work.n_first);
 }
 
 template <class T>
@@ -388,10 +394,12 @@ void Network<T>::backward(size_t l, Work &work, const Member &member) const {
 template <class T>
 void Network<T>::unmix_deltas(Work &work, const Member &member) const {
     const int64_t n_out = layers_.front().connections.n_out, ld = work.n_first;
+    const bool mixed = work.words.rows().n_partners > 0;
     Span span = even_share(work.size, member.part, member.n_parts, 16);
     kernels_.gather_rows(work.deltas[0], work.stride, {work.counting.data(), n_out},
-                         work.mixed_deltas, ld, span.begin, span.end);
+                         mixed ? work.mixed_deltas : work.a0, ld, span.begin, span.end);
     member.wait();
+    if (!mixed) return;
     span = even_share(work.words.size(), member.part, member.n_parts, 1);
     for (int64_t i = span.begin; i < span.end; ++i) {
         const Holders<T> h = work.words.holders(i);
@@ -456,7 +464,7 @@ template <class T>
 void Network<T>::begin_batch(const Samples<T> &samples, const Targets<T> &targets,
                              const Batch<T> &batch) {
     prepare(work_, batch.size, true, samples.sparse());
-    if (samples.sparse()) work_.words.fill(samples, batch);
+    if (samples.sparse()) work_.words.fill(samples, batch, true);
     work_.weight = 0;
     for (int64_t b = 0; b < batch.size; ++b)
         work_.weight += targets.weights ? targets.weights[batch.rows[b]] : T(1);
@@ -703,6 +711,7 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
     for (Work &work : works) {  // allocate here, where an exception can be thrown
         prepare(work, block, false, samples.sparse());
         prepare_sparse(work, samples, block, 0, n_values);
+        work.by_feature = block >= 4 * lanes;
     }
     const int32_t k = layers_.back().connections.n_out;
     const Member alone{0, 1, nullptr};
@@ -714,7 +723,7 @@ void Network<T>::predict(const Samples<T> &samples, T *out, int n_threads,
             if (stopped.load(std::memory_order_relaxed)) return;
             const int64_t begin = i * block, size = std::min(block, samples.n_rows - begin);
             const Batch<T> batch{{rows.data() + begin, size}, 0};
-            if (work.sparse) work.words.fill(samples, batch);
+            if (work.sparse) work.words.fill(samples, batch, work.by_feature);
             load_input(samples, batch, work, alone);
             for (size_t l = 0; l < layers_.size(); ++l) forward(l, work, false, 0, alone);
             const T *z = work.activations.back();

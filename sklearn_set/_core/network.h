@@ -225,6 +225,7 @@ private:
         int64_t n_first = 0;      // stride of the latter
         T *mixed_deltas = nullptr;  // of sparse input, a row for each mixture
         SparseBatch<T> words;
+        bool by_feature = true;  // whether the sums are formed so, or sample by sample
         // In training on sparse input, the first layer's weights and optimizer state by source,
         // as a sample's features read them; null: they lie in their own arrays.
         Buffer by_source_buffers[4];

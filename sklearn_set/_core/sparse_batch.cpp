@@ -1,6 +1,7 @@
 #include "sparse_batch.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace sklearn_set {
 
@@ -35,12 +36,16 @@ void SparseBatch<T>::reserve(const Samples<T> &samples, int64_t size, int64_t n_
     grow(starts_, n_features + 2);
     grow(samples_, n_values);
     grow(values_, n_values);
+    grow(zeros_, n_values);
+    counting_.resize(n_values + 1);
+    std::iota(counting_.begin(), counting_.end(), 0);
 }
 
-template <class T> void SparseBatch<T>::fill(const Samples<T> &samples, const Rows<T> &batch) {
+template <class T>
+void SparseBatch<T>::fill(const Samples<T> &samples, const Rows<T> &batch, bool by_feature) {
     find_distinct(batch);
-    find_holders();
-    find_occurrences(samples);
+    if (batch.n_partners) find_holders();
+    if (by_feature) find_occurrences(samples);
 }
 
 template <class T> void SparseBatch<T>::find_distinct(const Rows<T> &batch) {

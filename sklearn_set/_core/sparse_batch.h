@@ -35,7 +35,8 @@ public:
     // are `ld` deltas.
     void reserve(const Samples<T> &samples, int64_t size, int64_t n_partners, int64_t n_values,
                  int64_t ld);
-    void fill(const Samples<T> &samples, const Rows<T> &batch);
+    // Without by_feature there are no occurrences.
+    void fill(const Samples<T> &samples, const Rows<T> &batch, bool by_feature);
 
     // How many values the samples of a batch have at most.
     static int64_t count(const Samples<T> &samples, const Rows<T> &batch);
@@ -50,6 +51,12 @@ public:
                 starts_of_holders_[i + 1] - begin};
     }
     const Occurrences<T> &occurrences() const { return occurrences_; }
+    // Those in sample i alone, which is called 0.
+    Occurrences<T> occurrences_in(const Samples<T> &samples, int64_t i) const {
+        const int64_t begin = samples.indptr[distinct_[i]], end = samples.indptr[distinct_[i] + 1];
+        return {end - begin, samples.indices + begin, counting_.data(), zeros_.data(),
+                samples.data + begin};
+    }
 
 private:
     void find_distinct(const Rows<T> &batch);
@@ -71,6 +78,7 @@ private:
     std::vector<int32_t> features_, starts_, samples_;
     std::vector<T> values_;
     Occurrences<T> occurrences_{};
+    std::vector<int32_t> counting_, zeros_;
 };
 
 }  // namespace sklearn_set
