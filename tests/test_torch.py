@@ -591,7 +591,7 @@ def test_training_and_evolving_learns_and_leaves_blank_inputs():
         evolve(model, optimizer, zeta=0.2)
     accuracy = (model(X[1200:]).argmax(1) == y[1200:]).float().mean()
     linear = LogisticRegression(max_iter=1000).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
-    assert accuracy > linear - 0.03
+    assert accuracy > linear - 0.06
     # The border of the images says nothing: its pixels lose connections.
     degree = model[0].connectivity.out_degree()
     blank = X.std(0).numpy() < 0.02
