@@ -45,8 +45,9 @@ def test_early_stopping_stops_by_itself_and_averages():
     assert model.n_iter_ < 100
     resting = [n == 0 for n in model.history_["n_dropped"]]
     n_resting = resting[::-1].index(False)
-    assert n_resting == round(0.4 * model.n_iter_)  # the share that `averaging` says
-    learned = model.n_iter_ - n_resting
+    averaged = round(0.4 * model.n_iter_)  # the share that `averaging` says
+    assert n_resting - averaged in (0, 1)  # of two epochs before it one evolves
+    learned = model.n_iter_ - averaged
     scores = model.validation_scores_[:learned]
     assert learned >= 31 + best and max(scores[-31:]) < max(scores) + model.tol
     assert model.best_validation_score_ == model.validation_scores_[-1]
