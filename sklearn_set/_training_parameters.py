@@ -162,10 +162,11 @@ class Training(Declared):
     )
     mixup: float = parameter(
         "float >= 0",
-        """Strength of mixup: the network learns from mixtures of two samples of a batch and of
-        their targets, the share of the first drawn from Beta(mixup, mixup) (Zhang et al.
-        2018). With `sample_weight`, the second sample is drawn in proportion to the weights. 0
-        learns from the samples themselves.""",
+        """Strength of mixup: the network learns from mixtures of two random samples and of their
+        targets, the share of the first drawn from Beta(mixup, mixup) (Zhang et al. 2018). With
+        `sample_weight`, the second sample is drawn in proportion to the weights. Rows of a sparse
+        X are mixed with others of their batch, where `mixup_noise` is 0. 0 learns from the samples
+        themselves.""",
         default=0.3,
     )
     averaging: float = parameter(

@@ -34,34 +34,45 @@ def draw(mixtures, seed, n_batches=1):
     return partners, shares, order, starts
 
 
-def test_mixup_draws_each_partner_once_from_the_batch_without_weights():
-    data = Data(np.zeros((50, 2)), np.float64)
+WITHIN_BATCHES = pytest.mark.parametrize("as_sparse", [False, True])
+
+
+def samples(n, as_sparse, *labels):
+    X = np.zeros((n, 2))
+    return Data(sparse.csr_array(X) if as_sparse else X, np.float64, *labels)
+
+
+@WITHIN_BATCHES
+def test_mixup_draws_each_partner_once_without_weights(as_sparse):
+    mixtures = Mixtures(samples(48, as_sparse), 0.5)
     drawn = []
     for seed in range(200):
-        (partners,), (mix, rest), order, starts = draw(Mixtures(data, 0.5), seed, 4)
-        assert len(starts) == 5
-        for begin, end in pairwise(starts):
+        (partners,), (mix, rest), order, starts = draw(mixtures, seed, 4)
+        assert_array_equal(starts, [0, 12, 24, 36, 48])
+        for begin, end in pairwise(starts if as_sparse else [0, 48]):
             assert_array_equal(np.sort(partners[begin:end]), np.sort(order[begin:end]))
-        drawn.append(np.argmax(order[:12] == partners[0]))
+        drawn.append(np.argmax(order == partners[0]))
         assert ((mix >= 0) & (mix <= 1)).all() and mix.std() > 0.2
         assert_array_equal(rest, 1 - mix)
-    assert chisquare(np.bincount(drawn, minlength=12)).pvalue > 0.001
+    assert chisquare(np.bincount(drawn, minlength=12 if as_sparse else 48)).pvalue > 0.001
 
 
-def test_mixup_draws_partners_from_the_batch_in_proportion_to_weights():
+@WITHIN_BATCHES
+def test_mixup_draws_partners_in_proportion_to_weights(as_sparse):
     weight = np.array([0.0, 1.0, 3.0] * 2000)
-    loss = Loss("squared_error")
-    data = Data(np.zeros((6000, 2)), np.float64, loss, np.zeros((6000, 1)), weight)
+    data = samples(6000, as_sparse, Loss("squared_error"), np.zeros((6000, 1)), weight)
     (partners,), _, order, starts = draw(Mixtures(data, 1.0), 0, 300)
     counts = np.bincount(np.arange(6000)[partners] % 3, minlength=3) / 6000
     assert_allclose(counts, [0, 0.25, 0.75], atol=0.03)
-    for begin, end in pairwise(starts):
-        assert np.isin(partners[begin:end], order[begin:end]).all()
+    inside = [
+        np.isin(partners[begin:end], order[begin:end]).all() for begin, end in pairwise(starts)
+    ]
+    assert all(inside) is as_sparse
 
 
 def test_a_batch_of_one_sample_or_without_weight_is_drawn():
     for weight in (None, np.array([1.0, 0.0, 0.0])):
-        data = Data(np.zeros((3, 2)), np.float64, Loss("squared_error"), np.zeros((3, 1)), weight)
+        data = samples(3, True, Loss("squared_error"), np.zeros((3, 1)), weight)
         (partners,), _, order, _ = draw(Mixtures(data, 1.0), 0, 3)
         assert_array_equal(partners, order)
 
