@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 from joblib import parallel_config
 
-from sklearn_set import _base, _conditioning, _feature_selection
+from sklearn_set import _base, _feature_selection
 from sklearn_set.datasets import _asu
 
 EXAMPLES = sorted(Path(__file__).parents[1].glob("examples/plot_*.py"))
@@ -20,7 +20,7 @@ EXAMPLES = sorted(Path(__file__).parents[1].glob("examples/plot_*.py"))
 
 @pytest.fixture
 def few_epochs(monkeypatch):
-    """Three epochs at most, whatever max_iter says, and few samples to decide from."""
+    """Three epochs at most, whatever max_iter says."""
     train = _base.train
 
     def train_shortly(*args, n_epochs, **kwargs):
@@ -28,7 +28,6 @@ def few_epochs(monkeypatch):
 
     for module in (_base, _feature_selection):
         monkeypatch.setattr(module, "train", train_shortly)
-    monkeypatch.setattr(_conditioning, "MAX_KERNEL_ROWS", 50)
 
 
 @pytest.fixture

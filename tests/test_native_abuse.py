@@ -153,7 +153,7 @@ def test_a_signal_is_answered_between_two_batches(exception, n_threads):
     def handler(signum, frame):
         raise exception
 
-    n, width = 400_000, 200
+    n, width = 2_000_000, 200
     rng = np.random.default_rng(0)
     network = Network.random(
         [50, width, 1], epsilon=20, init="he_uniform", activation="relu", dropout=0,
