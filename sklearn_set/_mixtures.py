@@ -61,11 +61,10 @@ class Mixtures:
         labels = data.target
         if labels.ndim == 2:
             labels = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
-        # Samples by class, each place's class, where the classes begin and the last ends.
+        # Samples by class; where the class at each place begins and ends.
         self.by_class = np.argsort(labels, kind="stable")
         labels = labels[self.by_class]
-        self.cuts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-        self.class_at = np.repeat(np.arange(len(self.cuts) - 1), np.diff(self.cuts))
+        self.first, self.end = (np.searchsorted(labels, labels, side) for side in ("left", "right"))
         self.weight_before = None
         if self.weight is not None:
             self.weight_before = _summed(self.weight[self.by_class])
@@ -92,10 +91,9 @@ class Mixtures:
         np.subtract(1, shares[0], out=shares[1])
         if self.noise == 0:
             return partners[None], shares
-        one = _between(np.zeros(n, np.int64), n, self.weight_before, noise_rng)
-        label = self.class_at[one]
-        ends = self.cuts[label], self.cuts[label + 1]
-        other = _between(*ends, self.weight_before, noise_rng)
+        drawn = noise_rng.random((2, n))
+        one = _between(0, n, self.weight_before, drawn[0])
+        other = _between(self.first[one], self.end[one], self.weight_before, drawn[1])
         shares[2] = self.noise * noise_rng.standard_normal(n)
         np.negative(shares[2], out=shares[3])
         return np.array([partners, self.by_class[one], self.by_class[other]]), shares
@@ -110,7 +108,7 @@ class Mixtures:
         if self.weight is None:
             return np.argsort(np.repeat(np.arange(len(size)), size) + rng.random(self.n))
         first, end = (np.repeat(cuts, size) for cuts in (starts[:-1], starts[1:]))
-        return _between(first, end, _summed(self.weight[order]), rng)
+        return _between(first, end, _summed(self.weight[order]), rng.random(self.n))
 
 
 def _summed(weight: np.ndarray) -> np.ndarray:
@@ -118,13 +116,11 @@ def _summed(weight: np.ndarray) -> np.ndarray:
     return np.r_[0.0, np.cumsum(weight, dtype=float)]
 
 
-def _between(start, end, weight_before: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """A place from each `start` to before its `end`, in proportion to the weights."""
-    drawn = rng.random(len(start))
+def _between(start, end, weight_before: np.ndarray | None, drawn: np.ndarray) -> np.ndarray:
+    """Places from `start` to before `end` in proportion to the weights, `drawn` from 0 to 1."""
     if weight_before is None:
         return start + (drawn * (end - start)).astype(np.int64)
     low = weight_before[start]
-    drawn *= weight_before[end] - low
-    drawn += low
+    drawn = low + drawn * (weight_before[end] - low)
     places = np.searchsorted(weight_before, drawn, side="right")
     return np.minimum(places, end, out=places) - 1
