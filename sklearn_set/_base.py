@@ -80,10 +80,11 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         conditioner, found = cached(learn, self.memory)(self._make_conditioner(), numeric)
         return conditioner, found and Signal.found(*found)
 
-    def _condition(self, conditioner: InputConditioner, samples: Samples) -> Samples:
-        """The samples as a network reads them."""
+    def _condition(self, conditioner: InputConditioner, samples, whole_data: bool) -> Samples:
+        """The samples as a network reads them, kept unless they are a chunk of a stream."""
         small = not issparse(samples.X) and samples.X.nbytes <= _MOST_KEPT
-        return cached(condition, self.memory if small else None)(conditioner, samples)
+        keeps = whole_data and small and conditioner.method_ != "none"
+        return cached(condition, self.memory if keeps else None)(conditioner, samples)
 
     def _make_selection(
         self, samples: Samples, before: Evolution | None, conditioner: InputConditioner
@@ -301,12 +302,12 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         """The model to train, and the conditioned samples."""
         if continued or checkpoint:
             conditioner = checkpoint.conditioner if checkpoint else self.conditioner_
-            samples = self._condition(conditioner, samples)
+            samples = self._condition(conditioner, samples, whole_data)
             kept = checkpoint or (self._learner.copy() if self._learner else None)
             numeric = samples.with_target(targets.as_numbers(samples.target))
             return self._resumed_model(numeric, conditioner, rng, kept), samples
         conditioner, signal = self._fit_conditioner(samples, targets)
-        samples = self._condition(conditioner, samples)
+        samples = self._condition(conditioner, samples, whole_data)
         return self._new_model(samples, targets, conditioner, signal, rng, whole_data), samples
 
     def _new_model(
@@ -334,9 +335,10 @@ class BaseSparseMLP(CallbackSupportMixin, FittedNetwork, Training, Conditioning,
         select = self._make_selection(numeric, None, conditioner)
         decay, shrinkage = self.weight_decay, self.shrinkage
         if "auto" in (decay, shrinkage):
-            # A chunk of a stream does not tell of the others.
-            known = signal if whole_data else Signal()
-            signal = self._find_signal(numeric, select, conditioner, known)
+            if whole_data:
+                signal = self._find_signal(numeric, select, conditioner, signal)
+            else:  # a chunk of a stream does not tell of the others
+                signal = Signal()
             if decay == "auto":
                 n_batches = -(-len(samples.target) // self._batch_size(samples))
                 reach = self.learning_rate_init * n_batches

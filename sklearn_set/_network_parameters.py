@@ -126,7 +126,7 @@ class Rewiring(Declared):
 
     zeta: float = parameter(
         "float in [0, 1]",
-        """Fraction of the connections rewired at the start of each epoch but the first: of the
+        """Fraction of the connections rewired at the start of an epoch (see `evolve_every`): of the
         positive and of the negative weights of a layer, this fraction, nearest to zero, is
         dropped, exact zeros besides, and as many connections grow at random free places [1]_. 0
         keeps the topology.""",

@@ -278,3 +278,14 @@ def test_what_is_found_before_training_is_found_once(tmp_path, monkeypatch, cls)
         for name in ("weight_decay_", "shrinkage_", "null_fraction_", "selection_errors_"):
             assert getattr(fitted, name, None) == getattr(other, name, None)
         assert fitted.conditioner_.errors_ == other.conditioner_.errors_
+
+
+def test_chunks_of_streams_and_inputs_as_they_are_are_not_kept(samples, tmp_path):
+    X, y = samples
+    stream = SETRegressor(5, random_state=0, memory=tmp_path)
+    for part in (X[:40], X[40:]):
+        stream.partial_fit(part, part[:, 0])
+    SETClassifier(5, conditioning=None, max_iter=2, random_state=0, memory=tmp_path).fit(X, y)
+    assert not list(tmp_path.rglob("condition-*"))
+    SETClassifier(5, max_iter=2, random_state=0, memory=tmp_path).fit(X, y)
+    assert len(list(tmp_path.rglob("condition-*"))) == 1

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge as DenseKernelRidge
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_set import InputConditioner, SETClassifier, SETRegressor
+from sklearn_set import InputConditioner, SETClassifier, SETRegressor, SETSurvivalAnalysis
 from sklearn_set._columns import distinct_rows
 from sklearn_set._kernel import RIDGES, KernelRidge, arc_cosine_kernel
 from sklearn_set._regularization import Signal
@@ -404,6 +405,17 @@ def test_regressors_learn_values_half_way_to_what_the_kernel_finds(rng):
     np.testing.assert_allclose(smoothed[seen], y[seen] - between / 2)
     few = Samples(X[:5], y[:5], None)
     assert Signal.of(few).smoothed(few) is few.target
+
+
+@pytest.mark.parametrize("cls", [SETRegressor, SETSurvivalAnalysis])
+def test_regularisation_does_not_follow_a_chunk_whose_inputs_are_selected(rng, cls):
+    X = rng.normal(size=(100, 30))  # tells nothing of the targets
+    y = np.column_stack([np.arange(100) % 2, 1 + rng.random(100)])
+    model = cls(20, select_inputs=3, conditioning="scale", max_iter=2, random_state=0)
+    whole, chunk = clone(model).fit(X, y), clone(model).partial_fit(X, y)
+    every = clone(model).set_params(select_inputs=False).partial_fit(X, y)
+    assert whole.weight_decay_ > chunk.weight_decay_ == every.weight_decay_
+    assert chunk.shrinkage_ == 0
 
 
 @pytest.mark.parametrize("continued", [False, True])
