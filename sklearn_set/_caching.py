@@ -53,7 +53,7 @@ class _Folder:
         """The value of this name; None if there is no whole file of it."""
         try:
             return (pickle.loads(self.file(name).read_bytes()),)
-        except (FileNotFoundError, EOFError, pickle.UnpicklingError):
+        except (FileNotFoundError, PermissionError, EOFError, pickle.UnpicklingError):
             return None
 
     def write(self, name: str, value) -> None:
@@ -65,9 +65,11 @@ class _Folder:
             with unfinished.open("xb") as file:
                 pickle.dump(value, file, protocol=5)
             os.replace(unfinished, self.file(name))
-        except BaseException:
+        except PermissionError:
+            if not self.file(name).exists():  # which on Windows another process reads
+                raise
+        finally:
             unfinished.unlink(missing_ok=True)
-            raise
 
 
 @functools.cache

@@ -208,6 +208,27 @@ def test_a_file_that_fails_leaves_nothing(samples, tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_a_file_that_another_process_reads_stays(tmp_path, monkeypatch):
+    """On Windows it can be neither replaced meanwhile nor read while it is replaced."""
+    folder = _caching._Folder(tmp_path)
+
+    def refuse(*_):
+        raise PermissionError("The process cannot access the file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_caching.os, "replace", refuse)
+        with pytest.raises(PermissionError):
+            folder.write("value", 1)
+    folder.write("value", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(_caching.os, "replace", refuse)
+        folder.write("value", 1)
+        patch.setattr(_caching.Path, "read_bytes", refuse)
+        assert folder.read("value") is None
+    assert folder.read("value") == (1,)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
 def test_files_that_are_not_whole_are_made_again(samples, tmp_path):
     model = NPSETClassifier(**FEW, memory=tmp_path).fit(*samples)
     whole = {path: path.read_bytes() for path in tmp_path.rglob("*.pickle")}

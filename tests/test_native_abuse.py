@@ -55,6 +55,22 @@ def test_misaligned_samples_are_copied(as_sparse):
         np.testing.assert_array_equal(models[0].predict(odd), models[1].predict(odd.copy()))
 
 
+def test_sparse_batches_of_too_many_values_are_refused():
+    """Their places would not fit into 32 bits."""
+    n_values, n_rows = 2**16, 2**15  # 2**31 in all, of one sample over and over
+    network = Network.random(
+        [n_values, 2], epsilon=0.01, init="he_uniform", activation="relu", dropout=0,
+        dtype=np.float32, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    optimizer = Optimizer("sgd", 0.1, momentum=0.0)
+    network.start_optimizer(optimizer)
+    X = sparse.csr_array(np.ones((1, n_values), np.float32))
+    data = Data(X, np.float32, Loss("softmax_log_loss"), np.zeros(1, INT))
+    order, starts = np.zeros(n_rows, np.int64), np.array([0, n_rows])
+    with pytest.raises(ValueError, match=r"2147483648 values in all is too large\. Lower batch_"):
+        network.train_batches(data, order, starts, optimizer)
+
+
 @pytest.mark.parametrize("index", [4, 2**31, 2**32, 2**32 + 1])
 def test_a_64_bit_column_index_does_not_wrap(index):
     """As int32, 2**32 would be column 0."""

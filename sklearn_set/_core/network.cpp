@@ -187,9 +187,10 @@ template <class T>
 void Network<T>::prepare_sparse(Work &work, const Samples<T> &samples, int64_t size,
                                 int64_t n_partners, int64_t n_values) const {
     if (!samples.sparse()) return;
-    if (n_partners && size * work.n_first > INT32_MAX)
-        throw std::length_error("A batch of " + std::to_string(size) +
-                                " sparse samples is too large to be mixed. Lower batch_size.");
+    if (std::max(n_values, n_partners ? size * work.n_first : 0) >= INT32_MAX)
+        throw std::length_error("A batch of " + std::to_string(size) + " sparse samples of " +
+                                std::to_string(n_values) +
+                                " values in all is too large. Lower batch_size.");
     work.words.reserve(samples, size, n_partners, n_values, work.n_first);
     const size_t row_bytes = work.n_first * sizeof(T);
     work.a0 = static_cast<T *>(work.input.reserve(size * (1 + n_partners) * row_bytes));
