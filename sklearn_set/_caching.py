@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import joblib
 
@@ -85,6 +85,9 @@ class _Locks:
     """A lock for each name, so that threads wait for a value and do not make it twice."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
         self.locks = [threading.Lock() for _ in range(64)]
 
     def __getitem__(self, name: str) -> threading.Lock:
@@ -93,7 +96,7 @@ class _Locks:
 
 _locks = _Locks()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_locks.__init__)  # no thread is left that would unlock
+    os.register_at_fork(after_in_child=_locks.renew)  # no thread is left that would unlock
 
 
 def cached(function: _Function, memory) -> _Function:
@@ -117,7 +120,7 @@ def cached(function: _Function, memory) -> _Function:
                 folder.write(name, *found)
         return found[0]
 
-    return kept
+    return cast(_Function, kept)
 
 
 class Checkpoints:

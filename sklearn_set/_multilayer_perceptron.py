@@ -163,7 +163,7 @@ class _NPSET(NeuronPruning, _SET):
     """SET with pruning of hidden neurons."""
 
     _references = (MOCANU, LIU)
-    epsilon = 30  # many connections leave with their neurons
+    epsilon = 30  # type: ignore[assignment]  # many connections leave with their neurons
     select_inputs = False
 
     def _pruned_layers(self) -> tuple[int, ...]:

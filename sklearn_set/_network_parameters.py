@@ -180,7 +180,7 @@ class Rewiring(Declared):
         """Epochs from one rewiring to the next, and the least number of batches."""
         if self.evolve_every != "auto":
             return self.evolve_every, 1
-        epsilon = getattr(self, "epsilon", "auto")
+        epsilon: Any = getattr(self, "epsilon", "auto")
         return 1, _BATCHES_TO_LEARN if epsilon == "auto" or epsilon >= _PLENTY else 1
 
 
