@@ -47,12 +47,10 @@ def _rule(given, named: dict):
     return named[given]() if isinstance(given, str) else copy.deepcopy(given)
 
 
-def _null_fraction(samples: Samples) -> float:
-    return null_fraction(samples.X, samples.target, samples.weight)
-
-
-def _best_number(samples: Samples) -> tuple[int | None, dict]:
-    return best_number(samples.X, samples.target)
+def _number_of_inputs(samples: Samples, mostly_noise: float) -> tuple[float, int | None, dict]:
+    """The share of noise, how many inputs to leave (None: all), and the errors with them."""
+    null = null_fraction(samples.X, samples.target, samples.weight)
+    return null, *((None, {}) if null < mostly_noise else best_number(samples.X, samples.target))
 
 
 class _SET(InputSelecting, Rewiring, BaseSparseMLP):
@@ -130,12 +128,8 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
         """How many inputs `select_inputs="auto"` leaves; None: all of them."""
         if sparse.issparse(samples.X):
             return None
-        null = cached(_null_fraction, self.memory)(samples)
-        self.null_fraction_ = null
-        if null < self._MOSTLY_NOISE:
-            return None
-        best = cached(_best_number, self.memory)(samples)
-        n_selected, self.selection_errors_ = best
+        find = cached(_number_of_inputs, self.memory)
+        self.null_fraction_, n_selected, self.selection_errors_ = find(samples, self._MOSTLY_NOISE)
         return n_selected
 
     def _given_number_of_inputs(self, n_features: int) -> int:
