@@ -103,7 +103,7 @@ class SETFeatureSelector(SelectorMixin, Declared):
     of the smallest.
 
     *Without.* QuickSelection [5]_: an autoencoder with one hidden layer, whose sparse
-    connections evolve as in `SETClassifier`, learns to restore standardised features from
+    connections evolve after every epoch, learns to restore standardised features from
     noisy ones. Evolution moves connections to the inputs that help; the strength of an input
     is the sum of its absolute weights. The fraction `zeta` is dropped once more before, so
     that connections that were grown lately and learnt nothing do not count. The source grows

@@ -80,7 +80,7 @@ class _SET(InputSelecting, Rewiring, BaseSparseMLP):
             )
 
     def _make_evolution(self, select: InputSelection | None = None) -> Evolution:
-        every, least_batches = self._rhythm()
+        every, least_batches = self._rhythm(self.epsilon)
         return Evolution(
             fraction=self.zeta,
             drop=_rule(self.drop, DROPS),

@@ -126,7 +126,7 @@ class Rewiring(Declared):
 
     zeta: float = parameter(
         "float in [0, 1]",
-        """Fraction of the connections rewired at the start of an epoch (see `evolve_every`): of the
+        """Fraction of the connections that a rewiring, at the start of an epoch, takes: of the
         positive and of the negative weights of a layer, this fraction, nearest to zero, is
         dropped, exact zeros besides, and as many connections grow at random free places [1]_. 0
         keeps the topology.""",
@@ -176,11 +176,10 @@ class Rewiring(Declared):
         constraint=[StrOptions(set(GROWS)), GrowthRule],
     )
 
-    def _rhythm(self) -> tuple[int, int]:
+    def _rhythm(self, epsilon) -> tuple[int, int]:
         """Epochs from one rewiring to the next, and the least number of batches."""
         if self.evolve_every != "auto":
             return self.evolve_every, 1
-        epsilon: Any = getattr(self, "epsilon", "auto")
         return 1, _BATCHES_TO_LEARN if epsilon == "auto" or epsilon >= _PLENTY else 1
 
 

@@ -337,7 +337,7 @@ template <class T> struct Bend {
 // derivative.
 template <class S>
 INLINE void finish(const typename S::V *sums, typename S::T *z, int64_t stride, int32_t d,
-                     int64_t column, const Activation<typename S::T> &f) {
+                   int64_t column, const Activation<typename S::T> &f) {
     typedef typename S::T T;
     typedef typename S::V V;
     typedef typename S::Mask Mask;
@@ -432,7 +432,7 @@ void product(const int32_t *indptr, const int32_t *indices, const T *weights, co
 // The epilogue of a row of propagated deltas: times f' at `at`.
 template <class S>
 INLINE void finish_delta(const typename S::V *sums, typename S::T *out, int64_t at,
-                           const Derivative<typename S::T> &f) {
+                         const Derivative<typename S::T> &f) {
     UNROLL for (int v = 0; v < S::count; v++)
         S::store_row(out + at + v * S::width, sums[v] * derivative_at<S>(at + v * S::width, f));
 }

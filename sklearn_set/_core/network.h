@@ -88,10 +88,10 @@ struct Optimizer {
     bool shrink_bias;
 };
 
-// Samples of one batch. With partners, shares sum to 1, and the target of row b is shares[b] times that of
-// rows[b] plus 1 - shares[b] times that of the first partner. Row b weighs what rows[b] does:
-// with partners drawn in proportion to the weights, a weighted row counts as much as a
-// repeated one, both as the first sample of a mixture and as a partner.
+// Samples of one batch. With partners, shares sum to 1, and the target of row b is shares[b]
+// times that of rows[b] plus 1 - shares[b] times that of the first partner. Row b weighs what
+// rows[b] does: with partners drawn in proportion to the weights, a weighted row counts as much
+// as a repeated one, both as the first sample of a mixture and as a partner.
 template <class T> struct Batch : Rows<T> {
     uint32_t dropout_seed;
 };
