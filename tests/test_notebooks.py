@@ -106,7 +106,9 @@ def test_set_output_of_selectors_and_of_the_machine(tumours, container):
 
 def test_nullable_and_sparse_columns(tumours):
     X, y = tumours
-    plain = dict(conditioning=None, weight_decay=0.02, shrinkage=0, select_inputs=False)
+    plain = dict(
+        conditioning=None, weight_decay=0.02, shrinkage=0, select_inputs=False, mixup=0
+    )  # sparse rows are mixed with others of their batch, dense ones with any
     expected = SETClassifier(**FAST, **plain).fit(X / 100, y).predict_proba(X / 100)
     for frame in ((X / 100).convert_dtypes(), (X / 100).astype(pd.SparseDtype(float, 0))):
         model = SETClassifier(**FAST, **plain).fit(frame, y.convert_dtypes())
